@@ -1,0 +1,162 @@
+"""CLIP's frozen text tower, fed with token embeddings that are partly soft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.clip.token_rows import TokenRows
+from ovmlv.models.utils.frozen import freeze
+
+
+class FrozenTextTower(nn.Module):
+    """Text tower of an open_clip model; gradients pass through it to soft tokens.
+
+    Both layouts of open_clip are understood: the text tower unpacked into ``CLIP``, and the
+    ``TextTransformer`` inside ``CustomTextCLIP`` (SigLIP, CoCa's appended class token included).
+
+    A causal tower that pools at the end-of-text token cannot see what follows it, so rows are cut behind
+    the longest text: about ten tokens in place of 77, with the same result.
+
+    Args:
+        clip: What ``load_clip(..., part='text')`` returns (``text``, ``tokenizer``, ``embed_dim``).
+    """
+
+    def __init__(self, clip: Any) -> None:
+        super().__init__()
+        core = getattr(clip.text, 'text', clip.text)
+        if not hasattr(core, 'token_embedding'):
+            raise ConfigError(
+                f'head.model_name: a text tower of type {type(core).__name__} has no token embeddings to prompt; '
+                'use a CLIP with a text transformer of open_clip (not hf_model_name)'
+            )
+        self.core = core
+        freeze(self)
+        self.embed_dim: int = clip.embed_dim
+        self.context_length: int = core.context_length
+        self.rows = TokenRows(clip.tokenizer, self.context_length, core.vocab_size)
+        self.pool_type: str = getattr(core, 'text_pool_type', None) or core.pool_type
+        self.eos_id: int | None = getattr(core, 'text_eos_id', getattr(core, 'eos_id', None))
+        # Class token and padding masks: the tower's own forward, with the embeddings swapped inside.
+        self._foreign = getattr(core, 'cls_emb', None) is not None or getattr(core, 'use_pad_mask', False)
+        self._cuts = core.attn_mask is not None and self.pool_type in ('argmax', 'eos', 'first')
+
+    @property
+    def width(self) -> int:
+        """Width W of the token embeddings."""
+        return self.core.token_embedding.weight.shape[1]
+
+    @property
+    def token_std(self) -> float:
+        """Deviation of the token embeddings."""
+        return float(self.core.token_embedding.weight.float().std())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.core.token_embedding.weight.device
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings ``(..., W)`` of ids ``(...)``."""
+        return self.core.token_embedding(ids)
+
+    def forward(
+        self,
+        rows: Tensor,
+        soft: Tensor | None = None,
+        at: Tensor | None = None,
+        chunk_size: int | None = None,
+        grad_checkpointing: bool = False,
+    ) -> Tensor:
+        """Encode rows of tokens.
+
+        Args:
+            rows: ``(N, context_length)`` token ids. Ids under soft tokens stay what the template had
+                there, because pooling looks at them.
+            soft: ``(N, S, W)`` embeddings that replace those of the tokens at ``at``.
+            at: ``(N, S)`` positions of the soft tokens.
+            chunk_size: Rows a pass; None is all at once.
+            grad_checkpointing: Compute a chunk again in the backward pass to save memory.
+
+        Returns:
+            ``(N, E)`` embeddings, not normalised (open_clip's ``encode_text(normalize=False)``).
+        """
+        size = chunk_size or max(len(rows), 1)
+        parts = []
+        for start in range(0, len(rows), size):
+            cut = slice(start, start + size)
+            args = (rows[cut], None if soft is None else soft[cut], None if at is None else at[cut])
+            if grad_checkpointing and soft is not None and torch.is_grad_enabled():
+                parts.append(checkpoint(self._encode, *args, use_reentrant=False, preserve_rng_state=False))
+            else:
+                parts.append(self._encode(*args))
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def encode_texts(self, texts: Sequence[str], truncate: bool = False) -> Tensor:
+        """Unit vectors ``(N, E)`` of plain texts."""
+        contents = [self.rows.fit(ids, text, truncate) for ids, text in zip(self.rows.contents(texts), texts, strict=True)]
+        parts = [
+            self(self.rows.build(contents[start : start + 256]).to(self.device))
+            for start in range(0, len(contents), 256)
+        ]
+        return F.normalize(torch.cat(parts).float(), dim=-1)
+
+    def _encode(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
+        if self._foreign:
+            return self._encode_inside(rows, soft, at)
+        core = self.core
+        if self._cuts:
+            rows = self._cut(rows)
+        x = _put(self.embed(rows), soft, at)
+        x = x.to(core.transformer.get_cast_dtype())
+        length = x.shape[1]
+        x = x + core.positional_embedding[:length].to(x.dtype)
+        mask = core.attn_mask
+        x = core.transformer(x, attn_mask=None if mask is None else mask[:length, :length])
+        x = core.ln_final(x)
+        return _project(self._pool(x, rows), core.text_projection)
+
+    def _cut(self, rows: Tensor) -> Tensor:
+        """Drop the columns behind every row's end-of-text token."""
+        return rows[:, : int(self._ends(rows).max()) + 1]
+
+    def _ends(self, rows: Tensor) -> Tensor:
+        """Position whose state the tower pools, ``(N,)``."""
+        if self.pool_type == 'argmax':
+            return rows.argmax(-1)
+        if self.pool_type == 'eos':
+            return (rows == self.eos_id).int().argmax(-1)
+        return torch.full((len(rows),), 0 if self.pool_type == 'first' else rows.shape[1] - 1, device=rows.device)
+
+    def _pool(self, x: Tensor, rows: Tensor) -> Tensor:
+        return x[torch.arange(len(x), device=x.device), self._ends(rows)]
+
+    def _encode_inside(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
+        """Run the tower's own forward, its token embeddings replaced on the way."""
+        handle = self.core.token_embedding.register_forward_hook(lambda _, __, out: _put(out, soft, at))
+        try:
+            out = self.core(rows)
+        finally:
+            handle.remove()
+        return out[0] if isinstance(out, tuple) else out
+
+
+def _put(embeddings: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
+    """Replace the embeddings at positions ``at``."""
+    if soft is None or at is None:
+        return embeddings
+    each = torch.arange(len(embeddings), device=embeddings.device)[:, None]
+    return embeddings.index_put((each, at), soft.to(embeddings.dtype))
+
+
+def _project(x: Tensor, projection: nn.Module | Tensor | None) -> Tensor:
+    if projection is None:
+        return x
+    return projection(x) if isinstance(projection, nn.Module) else x @ projection

@@ -1,0 +1,159 @@
+"""What all label encoders share: CLIP's frozen text tower and the reference embeddings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.clip.loading import load_clip
+from ovmlv.models.clip.text_tower import FrozenTextTower
+from ovmlv.models.clip.token_rows import LabelTokens
+from ovmlv.models.llm.kv_cache import LabelCache, move
+from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+
+
+class BasePromptHead(BaseModule):
+    """Encodes label strings into CLIP's joint embedding space.
+
+    Contract: ``head(labels) -> (C, E)`` unit vectors with gradient; ``head.reference(labels) -> (C, E)``
+    those of the frozen CLIP for the templated labels, without gradient. CLIP's frozen weights are in no
+    checkpoint.
+
+    Args:
+        model_name: open_clip architecture or path of a JSON file of ours.
+        pretrained: open_clip tag, path of a weight file, or None for random weights.
+        template: Text with one ``{}`` where the label goes; the label may be followed by words.
+        truncate: Cut a label that is too long for CLIP's context, with a warning, instead of refusing it.
+        chunk_size: Texts a pass through the text tower; None is all at once.
+        grad_checkpointing: Save the text tower's activations by computing them twice.
+        init_cfg: See mmengine's ``BaseModule``.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        pretrained: str | None = None,
+        template: str = 'a video of {}',
+        truncate: bool = False,
+        chunk_size: int | None = None,
+        grad_checkpointing: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.template = check_template(template)
+        if chunk_size is not None and chunk_size < 1:
+            raise ConfigError(f'head.chunk_size={chunk_size} must be at least 1, or None for all labels at once')
+        clip = load_clip(model_name, pretrained, part='text')
+        self.text_tower = FrozenTextTower(clip)
+        self.embed_dim: int = clip.embed_dim
+        self.logit_scale: float = clip.logit_scale
+        self.logit_bias: float | None = clip.logit_bias
+        self.truncate = truncate
+        self.chunk_size = chunk_size
+        self.grad_checkpointing = grad_checkpointing
+        self._references = LabelCache(64.0)
+        exclude_frozen_from_state_dict(self)
+
+    def forward(self, labels: Sequence[str]) -> Tensor:
+        """Encode labels.
+
+        Args:
+            labels: C label strings.
+
+        Returns:
+            Unit vectors ``(C, E)``.
+        """
+        return self.encode(check_labels(labels))
+
+    @abstractmethod
+    def encode(self, labels: list[str]) -> Tensor:
+        """Unit vectors ``(C, E)`` of labels that were checked."""
+
+    def reference(self, labels: Sequence[str]) -> Tensor:
+        """Unit vectors ``(C, E)`` of the frozen CLIP for the templated labels; cached, no gradient."""
+        labels = check_labels(labels)
+        found = {label: self._references.get(label) for label in labels}
+        missing = [label for label, entry in found.items() if entry is None]
+        if missing:
+            for label, entry in zip(missing, self.compute_reference(missing), strict=True):
+                found[label] = entry
+                self._references.put(label, entry)
+        return torch.stack([move(found[label], self.text_tower.device) for label in labels])
+
+    @torch.no_grad()
+    def compute_reference(self, labels: list[str]) -> Tensor:
+        """What :meth:`reference` caches; heads of several templates average them."""
+        return self.encode_tokens(self.tokens(labels)).detach()
+
+    def tokens(self, labels: Sequence[str]) -> list[LabelTokens]:
+        """Token runs of each label in the template, cut or refused where they do not fit."""
+        rows = self.text_tower.rows
+        return [
+            LabelTokens(
+                t.before, rows.fit(t.label, label, self.truncate, len(t.before) + len(t.after)), t.after
+            )
+            for label, t in zip(labels, rows.split(self.template, labels), strict=True)
+        ]
+
+    def encode_tokens(
+        self,
+        tokens: Sequence[LabelTokens],
+        soft: Tensor | None = None,
+        keep: Sequence[bool] | None = None,
+    ) -> Tensor:
+        """Encode token runs, the last words before the label replaced by soft tokens.
+
+        Args:
+            tokens: C labels.
+            soft: ``(C, G, S, W)`` embeddings that replace the S tokens before the label, for each of G
+                groups. The groups' unit vectors are averaged and normalised again.
+            keep: For every label whether its own tokens stay; default all.
+
+        Returns:
+            Unit vectors ``(C, E)``.
+        """
+        keep = keep if keep is not None else [True] * len(tokens)
+        contents = [
+            [*t.before, *(t.label if kept else []), *t.after] for t, kept in zip(tokens, keep, strict=True)
+        ]
+        rows = self.text_tower.rows.build(contents).to(self.text_tower.device)
+        at, groups = None, 1
+        if soft is not None:
+            groups, count = soft.shape[1:3]
+            end = len(self.text_tower.rows.head) + len(tokens[0].before)
+            at = torch.arange(end - count, end, device=rows.device).expand(len(rows) * groups, -1)
+            soft = soft.flatten(0, 1)
+            rows = rows.repeat_interleave(groups, 0)
+        out = self.text_tower(rows, soft, at, self.chunk_size, self.grad_checkpointing)
+        out = F.normalize(out.float(), dim=-1)
+        if groups == 1:
+            return out
+        return F.normalize(out.unflatten(0, (-1, groups)).mean(1), dim=-1)
+
+
+def check_template(template: str) -> str:
+    """Return the template if it holds exactly one place for the label."""
+    if not isinstance(template, str) or template.count('{}') != 1:
+        raise ConfigError(f"head.template={template!r} must be a text with '{{}}' exactly once, where the label goes")
+    return template
+
+
+def check_labels(labels: Sequence[str]) -> list[str]:
+    """Return the labels as a list if all are texts."""
+    if isinstance(labels, str):
+        raise VocabularyError(f'labels must be a list of texts, not the single text {labels!r}; write [{labels!r}]')
+    labels = list(labels)
+    if not labels:
+        raise VocabularyError('the list of labels is empty; give at least one label')
+    for i, label in enumerate(labels):
+        if not isinstance(label, str):
+            raise VocabularyError(f'label {i} is {label!r}, not a text; labels are strings')
+        if not label.strip():
+            raise VocabularyError(f'label {i} is empty; remove it or give it a name')
+    return labels

@@ -1,0 +1,57 @@
+"""Learnable context words in front of the label, without a language model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.heads.base_prompt_head import BasePromptHead
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class CoOpPromptHead(BasePromptHead):
+    """CoOp (Zhou et al., IJCV 2022): one learnable context for all labels.
+
+    The context takes the place of the template's words and starts as their embeddings, so at
+    initialisation the head is zero-shot CLIP. It is shared by all labels: a context per label (CoOp's
+    "CSC") could not encode a label that training did not have.
+
+    Args:
+        model_name: See :class:`BasePromptHead`.
+        num_context: Number S of learnable tokens; by default as many as the template has before the label.
+            Fewer leaves the first words of the template as they are.
+        num_groups: Number of contexts whose embeddings are averaged; the further ones start slightly off.
+        **kwargs: See :class:`BasePromptHead`.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        pretrained: str | None = None,
+        num_context: int | None = None,
+        num_groups: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model_name, pretrained, **kwargs)
+        before = self.text_tower.rows.contents([self.template.split('{}')[0].rstrip()])[0]
+        count = len(before) if num_context is None else num_context
+        if not 1 <= count <= len(before):
+            raise ConfigError(
+                f"head.num_context={count} does not fit template={self.template!r}, which has {len(before)} tokens "
+                f"before '{{}}'; use 1..{len(before)} or a template with more words"
+            )
+        if num_groups < 1:
+            raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
+        start = self.text_tower.embed(torch.tensor(before[len(before) - count :])).detach().float()
+        context = start.expand(num_groups, -1, -1).clone()
+        # Equal contexts would have equal gradients and stay equal.
+        context[1:] += 0.01 * self.text_tower.token_std * torch.randn_like(context[1:])
+        self.context = nn.Parameter(context)
+
+    def encode(self, labels: list[str]) -> Tensor:
+        """Unit vectors ``(C, E)``."""
+        return self.encode_tokens(self.tokens(labels), self.context.expand(len(labels), -1, -1, -1))

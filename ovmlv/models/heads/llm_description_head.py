@@ -1,0 +1,123 @@
+"""Hard sentences written by a language model, encoded by CLIP: the control without gradients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
+from ovmlv.models.llm.causal_llm import CausalLLM
+from ovmlv.models.llm.greedy import greedy_answers
+from ovmlv.models.llm.llm_loading import cache_root
+from ovmlv.registry import MODELS
+
+PROMPTS = (
+    'Describe in one short sentence what "{}" looks like in a video.',
+    'Name another word for "{}" and say in one short sentence what it is.',
+)
+
+
+@MODELS.register_module()
+class LLMDescriptionHead(BasePromptHead):
+    """CLIP's ensemble over sentences that an LLM writes about each label (greedy, nothing trained).
+
+    The sentences are kept in a JSON file, so the language model is loaded only for labels that are new.
+    The templated label itself is one member of the ensemble. Sentences too long for CLIP are cut.
+
+    Args:
+        model_name: See :class:`BasePromptHead`.
+        llm: :class:`.CausalLLM` config.
+        prompts: Questions with one ``{}``; each gives one sentence.
+        max_new_tokens: Longest answer.
+        cache_file: JSON file of the sentences; by default in the user's cache folder, named by ``llm``,
+            ``prompts`` and ``max_new_tokens``.
+        batch_size: Prompts a pass of the LLM.
+        **kwargs: See :class:`BasePromptHead`.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        pretrained: str | None = None,
+        llm: dict[str, Any] | None = None,
+        prompts: Sequence[str] = PROMPTS,
+        max_new_tokens: int = 32,
+        cache_file: str | None = None,
+        batch_size: int = 16,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model_name, pretrained, **kwargs)
+        if llm is None:
+            raise ConfigError("head.llm is missing; give e.g. llm=dict(name='smollm2')")
+        if isinstance(prompts, str) or not prompts:
+            raise ConfigError(f'head.prompts={prompts!r} must be a list of at least one text')
+        self.prompts = [check_template(prompt) for prompt in prompts]
+        self.llm_config = dict(llm)
+        self.max_new_tokens = max_new_tokens
+        self.batch_size = batch_size
+        key = json.dumps([repr(sorted(llm.items())), self.prompts, max_new_tokens])
+        name = f'descriptions-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json'
+        self.cache_file = Path(cache_file) if cache_file else cache_root() / name
+        self._key = key
+
+    def encode(self, labels: list[str]) -> Tensor:
+        """Unit vectors ``(C, E)``."""
+        found = self.descriptions(labels)
+        texts, counts = [], []
+        for label in labels:
+            members = [self.template.replace('{}', label), *found[label]]
+            texts += members
+            counts.append(len(members))
+        embeddings = self.text_tower.encode_texts(texts, truncate=True)
+        means = torch.stack([part.mean(0) for part in embeddings.split(counts)])
+        return F.normalize(means, dim=-1)
+
+    def descriptions(self, labels: Sequence[str]) -> dict[str, list[str]]:
+        """Sentences of every label, written now where they are missing."""
+        known = self._load()
+        missing = [label for label in dict.fromkeys(labels) if label not in known]
+        if missing:
+            known.update(self._write(missing))
+            self.cache_file.parent.mkdir(parents=True, exist_ok=True)
+            scratch = self.cache_file.with_suffix(f'.{os.getpid()}.tmp')
+            scratch.write_text(json.dumps({'made_by': self._key, 'labels': known}, indent=1, ensure_ascii=False))
+            os.replace(scratch, self.cache_file)
+        return {label: known[label] for label in labels}
+
+    def _load(self) -> dict[str, list[str]]:
+        if not self.cache_file.is_file():
+            return {}
+        try:
+            stored = json.loads(self.cache_file.read_text())
+            made_by, labels = stored['made_by'], stored['labels']
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f'{self.cache_file} is no file of descriptions; delete it or give another cache_file') from error
+        if made_by != self._key:
+            raise ConfigError(
+                f'{self.cache_file} was written with another llm, prompts or max_new_tokens; delete it or give another '
+                'cache_file'
+            )
+        return labels
+
+    @torch.no_grad()
+    def _write(self, labels: list[str]) -> dict[str, list[str]]:
+        """Ask the language model; it is loaded for this call only."""
+        llm: CausalLLM = MODELS.build({'type': 'CausalLLM', **self.llm_config}).to(self.text_tower.device)
+        asks = [(label, prompt.replace('{}', label)) for label in labels for prompt in self.prompts]
+        out: dict[str, list[str]] = {label: [] for label in labels}
+        for start in range(0, len(asks), self.batch_size):
+            chunk = asks[start : start + self.batch_size]
+            answers = greedy_answers(llm, [question for _, question in chunk], self.max_new_tokens)
+            for (label, _), answer in zip(chunk, answers, strict=True):
+                if answer:
+                    out[label].append(answer)
+        return out

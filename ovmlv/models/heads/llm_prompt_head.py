@@ -1,0 +1,110 @@
+"""The paper's label encoder: a frozen LLM prompts a frozen CLIP text tower through soft tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.heads.base_prompt_head import BasePromptHead
+from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class LLMPromptHead(BasePromptHead):
+    """``label -> LLM -> readout -> prompting transformer -> soft tokens -> CLIP text tower -> f_t``.
+
+    After Gupta et al., ECCV 2024 (arXiv 2407.09073). The text tower reads
+    ``[SOS] soft_1..soft_S label-tokens [EOS]``. The soft tokens are the template's own embeddings plus a
+    residual that starts at zero, so at initialisation ``f_t`` is CLIP's embedding of the templated label.
+    No text is generated in between: gradients reach the readout's learnable tokens through both frozen
+    models.
+
+    The number of soft tokens follows from that: by default every template token before the label is soft;
+    fewer means that the last ones are soft and the others stay words; more than the template has is an
+    error, because an added token would change CLIP's embedding from the start.
+
+    Args:
+        model_name: See :class:`BasePromptHead`.
+        llm: :class:`.CausalLLM` config, e.g. ``dict(name='smollm2')``.
+        readout: Config of a readout: ``PrefixReadout``, ``SuffixReadout``, ``GenerateReadout`` or
+            ``StaticReadout``.
+        prompter: Config of the prompting transformer, ``num_soft_tokens`` included.
+        num_groups: Attribute groups a label; their embeddings are normalised, averaged, normalised.
+        label_dropout: In training, probability of leaving a label's own tokens out of CLIP's text, so that
+            the soft tokens have to carry the meaning (which words that CLIP never read need).
+        keep_label: False leaves them out always, also in testing; starting at CLIP's embedding is given up.
+        llm_dtype: Number format of the frozen LLM; everything trainable is float32.
+        **kwargs: See :class:`BasePromptHead`.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        pretrained: str | None = None,
+        llm: dict[str, Any] | None = None,
+        readout: dict[str, Any] | None = None,
+        prompter: dict[str, Any] | None = None,
+        num_groups: int = 1,
+        label_dropout: float = 0.0,
+        keep_label: bool = True,
+        llm_dtype: str = 'float32',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model_name, pretrained, **kwargs)
+        if not 0.0 <= label_dropout < 1.0:
+            raise ConfigError(f'head.label_dropout={label_dropout} must be in [0, 1); keep_label=False drops always')
+        if num_groups < 1:
+            raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
+        if llm is None:
+            raise ConfigError("head.llm is missing; give e.g. llm=dict(name='smollm2')")
+        before = self.text_tower.rows.contents([self.template.split('{}')[0].rstrip()])[0]
+        prompter = {'type': 'PromptingTransformer', 'num_soft_tokens': None, **(prompter or {})}
+        if prompter['num_soft_tokens'] is None:
+            prompter['num_soft_tokens'] = len(before)
+        if not 1 <= prompter['num_soft_tokens'] <= len(before):
+            raise ConfigError(
+                f'head.prompter.num_soft_tokens={prompter["num_soft_tokens"]} does not fit template={self.template!r}, '
+                f"which has {len(before)} tokens before '{{}}'; use 1..{len(before)} or a template with more words"
+            )
+        self.label_dropout = label_dropout
+        self.keep_label = keep_label
+        self.llm = MODELS.build({'type': 'CausalLLM', 'dtype': llm_dtype, **llm})
+        self.readout = MODELS.build({'type': 'PrefixReadout', **(readout or {}), 'llm': self.llm})
+        self.prompter = MODELS.build(
+            {
+                **prompter,
+                'state_size': self.readout.state_size,
+                'token_size': self.text_tower.width,
+                'token_std': self.text_tower.token_std,
+                'num_groups': num_groups,
+            }
+        )
+        start = self.text_tower.embed(torch.tensor(before[len(before) - prompter['num_soft_tokens'] :]))
+        self.register_buffer('start_tokens', start.detach().float().clone(), persistent=False)
+        exclude_frozen_from_state_dict(self)
+
+    def encode(self, labels: list[str]) -> Tensor:
+        """Unit vectors ``(C, E)``; repeated labels are computed once."""
+        unique = list(dict.fromkeys(labels))
+        tokens = self.tokens(unique)
+        out = self.encode_tokens(tokens, self.soft_tokens(unique), self._kept(len(unique)))
+        if len(unique) == len(labels):
+            return out
+        where = {label: i for i, label in enumerate(unique)}
+        return out[torch.tensor([where[label] for label in labels], device=out.device)]
+
+    def soft_tokens(self, labels: list[str]) -> Tensor:
+        """Soft tokens ``(C, G, S, W)`` of labels."""
+        states, mask = self.readout(self.llm, labels)
+        return self.start_tokens + self.prompter(states, mask)
+
+    def _kept(self, count: int) -> list[bool]:
+        if not self.keep_label:
+            return [False] * count
+        if not self.training or self.label_dropout == 0.0:
+            return [True] * count
+        return (torch.rand(count) >= self.label_dropout).tolist()

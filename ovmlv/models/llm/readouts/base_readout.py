@@ -1,0 +1,138 @@
+"""What the readouts of a frozen LLM have in common: label sequences, chunks, learnable tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.llm.causal_llm import CausalLLM
+
+
+class BaseReadout(nn.Module):
+    """Reads states about labels out of a frozen LLM.
+
+    Contract: ``readout(llm, labels) -> (states (C, L, H) float32, mask (C, L) bool)``. The LLM is passed
+    in and never stored, so that a readout's parameters are its learnable tokens alone.
+
+    Subclasses implement :meth:`read` for a chunk of labels and, where all labels share a computation,
+    :meth:`shared`, whose tensors are computed once a call.
+
+    Args:
+        llm: The language model; its later layers are cut off here.
+        layer: Layer to read (see :meth:`.CausalLLM.select_layer`); None is the middle one.
+        context: Fixed text around the label, with one ``{}``. States are read from the label on.
+        chunk_size: Labels a pass; None is all at once.
+        grad_checkpointing: Compute a chunk again in the backward pass instead of keeping its activations.
+    """
+
+    needs_whole_llm = False
+
+    def __init__(
+        self,
+        llm: CausalLLM,
+        layer: int | None = None,
+        context: str = ' {}',
+        chunk_size: int | None = None,
+        grad_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if context.count('{}') != 1:
+            raise ConfigError(f"readout.context={context!r} must contain '{{}}' exactly once, where the label goes")
+        if chunk_size is not None and chunk_size < 1:
+            raise ConfigError(f'readout.chunk_size={chunk_size} must be at least 1, or None for all labels at once')
+        self.state_size = llm.select_layer(layer, whole=self.needs_whole_llm)
+        self.context = context
+        self.chunk_size = chunk_size
+        self.grad_checkpointing = grad_checkpointing
+
+    def shared(self, llm: CausalLLM) -> tuple[Tensor, ...]:
+        """Tensors that do not depend on the label, with gradient."""
+        return ()
+
+    def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
+        """States ``(c, L, H)`` and mask ``(c, L)`` of some labels."""
+        raise NotImplementedError
+
+    def forward(self, llm: CausalLLM, labels: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Read the states of every label.
+
+        Returns:
+            States ``(C, L, H)`` in float32 and mask ``(C, L)``, True where a state is valid.
+        """
+        labels = list(labels)
+        if not labels:
+            raise VocabularyError('the list of labels is empty; give at least one label')
+        size = self.chunk_size or len(labels)
+        shared = self.shared(llm)
+        parts = []
+        for start in range(0, len(labels), size):
+            chunk = labels[start : start + size]
+            if self.grad_checkpointing and torch.is_grad_enabled():
+                part = checkpoint(
+                    self.read, llm, chunk, *shared, use_reentrant=False, preserve_rng_state=False
+                )
+            else:
+                part = self.read(llm, chunk, *shared)
+            parts.append(part)
+        longest = max(mask.shape[1] for _, mask in parts)
+        states = [F.pad(s.float(), (0, 0, 0, longest - s.shape[1])) for s, _ in parts]
+        masks = [F.pad(m, (0, longest - m.shape[1])) for _, m in parts]
+        return torch.cat(states), torch.cat(masks)
+
+    def label_tokens(
+        self, llm: CausalLLM, labels: Sequence[str], bos: bool, extra: int = 0
+    ) -> tuple[list[list[int]], list[int]]:
+        """Token ids of each label in its context, and where the label begins in them.
+
+        Args:
+            llm: Gives tokenizer and length limit.
+            labels: Label strings.
+            bos: Whether these tokens begin the sequence.
+            extra: Tokens that the readout adds to them.
+        """
+        ids = llm.tokenize([self.context.replace('{}', label) for label in labels], bos)
+        before = llm.tokenize([self.context.split('{}')[0].rstrip()], bos)[0]
+        starts = []
+        for label, row in zip(labels, ids, strict=True):
+            if not row:
+                raise VocabularyError(f'label {label!r} has no tokens for the LLM; give it some text')
+            if llm.max_length is not None and len(row) + extra > llm.max_length:
+                raise VocabularyError(
+                    f'label {label[:40]!r} needs {len(row) + extra} LLM tokens, the LLM takes {llm.max_length}; '
+                    'shorten it'
+                )
+            same = 0  # a tokenizer may merge across the border: count what is equal
+            while same < min(len(before), len(row) - 1) and row[same] == before[same]:
+                same += 1
+            starts.append(same)
+        return ids, starts
+
+
+def pad_tokens(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Right-padded ids ``(C, L)`` and their mask."""
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return ids.to(device), torch.arange(ids.shape[1], device=device)[None] < lengths[:, None]
+
+
+def learnable_tokens(llm: CausalLLM, num_tokens: int, init_text: str | None) -> nn.Parameter:
+    """Tokens ``(P, H)`` in the LLM's embedding space.
+
+    They start as the embeddings of ``init_text`` as far as it goes, the rest as draws with the mean and
+    deviation of the embedding table: far smaller or larger vectors would be ignored or dominate.
+    """
+    if num_tokens < 1:
+        raise ConfigError(f'readout.num_tokens={num_tokens} must be at least 1')
+    table = llm.embedding.weight.detach().float()
+    tokens = table.mean(0) + table.std(0) * torch.randn(num_tokens, table.shape[1], device=table.device)
+    if init_text:
+        ids = llm.tokenize([init_text])[0][:num_tokens]
+        tokens[: len(ids)] = table[ids]
+    return nn.Parameter(tokens)

@@ -1,0 +1,58 @@
+"""The paper's readout: learnable tokens in front of the label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ovmlv.models.llm.causal_llm import CausalLLM
+from ovmlv.models.llm.kv_cache import expand, flatten, unflatten
+from ovmlv.models.llm.readouts.base_readout import BaseReadout, learnable_tokens, pad_tokens
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class PrefixReadout(BaseReadout):
+    """``[BOS] p_1..p_P label``: the states of the label's tokens, after Gupta et al. (arXiv 2407.09073).
+
+    The decoder is causal, so the prefix does not see the label: its keys and values are computed once
+    a call with batch 1 and shown to every label as a view. Their gradients, summed over the labels by
+    autograd, reach the learnable tokens through the frozen LLM.
+
+    Args:
+        llm: The language model.
+        num_tokens: Number P of learnable tokens.
+        init_text: Text whose token embeddings they start from; by default random.
+        **kwargs: See :class:`BaseReadout`. ``context`` starts with a space by default, because words
+            inside a sentence are tokenised with one.
+    """
+
+    def __init__(self, llm: CausalLLM, num_tokens: int = 16, init_text: str | None = None, **kwargs: Any) -> None:
+        super().__init__(llm, **kwargs)
+        self.tokens = learnable_tokens(llm, num_tokens, init_text)
+
+    def shared(self, llm: CausalLLM) -> tuple[Tensor, ...]:
+        """Keys and values of the prefix, batch 1."""
+        return tuple(flatten(llm(self.prefix(llm)).key_values))
+
+    def prefix(self, llm: CausalLLM) -> Tensor:
+        """Embeddings ``(1, [1 +] P, H)`` of the prefix, with the beginning-of-sequence token if there is one."""
+        tokens = self.tokens[None].to(llm.dtype)
+        if not llm.bos_ids:
+            return tokens
+        bos = llm.embed(torch.tensor([llm.bos_ids], device=llm.device))
+        return torch.cat([bos, tokens], 1)
+
+    def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
+        """Continue the shared prefix with every label."""
+        past = unflatten(shared)
+        length = past[0][0].shape[-2]
+        rows, starts = self.label_tokens(llm, labels, bos=False, extra=length)
+        ids, mask = pad_tokens(rows, llm.device)
+        full = torch.cat([mask.new_ones(len(rows), length), mask], 1)
+        out = llm(llm.embed(ids), None if mask.all() else full, past=expand(past, len(rows)))
+        begin = torch.tensor(starts, device=mask.device)[:, None]
+        return out.states, mask & (torch.arange(mask.shape[1], device=mask.device)[None] >= begin)

@@ -1,0 +1,96 @@
+"""States of a fixed prompt, computed once a label: the cheap baseline that needs no LLM in a step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.llm.causal_llm import CausalLLM
+from ovmlv.models.llm.kv_cache import LabelCache, move
+from ovmlv.models.llm.readouts.base_readout import BaseReadout, pad_tokens
+from ovmlv.models.utils.frozen import fingerprint
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class StaticReadout(BaseReadout):
+    """States of a fixed sentence around the label; nothing here trains, only what reads them.
+
+    Args:
+        llm: The language model.
+        context: The sentence. States of the tokens before the label are left out: the decoder is
+            causal, so they are the same for all labels.
+        cache_megabytes: Budget of the cache in memory (SmolLM2: 2.3 kB a token).
+        cache_dir: Folder that keeps the states between runs; by default they are not kept.
+        **kwargs: See :class:`BaseReadout`; ``grad_checkpointing`` has nothing to do here.
+    """
+
+    def __init__(
+        self,
+        llm: CausalLLM,
+        context: str = 'A video of a {}. In other words, it shows',
+        cache_megabytes: float = 512.0,
+        cache_dir: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs.get('grad_checkpointing'):
+            raise ConfigError('StaticReadout has no gradients to checkpoint; leave grad_checkpointing out')
+        super().__init__(llm, context=context, **kwargs)
+        self.cache = LabelCache(cache_megabytes)
+        self.cache_dir = Path(cache_dir) if cache_dir else None
+        self._file: Path | None = None
+
+    def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
+        """Look the labels up, compute the missing ones."""
+        states = self.label_states(llm, labels)
+        lengths = torch.tensor([len(s) for s in states], device=llm.device)
+        padded = pad_sequence(states, batch_first=True)
+        return padded, torch.arange(padded.shape[1], device=llm.device)[None] < lengths[:, None]
+
+    @torch.no_grad()
+    def label_states(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
+        """Constant states ``(L_i, H)`` in float32 of every label."""
+        if self.cache_dir is not None and self._file is None:
+            self._file = self._open(llm)
+        found = {label: self.cache.get((label, llm.dtype)) for label in labels}
+        missing = [label for label, entry in found.items() if entry is None]
+        for start in range(0, len(missing), 64):
+            chunk = missing[start : start + 64]
+            rows, starts = self.label_tokens(llm, chunk, bos=True)
+            ids, mask = pad_tokens(rows, llm.device)
+            states = llm(llm.embed(ids), None if mask.all() else mask).states.float()
+            for i, label in enumerate(chunk):
+                found[label] = states[i, starts[i] : len(rows[i])].clone()
+                self.cache.put((label, llm.dtype), found[label])
+        if missing and self._file is not None:
+            self._save({label: found[label] for label in missing})
+        return [move(found[label], llm.device) for label in labels]
+
+    def _open(self, llm: CausalLLM) -> Path:
+        """Name the file after everything that its numbers depend on, and read it if it is there."""
+        from safetensors.torch import load_file
+
+        key = f'{fingerprint(llm)}|{llm.layer}|{llm.dtype}|{self.context}'
+        file = self.cache_dir / f'states-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
+        if file.is_file():
+            for name, states in load_file(file).items():
+                self.cache.put((name.removeprefix('label:'), llm.dtype), move(states, llm.device))
+        return file
+
+    def _save(self, new: dict[str, Tensor]) -> None:
+        """Add states to the file by one rename, so that it is whole at any time."""
+        from safetensors.torch import load_file, save_file
+
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        old = load_file(self._file) if self._file.is_file() else {}
+        scratch = self._file.with_suffix(f'.{os.getpid()}.tmp')
+        save_file({**old, **{f'label:{label}': s.cpu().contiguous() for label, s in new.items()}}, scratch)
+        os.replace(scratch, self._file)
