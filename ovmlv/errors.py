@@ -1,0 +1,21 @@
+"""Errors that a user can mend. Each message is one line: the culprit, then the mend."""
+
+
+class OvmlvError(Exception):
+    """Base of all errors that ovmlv raises for its users."""
+
+
+class ConfigError(OvmlvError, ValueError):
+    """A setting that cannot work."""
+
+
+class DataError(OvmlvError, ValueError):
+    """A file, row or sample that cannot be used."""
+
+
+class VocabularyError(OvmlvError, ValueError):
+    """A label or a set of labels that cannot be used."""
+
+
+class CheckpointError(OvmlvError, RuntimeError):
+    """Weights that do not fit the model."""
