@@ -1,0 +1,346 @@
+"""Common part of all video data sets: vocabulary, targets, and unreadable videos."""
+
+from __future__ import annotations
+
+import math
+import os.path as osp
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import join_path
+from mmengine.logging import MMLogger
+
+from ovmlv.errors import ConfigError, DataError
+
+from .annotation import VideoAnnotation, unlisted_label_error
+from .video_failures import (
+    READ_ERRORS,
+    FailureFlags,
+    UnreadableVideoError,
+    black_frames,
+    describe,
+    run_until_frames,
+)
+from .vocabulary import LabelVocabulary, load_label_attributes, load_labels
+
+# How many neighbours are tried for the frame size of the black frames that stand in for a video.
+_SHAPE_PROBES = 8
+
+
+class BaseVideoDataset(BaseDataset):
+    """Videos with labels. A reader derives from it and implements :meth:`read_annotations`.
+
+    After initialisation ``metainfo`` holds ``classes`` (the columns of the targets),
+    ``class_attributes`` (axis -> value of each class) and ``label_prior`` (share of positives
+    among the known targets of each class). Before the pipeline a sample is a dict with
+    ``filename``, ``video_id``, ``label`` (int64 ``(C,)`` of
+    {1, 0, -1}), ``segment`` (if it has one), ``sample_idx``, ``start_index``, ``modality`` and
+    what the reader adds.
+
+    Labels outside ``label_set`` have no column, so they reach training neither as positives nor as
+    negatives; a video whose labels are all outside is a video without positives.
+
+    Args:
+        ann_file: Annotation file, relative to ``data_root``.
+        data_root: Root folder.
+        data_prefix: ``video``: folder of the video files, relative to ``data_root``.
+        pipeline: Transforms.
+        classes: The vocabulary: a list, or a text (one a line) or JSON file. By default the labels
+            of ``label_split``, else those of the annotations, sorted.
+        label_split: Split (seen, unseen, ...) and other attributes of the labels; see
+            :func:`~ovmlv.datasets.vocabulary.load_label_attributes`.
+        label_set: Which labels become columns: ``all``, a split (``seen`` for training) or
+            several, or ``dict(split='seen', kind='action')``.
+        unlisted: ``raise`` or ``drop`` labels that are in no vocabulary.
+        missing: What a label is that a sample does not mention: ``negative`` or ``unknown``.
+        drop_unlabeled: Leave out samples without a positive among the columns.
+        on_error: For a video that cannot be read: ``replace`` it by another random sample,
+            ``report`` it (black frames, flagged ``broken``, so that metrics count it), or
+            ``raise``. By default ``report`` in test mode and ``replace`` otherwise.
+        max_refetch: Replacements to try for one sample.
+        test_mode: Whether this is validation or test data.
+        metainfo: Further meta information; ``classes`` in it serves as ``classes``.
+        kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
+    """
+
+    #: Says where to get the data, at the end of "not found" messages.
+    DOWNLOAD = 'correct ann_file, data_root or data_prefix'
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: Mapping[str, str] = dict(video=''),
+        pipeline: Sequence[dict | Callable] = (),
+        classes: str | Sequence[str] | None = None,
+        label_split: str | Mapping | None = None,
+        label_set: str | Sequence[str] | Mapping = 'all',
+        unlisted: str = 'raise',
+        missing: str = 'negative',
+        drop_unlabeled: bool = False,
+        on_error: str | None = None,
+        max_refetch: int = 10,
+        test_mode: bool = False,
+        metainfo: Mapping | None = None,
+        **kwargs: Any,
+    ) -> None:
+        name = type(self).__name__
+        on_error = on_error or ('report' if test_mode else 'replace')
+        for key, value, allowed in (
+            ('unlisted', unlisted, ('raise', 'drop')),
+            ('missing', missing, ('negative', 'unknown')),
+            ('on_error', on_error, ('replace', 'report', 'raise')),
+        ):
+            if value not in allowed:
+                raise ConfigError(f'{name}: {key}={value!r} is not one of {", ".join(allowed)}')
+        if test_mode and on_error == 'replace':
+            raise ConfigError(
+                f"{name}: on_error='replace' in test mode would leave samples out "
+                f'of the '
+                "metrics; use 'report' or 'raise'"
+            )
+        metainfo = dict(metainfo or {})
+        self.classes_source = metainfo.pop('classes', None) if classes is None else classes
+        self.label_split, self.label_set = label_split, label_set
+        self.unlisted, self.missing, self.drop_unlabeled = unlisted, missing, drop_unlabeled
+        self.on_error = on_error
+        self._frame_shape: tuple[int, int] | None = None
+        super().__init__(
+            ann_file=ann_file,
+            data_root=data_root,
+            data_prefix=dict(data_prefix),
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            max_refetch=max_refetch,
+            metainfo=metainfo,
+            **kwargs,
+        )
+
+    def read_annotations(self) -> list[VideoAnnotation]:
+        """Read the annotation files; all labels as strings, whatever ``label_set`` is."""
+        raise NotImplementedError
+
+    def full_init(self) -> None:
+        """Read, encode, and compute ``label_prior`` of what ``indices`` leaves."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        self.failures = FailureFlags(len(self))
+
+    def load_data_list(self) -> list[dict]:
+        """Annotations -> sample dicts; sets ``classes`` and ``class_attributes``."""
+        self._check_files()
+        annotations = self.read_annotations()
+        if not annotations:
+            raise DataError(f'{self.ann_file}: no sample in this annotation file')
+        vocabulary = self._build_vocabulary(annotations)
+        classes = vocabulary.select(self.label_set)
+        self._metainfo['classes'] = classes
+        self._metainfo['class_attributes'] = vocabulary.attribute_columns(classes)
+        column = {label: i for i, label in enumerate(classes)}
+        return [self._encode(a, vocabulary, column) for a in annotations]
+
+    def filter_data(self) -> list[dict]:
+        """Apply ``drop_unlabeled`` and ``indices``, then take the label prior of what remains."""
+        data_list = self.data_list
+        if self.drop_unlabeled:
+            data_list = [d for d in data_list if len(d['positive'])]
+            if not data_list:
+                raise DataError(f'{self.ann_file}: drop_unlabeled=True leaves no sample')
+        if self._indices is not None:
+            self.data_list, indices, self._indices = data_list, self._indices, None
+            data_list = self._get_unserialized_subset(indices)
+        self._metainfo['label_prior'] = self._label_prior(data_list)
+        return data_list
+
+    def get_data_info(self, idx: int) -> dict:
+        """The sample's dict with dense targets ``label`` ``(C,)``."""
+        data = super().get_data_info(idx)
+        label = np.full(len(self._metainfo['classes']), data.pop('default'), dtype=np.int64)
+        label[data.pop('other')] = data.pop('other_value')
+        label[data.pop('positive')] = 1
+        return dict(data, label=label)
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Columns of the positive labels, for class-balanced sampling."""
+        return np.flatnonzero(self.get_data_info(idx)['label'] == 1).tolist()
+
+    def __getitem__(self, idx: int) -> dict:
+        """The sample after the pipeline; see ``on_error`` for videos that cannot be read."""
+        self.full_init()
+        replaced: list[str] = []
+        for _ in range(self.max_refetch + 1):
+            try:
+                frames, done = self._read(idx)
+            except UnreadableVideoError as error:
+                replaced.append(str(error))
+                idx = self._rand_another()
+                continue
+            if replaced and frames is not None:
+                frames['replaced'] = tuple(replaced)
+            for transform in self.pipeline.transforms[done:]:
+                frames = None if frames is None else transform(frames)
+            if frames is not None:
+                return frames
+            filename = self.get_data_info(idx)['filename']
+            if self.test_mode:
+                raise DataError(f'{filename}: the test pipeline returned None for this sample')
+            replaced.append(f'{filename} (the pipeline returned None)')
+            idx = self._rand_another()
+        raise DataError(
+            f'{len(replaced)} samples in a row cannot be used (first: '
+            f'{replaced[0]}); check '
+            'data_root, data_prefix and the videos'
+        )
+
+    def _read(self, idx: int) -> tuple[dict | None, int]:
+        """Run the pipeline until there are frames.
+
+        Errors are handled here alone: what fails later is no fault of the video's.
+
+        Returns:
+            The data and the number of transforms applied.
+
+        Raises:
+            UnreadableVideoError: The video cannot be read and is to be replaced.
+            DataError: It cannot be read and ``on_error`` is ``raise``.
+        """
+        transforms = self.pipeline.transforms
+        data = self.get_data_info(idx)
+        filename = data['filename']
+        try:
+            frames, done = run_until_frames(transforms, data)
+            if frames is not None and 'imgs' in frames:
+                if not len(frames['imgs']):
+                    raise UnreadableVideoError('no frame could be decoded')
+                self._frame_shape = np.asarray(frames['imgs'][0]).shape[:2]
+            return frames, done
+        except READ_ERRORS as error:
+            reason, cause = describe(error), error
+        self._note_failure(idx, filename, reason)
+        if self.on_error == 'raise':
+            raise DataError(
+                f'{filename} cannot be read ({reason}); repair or remove it, or set '
+                "on_error='replace'"
+            ) from cause
+        if self.on_error == 'replace':
+            raise UnreadableVideoError(f'{filename} ({reason})') from cause
+        # A fresh dict: the transforms may have changed the first one before they failed.
+        frames, done = black_frames(transforms, self.get_data_info(idx), self._black_shape(idx))
+        frames.update(broken=True, broken_reason=reason)
+        return frames, done
+
+    @property
+    def num_broken(self) -> int:
+        """Samples whose video could not be read so far, over all workers of this process."""
+        return len(self.failures)
+
+    def broken_videos(self) -> list[str]:
+        """Files of those samples."""
+        return [self.get_data_info(i)['filename'] for i in self.failures.indices()]
+
+    def _check_files(self) -> None:
+        """One clear line where a file or folder is missing, before anything is read."""
+        for what, path, exists in (
+            ('annotation file', self.ann_file, osp.isfile),
+            ('video folder', self.data_prefix.get('video', ''), osp.isdir),
+        ):
+            needed = what == 'annotation file' or self.pipeline.transforms
+            if path and '://' not in path and needed and not exists(path):
+                raise DataError(f'{type(self).__name__}: {what} {path} not found; {self.DOWNLOAD}')
+
+    def _build_vocabulary(self, annotations: Sequence[VideoAnnotation]) -> LabelVocabulary:
+        attributes = (
+            load_label_attributes(self.label_split, self.data_root or '')
+            if self.label_split
+            else {}
+        )
+        if self.classes_source is not None:
+            labels = load_labels(self.classes_source, self.data_root or '')
+        elif attributes:
+            labels = list(
+                dict.fromkeys(label for values in attributes.values() for label in values)
+            )
+        else:
+            labels = sorted(
+                {
+                    label
+                    for a in annotations
+                    for label in (*a.labels, *a.unknown, *(a.negatives or ()))
+                }
+            )
+            if not labels:
+                raise DataError(f'{self.ann_file}: there is no label in it; give classes')
+        return LabelVocabulary(labels, attributes)
+
+    def _encode(
+        self, annotation: VideoAnnotation, vocabulary: LabelVocabulary, column: Mapping[str, int]
+    ) -> dict:
+        """Sparse targets: what is neither ``positive`` nor ``other`` has the value ``default``."""
+        known = vocabulary.index
+
+        def columns(labels: Sequence[str]) -> np.ndarray:
+            for label in labels:
+                if label not in known and self.unlisted == 'raise':
+                    raise unlisted_label_error(label, vocabulary.labels, annotation.where)
+            return np.array(sorted(column[v] for v in labels if v in column), dtype=np.int32)
+
+        # Check every label, also where the row's other list is the one that is kept.
+        positive, unknown = columns(annotation.labels), columns(annotation.unknown)
+        negatives = columns(annotation.negatives or ())
+        if annotation.negatives is not None or self.missing == 'unknown':
+            default, other, value = -1, negatives, 0
+        else:
+            default, other, value = 0, unknown, -1
+        data = dict(
+            annotation.extra,
+            filename=join_path(self.data_prefix.get('video', ''), annotation.video),
+            video_id=annotation.video_id,
+            positive=positive,
+            other=other,
+            other_value=value,
+            default=default,
+            start_index=0,
+            modality='RGB',
+        )
+        if annotation.segment is not None:
+            data['segment'] = annotation.segment
+        return data
+
+    def _label_prior(self, data_list: Sequence[dict]) -> list[float]:
+        """Share of positives among known targets; NaN for a class that is known nowhere."""
+        size = len(self._metainfo['classes'])
+        positive, known = np.zeros(size), np.zeros(size)
+        for data in data_list:
+            positive[data['positive']] += 1
+            if data['default'] == 0:
+                known += 1
+                known[data['other']] -= 1
+            else:
+                known[data['other']] += 1
+                known[data['positive']] += 1
+        return [p / k if k else math.nan for p, k in zip(positive.tolist(), known.tolist())]
+
+    def _note_failure(self, idx: int, filename: str, reason: str) -> None:
+        """Log each unreadable video once."""
+        if self.failures.add(idx):
+            MMLogger.get_current_instance().warning(
+                f'video {filename} cannot be read ({reason}); on_error={self.on_error!r}, '
+                f'{len(self.failures)} of {len(self)} so far'
+            )
+
+    def _black_shape(self, idx: int) -> tuple[int, int]:
+        """Frame size of this data set: that of the last video read, else of a neighbour's."""
+        for step in range(1, min(_SHAPE_PROBES + 1, len(self))):
+            if self._frame_shape is not None:
+                break
+            try:
+                frames, _ = run_until_frames(
+                    self.pipeline.transforms, self.get_data_info((idx + step) % len(self))
+                )
+                self._frame_shape = tuple(np.asarray(frames['imgs'][0]).shape[:2])
+            except READ_ERRORS:
+                continue
+        return self._frame_shape or (256, 256)

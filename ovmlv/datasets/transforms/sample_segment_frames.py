@@ -1,0 +1,130 @@
+"""Frames spread evenly over a video or a segment of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class SampleSegmentFrames(BaseTransform):
+    """Cut a video, or its ``segment``, into ``clip_len`` equal parts and take a frame of each
+    (TSN).
+
+    MMAction2's ``SampleFrames`` and ``UniformSample`` know no segments. In training the frame is
+    drawn at random within its part; in test mode the ``num_clips`` views take it at evenly spaced
+    places (one view: the middle), so that views differ and nothing is random.
+
+    A segment that reaches past the end of the video is cut there. The frames of a segment are
+    found by their own time stamps where the reader has them (decord), so that variable frame rates
+    come out right, else by ``avg_fps``.
+
+    Required Keys:
+
+        - total_frames
+        - start_index (optional)
+        - segment (optional): ``(start, end)`` in seconds
+        - avg_fps (for segments, if ``video_reader`` has no time stamps)
+
+    Added Keys:
+
+        - frame_inds: ``(num_clips * clip_len,)`` int32
+        - clip_len
+        - frame_interval
+        - num_clips
+
+    Args:
+        clip_len: Frames of a clip (T).
+        num_clips: Clips (temporal views) of a video.
+        test_mode: Deterministic sampling.
+        out_of_bound: ``repeat`` frames when there are fewer than ``clip_len``, or ``error``.
+    """
+
+    def __init__(
+        self,
+        clip_len: int,
+        num_clips: int = 1,
+        test_mode: bool = False,
+        out_of_bound: str = 'repeat',
+    ) -> None:
+        if clip_len < 1 or num_clips < 1:
+            raise ConfigError(
+                f'SampleSegmentFrames: clip_len={clip_len} and '
+                f'num_clips={num_clips} must be '
+                'at least 1'
+            )
+        if out_of_bound not in ('repeat', 'error'):
+            raise ConfigError(
+                f"SampleSegmentFrames: out_of_bound={out_of_bound!r} is not 'repeat' or 'error'"
+            )
+        self.clip_len = clip_len
+        self.num_clips = num_clips
+        self.test_mode = test_mode
+        self.out_of_bound = out_of_bound
+
+    def transform(self, results: dict) -> dict:
+        """Choose the frames."""
+        first, last = self._window(results)
+        length = last - first
+        if self.out_of_bound == 'error' and length < self.clip_len:
+            raise DataError(
+                f'{results.get("filename")}: {length} frames, but '
+                f'clip_len={self.clip_len}; '
+                "sample fewer frames or set out_of_bound='repeat'"
+            )
+        if self.test_mode:
+            views = (np.arange(self.num_clips)[:, None] + 0.5) / self.num_clips
+            places = np.broadcast_to(views, (self.num_clips, self.clip_len))
+        else:
+            places = np.random.uniform(size=(self.num_clips, self.clip_len))
+        parts = (np.arange(self.clip_len) + places) / self.clip_len
+        inds = first + np.minimum((parts * length).astype(np.int64), length - 1)
+        results['frame_inds'] = (inds.reshape(-1) + results.get('start_index', 0)).astype(np.int32)
+        results['clip_len'] = self.clip_len
+        results['frame_interval'] = None
+        results['num_clips'] = self.num_clips
+        return results
+
+    def _window(self, results: dict) -> tuple[int, int]:
+        """First frame of the sample and the one after its last."""
+        total = results['total_frames']
+        if total < 1:
+            raise UnreadableVideoError('the video has no frames')
+        segment = results.get('segment')
+        if segment is None:
+            return 0, total
+        begins, ends = self._frame_times(results, total)
+        # A frame belongs to the segment if it is on the screen at some time of it.
+        inside = np.flatnonzero((ends > segment[0]) & (begins < segment[1]))
+        if not len(inside):
+            raise UnreadableVideoError(
+                f'segment [{segment[0]:g}, {segment[1]:g}] s is outside '
+                f'the video, '
+                f'which ends at {ends[-1]:.2f} s'
+            )
+        return int(inside[0]), int(inside[-1]) + 1
+
+    @staticmethod
+    def _frame_times(results: dict, total: int) -> tuple[np.ndarray, np.ndarray]:
+        """Begin and end of each frame in seconds, both ``(total,)``."""
+        reader: Any = results.get('video_reader')
+        if hasattr(reader, 'get_frame_timestamp'):
+            times = np.asarray(reader.get_frame_timestamp(range(total)), dtype=np.float64)
+            return times[:, 0], times[:, 1]
+        rate = results.get('avg_fps')
+        if not rate or rate <= 0:
+            raise UnreadableVideoError('the frame rate is unknown, so the segment cannot be found')
+        begins = np.arange(total) / rate
+        return begins, begins + 1 / rate
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(clip_len={self.clip_len}, num_clips={self.num_clips}, '
+            f'test_mode={self.test_mode}, out_of_bound={self.out_of_bound!r})'
+        )

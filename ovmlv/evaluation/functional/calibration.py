@@ -1,0 +1,78 @@
+"""How far probabilities are from observed frequencies."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .inputs import check_inputs
+
+
+def expected_calibration_error(
+    scores: Tensor, targets: Tensor, num_bins: int = 15, adaptive: bool = False
+) -> Tensor:
+    """Expected calibration error (Guo et al., 2017) over all known (video, label) pairs.
+
+    ``sum_b n_b / n * |mean probability in b - share of positives in b|``.
+
+    Args:
+        scores: ``(N, C)`` probabilities in [0, 1]; ``-inf`` (no prediction) is left out.
+        targets: ``(N, C)`` of {1, 0, -1}.
+        num_bins: Number of bins.
+        adaptive: Bins of equal numbers of pairs (adaptive ECE) in place of bins of equal width,
+            which suits label sets where nearly all probabilities are close to 0.
+
+    Returns:
+        Scalar float64; NaN without known pairs.
+    """
+    if num_bins < 1:
+        raise ValueError(f'num_bins is {num_bins}; the calibration error needs at least one bin')
+    probabilities, labels = _known_pairs(scores, targets)
+    if len(probabilities) == 0:
+        return probabilities.new_tensor(torch.nan)
+    if adaptive:
+        # Equal probabilities stay in one bin, so that neither the order of the videos nor a cut
+        # through a group of ties makes calibrated scores look wrong.
+        probabilities, order = probabilities.sort(stable=True)
+        labels = labels[order]
+        first = torch.searchsorted(probabilities, probabilities)
+        bins = first * num_bins // len(labels)
+    else:
+        edges = torch.linspace(0, 1, num_bins + 1, dtype=torch.float64, device=labels.device)
+        bins = torch.bucketize(probabilities, edges[1:-1], right=True)
+    zeros = probabilities.new_zeros(num_bins)
+    gap = zeros.scatter_add(0, bins, probabilities - labels)
+    return gap.abs().sum() / len(labels)
+
+
+def brier_score(scores: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared difference of probability and label over all known pairs.
+
+    Args:
+        scores: ``(N, C)`` probabilities in [0, 1]; ``-inf`` (no prediction) is left out.
+        targets: ``(N, C)`` of {1, 0, -1}.
+
+    Returns:
+        Scalar float64; NaN without known pairs.
+    """
+    probabilities, labels = _known_pairs(scores, targets)
+    return (probabilities - labels).square().mean()
+
+
+def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities and labels, both ``(P,)`` float64, of the pairs that are known and
+    predicted."""
+    scores, targets = check_inputs(scores, targets)
+    used = (targets >= 0) & (scores > -torch.inf)
+    probabilities, labels = scores[used], targets[used].to(torch.float64)
+    if (
+        len(probabilities)
+        and not 0 <= float(probabilities.min()) <= float(probabilities.max()) <= 1
+    ):
+        raise ValueError(
+            f'scores reach from {float(probabilities.min()):.4g} to '
+            f'{float(probabilities.max()):.4g}; calibration needs probabilities in [0, 1]: '
+            f'apply the '
+            'sigmoid first'
+        )
+    return probabilities, labels

@@ -1,0 +1,46 @@
+"""The one place where scores and targets of the functional metrics are checked."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Validate and convert what every metric of this package takes.
+
+    Args:
+        scores: ``(N, C)`` scores, higher is more likely. ``-inf`` means "no prediction was made"
+            and ranks below everything; NaN and ``+inf`` are refused, except where the target is
+            unknown.
+        targets: ``(N, C)`` of 1 (positive), 0 (negative) and -1 (unknown, ignored).
+
+    Returns:
+        ``scores`` as float64 with ``-inf`` at unknown targets, ``targets`` as int8.
+
+    Raises:
+        ValueError: Shapes differ, a target is not in {1, 0, -1}, or a score is not a number.
+    """
+    scores = torch.as_tensor(scores).detach()
+    targets = torch.as_tensor(targets).detach()
+    if scores.ndim != 2 or scores.shape != targets.shape:
+        raise ValueError(
+            f'scores {tuple(scores.shape)} and targets {tuple(targets.shape)} must both be '
+            '(videos, labels)'
+        )
+    valid = (targets == 1) | (targets == 0) | (targets == -1)
+    if not bool(valid.all()):
+        row, column = (~valid).nonzero()[0].tolist()
+        raise ValueError(
+            f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), '
+            '0 (negative) and -1 (unknown) are allowed'
+        )
+    scores = scores.to(torch.float64).masked_fill(targets == -1, -torch.inf)
+    bad = scores.isnan() | (scores == torch.inf)
+    if bool(bad.any()):
+        row, column = bad.nonzero()[0].tolist()
+        raise ValueError(
+            f'scores[{row}, {column}] is {scores[row, column].item()}; {int(bad.sum())} of '
+            f'{bad.numel()} scores are no finite numbers: check the model for NaN'
+        )
+    return scores, targets.to(torch.int8)

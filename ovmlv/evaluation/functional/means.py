@@ -1,0 +1,26 @@
+"""Means over groups of labels."""
+
+from __future__ import annotations
+
+import math
+
+
+def harmonic_mean(*values: float) -> float:
+    """Harmonic mean, the usual summary of seen and unseen labels.
+
+    Returns:
+        0 if any value is 0, NaN if any is NaN or there is none.
+
+    Examples:
+        >>> harmonic_mean(0.6, 0.3)
+        0.39999999999999997
+    """
+    if not values or any(math.isnan(v) for v in values):
+        return math.nan
+    if min(values) < 0:
+        raise ValueError(f'the harmonic mean of {values} is not defined: a value is negative')
+    if min(values) == 0:
+        return 0.0
+    # As a product over the smallest value: 1 / v overflows for subnormal v.
+    low = min(values)
+    return len(values) * low / sum(low / v for v in values)
