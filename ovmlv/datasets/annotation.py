@@ -86,14 +86,13 @@ def check_segment(segment: Any, where: str) -> tuple[float, float]:
         raise DataError(f'{where}: segment [{start}, {end}] is not finite; give seconds')
     if start < 0:
         raise DataError(
-            f'{where}: segment [{start:g}, {end:g}] starts before 0; give seconds '
-            f'from the '
-            'start of the video'
+            f'{where}: segment [{start:g}, {end:g}] starts before 0; give seconds from the start '
+            'of the video'
         )
     if end <= start:
         raise DataError(
-            f'{where}: segment [{start:g}, {end:g}] ends before it starts; give '
-            '[start, end] with start < end'
+            f'{where}: segment [{start:g}, {end:g}] ends before it starts; give [start, end] '
+            'with start < end'
         )
     return start, end
 
@@ -103,7 +102,6 @@ def unlisted_label_error(label: str, vocabulary: Sequence[str], where: str) -> V
     near = difflib.get_close_matches(label, vocabulary, n=3, cutoff=0.5)
     hint = f' (nearest: {", ".join(map(repr, near))})' if near else ''
     return VocabularyError(
-        f'{where}: label {label!r} is not among the {len(vocabulary)} '
-        f'classes{hint}; '
-        "correct it, add it to classes, or set unlisted='drop'"
+        f'{where}: label {label!r} is not among the {len(vocabulary)} classes{hint}; correct it, '
+        "add it to classes, or set unlisted='drop'"
     )

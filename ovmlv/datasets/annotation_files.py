@@ -62,9 +62,8 @@ def _read_jsonl(file: TextIO, path: str) -> Iterator[VideoAnnotation]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(
-                f'{path}:{number}: no valid JSON ({error.msg} at column '
-                f'{error.colno}); '
-                'write one object a line'
+                f'{path}:{number}: no valid JSON ({error.msg} at column {error.colno}); write '
+                'one object a line'
             ) from None
         yield _from_object(row, f'{path}:{number}')
 
@@ -107,8 +106,8 @@ def _read_csv(file: TextIO, path: str, separator: str, delimiter: str) -> Iterat
                     else sum(v is not None for v in row.values())
                 )
                 raise DataError(
-                    f'{where}: {found} fields, but the header has {len(header)}; put '
-                    f'fields that contain {separator!r} in double quotes'
+                    f'{where}: {found} fields, but the header has {len(header)}; put fields that '
+                    f'contain {separator!r} in double quotes'
                 )
             yield _from_cells(row, where, delimiter)
     except csv.Error as error:
@@ -151,9 +150,8 @@ def _read_list(file: TextIO, path: str, classes: Sequence[str] | None) -> Iterat
         for index in indices:
             if not 0 <= index < len(classes):
                 raise DataError(
-                    f'{where}: label index {index} is outside '
-                    f'0..{len(classes) - 1}; correct '
-                    'it or classes'
+                    f'{where}: label index {index} is outside 0..{len(classes) - 1}; correct it '
+                    'or classes'
                 )
         yield VideoAnnotation(' '.join(words), [classes[i] for i in indices], where=where)
 
@@ -169,10 +167,8 @@ def _check_names(
     for name in required:
         if name not in names:
             near = difflib.get_close_matches(name, list(map(str, names)), n=1, cutoff=0.6)
-            raise DataError(
-                f'{where}: {name!r} is missing'
-                f'{f"; is {near[0]!r} meant?" if near else f" among {list(names)}"}'
-            )
+            hint = f'did you mean {near[0]!r}?' if near else f'found {list(names)}'
+            raise DataError(f'{where}: {name!r} is missing; {hint}')
     for name in names:
         if name in known:
             continue
@@ -180,8 +176,5 @@ def _check_names(
             str(name), known, n=1, cutoff=0.8 if extra_is_fine else 0.6
         )
         if near or not extra_is_fine:
-            raise DataError(
-                f'{where}: unknown name {name!r}; '
-                f'{f"is {near[0]!r} meant?" if near else f"known: {list(known)}"} '
-                '(put further data under "extra")'
-            )
+            hint = f'did you mean {near[0]!r}?' if near else f'known are {list(known)}.'
+            raise DataError(f'{where}: unknown name {name!r}; {hint} Put other data under "extra"')

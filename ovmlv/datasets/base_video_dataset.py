@@ -97,8 +97,7 @@ class BaseVideoDataset(BaseDataset):
                 raise ConfigError(f'{name}: {key}={value!r} is not one of {", ".join(allowed)}')
         if test_mode and on_error == 'replace':
             raise ConfigError(
-                f"{name}: on_error='replace' in test mode would leave samples out "
-                f'of the '
+                f"{name}: on_error='replace' in test mode would leave samples out of the "
                 "metrics; use 'report' or 'raise'"
             )
         metainfo = dict(metainfo or {})
@@ -190,8 +189,7 @@ class BaseVideoDataset(BaseDataset):
             replaced.append(f'{filename} (the pipeline returned None)')
             idx = self._rand_another()
         raise DataError(
-            f'{len(replaced)} samples in a row cannot be used (first: '
-            f'{replaced[0]}); check '
+            f'{len(replaced)} samples in a row cannot be used (first: {replaced[0]}); check '
             'data_root, data_prefix and the videos'
         )
 
@@ -321,7 +319,9 @@ class BaseVideoDataset(BaseDataset):
             else:
                 known[data['other']] += 1
                 known[data['positive']] += 1
-        return [p / k if k else math.nan for p, k in zip(positive.tolist(), known.tolist())]
+        return [
+            p / k if k else math.nan for p, k in zip(positive.tolist(), known.tolist(), strict=True)
+        ]
 
     def _note_failure(self, idx: int, filename: str, reason: str) -> None:
         """Log each unreadable video once."""

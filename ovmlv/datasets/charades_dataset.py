@@ -78,8 +78,7 @@ class CharadesDataset(BaseVideoDataset):
 
     DOWNLOAD = (
         'get Charades.zip (annotations) and Charades_v1_480.zip (videos) from '
-        'https://prior.allenai.org/projects/charades and unpack both into data_root, or '
-        'correct '
+        'https://prior.allenai.org/projects/charades and unpack both into data_root, or correct '
         'data_root, ann_file, class_file or data_prefix'
     )
 
@@ -100,9 +99,8 @@ class CharadesDataset(BaseVideoDataset):
             raise ConfigError(f"CharadesDataset: inverted={inverted!r} is not 'drop' or 'swap'")
         if kwargs.get('classes') is not None:
             raise ConfigError(
-                'CharadesDataset: classes come from class_file; leave classes out '
-                '(to take '
-                'some of them, use label_split and label_set)'
+                'CharadesDataset: classes come from class_file; leave classes out (to take some '
+                'of them, use label_split and label_set)'
             )
         self.class_file = class_file
         self.units, self.inverted = units, inverted
@@ -132,8 +130,7 @@ class CharadesDataset(BaseVideoDataset):
         odd = {k: v for k, v in self.statistics.items() if k not in ('rows', 'segments') and v}
         MMLogger.get_current_instance().info(
             f'{self.ann_file}: {self.statistics["rows"]} videos, {self.statistics["segments"]} '
-            f'segments, '
-            f'of these {", ".join(f"{k} {v}" for k, v in odd.items()) or "none odd"}'
+            f'segments, of these {", ".join(f"{k} {v}" for k, v in odd.items()) or "none odd"}'
         )
         return annotations
 
@@ -161,9 +158,8 @@ class CharadesDataset(BaseVideoDataset):
         for action in actions:
             if action.name not in label_of:
                 raise DataError(
-                    f'{where}: class {action.name!r} is not in {self.class_file}; '
-                    f'the class '
-                    'file must be of the same release'
+                    f'{where}: class {action.name!r} is not in {self.class_file}; the class file '
+                    'must be of the same release'
                 )
         length = _number(row['length'], 'length', where)
         if length is None:
@@ -250,9 +246,8 @@ def _read_rows(path: str) -> list[tuple[str, dict[str, str]]]:
                 where = f'{path}:{reader.line_num}'
                 if None in row or None in row.values() or not row['id']:
                     raise DataError(
-                        f'{where}: the row has not {len(COLUMNS)} fields with an '
-                        f'id; restore '
-                        'the published file'
+                        f'{where}: the row has not {len(COLUMNS)} fields with an id; restore the '
+                        'published file'
                     )
                 rows.append((where, row))
         except csv.Error as error:

@@ -89,9 +89,8 @@ def black_frames(
             return dict(data, imgs=[frame] * count, original_shape=shape, img_shape=shape), done
         data = transform(data)
     raise UnreadableVideoError(
-        f'{data.get("filename")}: no transform named *Decode in the pipeline, so no black '
-        f'frames can stand '
-        "in for this unreadable video; use on_error='raise'"
+        f'{data.get("filename")}: no transform named *Decode in the pipeline, so no black frames '
+        "can stand in for this unreadable video; use on_error='raise'"
     )
 
 

@@ -39,9 +39,8 @@ class LabelVocabulary:
         missing = [label for label in self.labels if splits is not None and label not in splits]
         if missing:
             raise VocabularyError(
-                f'label_split: {len(missing)} of {len(self.labels)} classes '
-                f'are in no '
-                f'split (first: {missing[0]!r}); list each class in one'
+                f'label_split: {len(missing)} of {len(self.labels)} classes are in no split '
+                f'(first: {missing[0]!r}); list each class in one'
             )
 
     def select(
@@ -64,17 +63,15 @@ class LabelVocabulary:
             values = [values] if isinstance(values, str) else list(values)
             if axis not in self.attributes:
                 raise ConfigError(
-                    f'label_set={label_set!r} needs the axis {axis!r}, but '
-                    f'label_split has '
+                    f'label_set={label_set!r} needs the axis {axis!r}, but label_split has '
                     f'{sorted(self.attributes) or "none"}; give label_split'
                 )
             present = set(self.attributes[axis].values())
             for value in values:
                 if value not in present:
                     raise ConfigError(
-                        f'label_set={label_set!r}: no label has {axis} {value!r}; '
-                        f'there '
-                        f"are {sorted(present)} and 'all'"
+                        f'label_set={label_set!r}: no label has {axis} {value!r}; there are '
+                        f"{sorted(present)} and 'all'"
                     )
             selected = [label for label in selected if self.attributes[axis].get(label) in values]
         if not selected:
@@ -155,8 +152,8 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
         for label in load_labels(labels, root):
             if label in split_of:
                 raise VocabularyError(
-                    f'{name}: label {label!r} is in both {split_of[label]!r} and '
-                    f'{split!r}; keep it in one'
+                    f'{name}: label {label!r} is in both {split_of[label]!r} and {split!r}; keep '
+                    'it in one'
                 )
             split_of[label] = split
     return dict(split=split_of)
@@ -168,9 +165,8 @@ def check_unique(labels: Sequence[str], name: str) -> None:
     for i, label in enumerate(labels):
         if label in first:
             raise VocabularyError(
-                f'{name}: label {label!r} occurs twice (entries '
-                f'{first[label] + 1} and '
-                f'{i + 1}); remove one'
+                f'{name}: label {label!r} occurs twice (entries {first[label] + 1} and {i + 1}); '
+                'remove one'
             )
         first[label] = i
 

@@ -51,10 +51,8 @@ class PackMultilabelInputs(BaseTransform):
         if imgs.ndim != 5:
             raise DataError(
                 f'PackMultilabelInputs: imgs of {results.get("filename")} have shape '
-                f'{imgs.shape}, not '
-                '(views, channels, frames, height, width); put '
-                "mmaction.FormatShape(input_format='NCTHW') "
-                'before it'
+                f'{imgs.shape}, not (views, channels, frames, height, width); put '
+                "mmaction.FormatShape(input_format='NCTHW') before it"
             )
         sample = ActionDataSample()
         if 'label' in results:

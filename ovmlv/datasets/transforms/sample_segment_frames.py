@@ -55,9 +55,8 @@ class SampleSegmentFrames(BaseTransform):
     ) -> None:
         if clip_len < 1 or num_clips < 1:
             raise ConfigError(
-                f'SampleSegmentFrames: clip_len={clip_len} and '
-                f'num_clips={num_clips} must be '
-                'at least 1'
+                f'SampleSegmentFrames: clip_len={clip_len} and num_clips={num_clips} must be at '
+                'least 1'
             )
         if out_of_bound not in ('repeat', 'error'):
             raise ConfigError(
@@ -74,8 +73,7 @@ class SampleSegmentFrames(BaseTransform):
         length = last - first
         if self.out_of_bound == 'error' and length < self.clip_len:
             raise DataError(
-                f'{results.get("filename")}: {length} frames, but '
-                f'clip_len={self.clip_len}; '
+                f'{results.get("filename")}: {length} frames, but clip_len={self.clip_len}; '
                 "sample fewer frames or set out_of_bound='repeat'"
             )
         if self.test_mode:
@@ -104,9 +102,8 @@ class SampleSegmentFrames(BaseTransform):
         inside = np.flatnonzero((ends > segment[0]) & (begins < segment[1]))
         if not len(inside):
             raise UnreadableVideoError(
-                f'segment [{segment[0]:g}, {segment[1]:g}] s is outside '
-                f'the video, '
-                f'which ends at {ends[-1]:.2f} s'
+                f'segment [{segment[0]:g}, {segment[1]:g}] s is outside the video, which ends at '
+                f'{ends[-1]:.2f} s'
             )
         return int(inside[0]), int(inside[-1]) + 1
 

@@ -71,8 +71,7 @@ def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     ):
         raise ValueError(
             f'scores reach from {float(probabilities.min()):.4g} to '
-            f'{float(probabilities.max()):.4g}; calibration needs probabilities in [0, 1]: '
-            f'apply the '
-            'sigmoid first'
+            f'{float(probabilities.max()):.4g}; calibration needs probabilities in [0, 1]: apply '
+            'the sigmoid first'
         )
     return probabilities, labels

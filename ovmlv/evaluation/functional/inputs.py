@@ -32,8 +32,8 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     if not bool(valid.all()):
         row, column = (~valid).nonzero()[0].tolist()
         raise ValueError(
-            f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), '
-            '0 (negative) and -1 (unknown) are allowed'
+            f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), 0 '
+            '(negative) and -1 (unknown) are allowed'
         )
     scores = scores.to(torch.float64).masked_fill(targets == -1, -torch.inf)
     bad = scores.isnan() | (scores == torch.inf)

@@ -73,8 +73,8 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
     for name in names:
         if names.count(name) > 1 or name in ('micro', 'weighted', 'harmonic', 'charades'):
             raise ConfigError(
-                f'class_attributes: the group name {name!r} is taken twice; rename '
-                'one of the values'
+                f'class_attributes: the group name {name!r} is taken twice; rename one of the '
+                'values'
             )
     return groups
 

@@ -112,21 +112,20 @@ class MultilabelMetric(BaseMetric):
             for field in ('pred_score', 'gt_label', 'sample_idx'):
                 if field not in sample:
                     raise DataError(
-                        f'MultilabelMetric: a data sample has no {field!r}; let the pipeline '
-                        f'end with '
-                        'PackMultilabelInputs and the model predict pred_score'
+                        f'MultilabelMetric: a data sample has no {field!r}; let the pipeline end '
+                        'with PackMultilabelInputs and the model predict pred_score'
                     )
             scores, labels = sample['pred_score'].detach(), sample['gt_label']
             if scores.shape != labels.shape:
                 raise DataError(
                     f'MultilabelMetric: {scores.numel()} scores but {labels.numel()} labels for '
-                    f'{sample.get("filename")}; the model must use the vocabulary of this data set'
+                    f'{sample.get("filename")}; the model must use the vocabulary of this data '
+                    'set'
                 )
             if not bool(scores.isfinite().all()):
                 raise DataError(
-                    f'MultilabelMetric: the scores of {sample.get("filename")} hold '
-                    f'NaN '
-                    'or infinity; check the model'
+                    f'MultilabelMetric: the scores of {sample.get("filename")} hold NaN or '
+                    'infinity; check the model'
                 )
             video_id, filename = str(sample.get('video_id', '')), str(sample.get('filename', ''))
             self.results.append(
@@ -166,8 +165,8 @@ class MultilabelMetric(BaseMetric):
             results = [r for r in results if not r['broken']]
         if not results or num_broken == num_samples:
             raise DataError(
-                f'MultilabelMetric: none of the {num_samples} videos could be read; '
-                'check data_root and data_prefix'
+                f'MultilabelMetric: none of the {num_samples} videos could be read; check '
+                'data_root and data_prefix'
             )
         scores = torch.stack([r['scores'] for r in results]).double()
         targets = torch.stack([r['labels'] for r in results])
@@ -179,9 +178,8 @@ class MultilabelMetric(BaseMetric):
         classes = list(meta.get('classes') or map(str, range(scores.shape[1])))
         if len(classes) != scores.shape[1]:
             raise DataError(
-                f'MultilabelMetric: scores for {scores.shape[1]} labels but the '
-                f'data set '
-                f'has {len(classes)} classes'
+                f'MultilabelMetric: scores for {scores.shape[1]} labels but the data set has '
+                f'{len(classes)} classes'
             )
         attributes = {
             axis: values
@@ -262,8 +260,7 @@ class MultilabelMetric(BaseMetric):
             shown = ', '.join(names[:10]) + (', ...' if len(names) > 10 else '')
             MMLogger.get_current_instance().warning(
                 f'{len(names)} of {len(results)} videos could not be read '
-                f'(broken={self.broken!r}): '
-                f'{shown}'
+                f'(broken={self.broken!r}): {shown}'
             )
         return len(names)
 
