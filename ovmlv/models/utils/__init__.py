@@ -1,0 +1,11 @@
+"""Helpers that the models share."""
+
+from ovmlv.models.utils.frozen import (
+    exclude_frozen_from_state_dict,
+    fingerprint,
+    freeze,
+    freeze_tensors,
+    is_frozen,
+)
+
+__all__ = ['exclude_frozen_from_state_dict', 'fingerprint', 'freeze', 'freeze_tensors', 'is_frozen']

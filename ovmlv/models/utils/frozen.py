@@ -1,0 +1,165 @@
+"""Frozen pretrained weights: no gradients, evaluation mode, and no place in checkpoints.
+
+A checkpoint of a small branch beside a frozen CLIP or LLM should hold the branch. What is left out is
+recorded by a digest per tensor, so that loading can tell whether the weights in place are those that the
+branch was trained beside.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import CheckpointError
+
+FINGERPRINT_KEY = '_frozen_fingerprint'
+_MARK = '_ovmlv_frozen'
+_ROOT = '_ovmlv_excludes_frozen'
+_DIGEST_SIZE = 8
+_SAMPLES = 4096
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Freeze a module with everything below it: no gradients, and ``train()`` leaves it in eval mode.
+
+    The module is marked, see `exclude_frozen_from_state_dict`.
+    """
+    for submodule in module.modules():
+        setattr(submodule, _MARK, True)
+    module.requires_grad_(False)
+    module.eval()
+    # A parent's train(True) reaches this module through the instance attribute, and nothing below it.
+    # A partial of a plain function, unlike a closure, is copied and pickled together with the module.
+    module.train = functools.partial(_stay_in_eval_mode, module)  # type: ignore[method-assign]
+    return module
+
+
+def freeze_tensors(module: nn.Module, names: Iterable[str]) -> None:
+    """Freeze parameters and buffers that belong to ``module`` itself, and nothing below it."""
+    names = frozenset(names)
+    for name in names:
+        getattr(module, name).requires_grad_(False)
+    setattr(module, _MARK, names | frozenset(_own_names(module)))
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Whether ``module`` as a whole was frozen."""
+    return getattr(module, _MARK, None) is True
+
+
+def exclude_frozen_from_state_dict(module: nn.Module) -> None:
+    """Leave frozen tensors out of ``module.state_dict()`` and do not miss them in loading.
+
+    Everything else stays as strict as PyTorch is. ``state_dict()`` holds one more entry, the digests of
+    what was left out; `CheckpointError` tells when other weights are in place at loading. A tensor that is
+    frozen here and was trained there (or the reverse) is taken from where it is. May be called twice, on
+    nested modules too, and before the frozen parts exist.
+    """
+    if getattr(module, _ROOT, False):
+        return
+    setattr(module, _ROOT, True)
+    module.register_state_dict_post_hook(_drop_frozen)
+    module.register_load_state_dict_pre_hook(_fill_in_frozen)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Short hash of all weights of a module; the same for the same weights in float32 and bfloat16."""
+    rows = [_name_digest(name) + _tensor_digest(tensor) for name, tensor, _ in _tensors(module, nested=True)]
+    return hashlib.blake2b(b''.join(sorted(rows)), digest_size=_DIGEST_SIZE).hexdigest()
+
+
+def _stay_in_eval_mode(module: nn.Module, mode: bool = True) -> nn.Module:
+    return module
+
+
+def _own_names(module: nn.Module) -> frozenset[str]:
+    """Names of the tensors of ``module`` itself that are marked as frozen."""
+    mark = getattr(module, _MARK, frozenset())
+    if mark is not True:
+        return mark
+    persistent = set(module._buffers) - module._non_persistent_buffers_set
+    return frozenset(module._parameters) | persistent
+
+
+def _tensors(root: nn.Module, prefix: str = '', nested: bool = False) -> Iterator[tuple[str, Tensor, bool]]:
+    """Yield ``(name, tensor, frozen)`` of a tree; without ``nested``, trees with hooks of their own are left to them.
+
+    Tied weights appear once for each name, as in a state dict.
+    """
+    frozen = _own_names(root)
+    for name, tensor in (*root._parameters.items(), *root._buffers.items()):
+        if tensor is not None and name not in root._non_persistent_buffers_set:
+            yield prefix + name, tensor, name in frozen
+    for name, child in root._modules.items():
+        if child is not None and (nested or not getattr(child, _ROOT, False)):
+            yield from _tensors(child, f'{prefix}{name}.', nested)
+
+
+def _drop_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: Any) -> None:
+    rows = []
+    for name, tensor, frozen in _tensors(module):
+        if frozen:
+            state_dict.pop(prefix + name, None)
+            rows.append(_name_digest(name) + _tensor_digest(tensor))
+    if rows:
+        record = torch.frombuffer(bytearray(b''.join(rows)), dtype=torch.uint8)
+        state_dict[prefix + FINGERPRINT_KEY] = record.view(len(rows), 2 * _DIGEST_SIZE)
+
+
+def _fill_in_frozen(
+    module: nn.Module, state_dict: dict[str, Any], prefix: str, metadata: dict, *args: Any
+) -> None:
+    """Complete a state dict by the tensors in place, where those are what the checkpoint left out."""
+    record = state_dict.pop(prefix + FINGERPRINT_KEY, None)
+    digests = {}
+    if record is not None:
+        for row in record.cpu().numpy():
+            digests[row[:_DIGEST_SIZE].tobytes()] = row[_DIGEST_SIZE:].tobytes()
+    for name, tensor, frozen in _tensors(module):
+        key = prefix + name
+        if key in state_dict:
+            if state_dict[key].shape != tensor.shape:  # mmengine would log it and go on
+                raise CheckpointError(
+                    f'{key} is {tuple(state_dict[key].shape)} in the checkpoint and {tuple(tensor.shape)} in the '
+                    'model; build the model with the config that made the checkpoint'
+                )
+            continue
+        expected = digests.get(_name_digest(name))
+        if expected is not None and expected != _tensor_digest(tensor):
+            raise CheckpointError(
+                f'the checkpoint was trained on other frozen weights ({key} differs); build the model with the '
+                'architecture and pretrained weights of the config that made the checkpoint'
+            )
+        if frozen and record is not None and expected is None:
+            raise CheckpointError(
+                f'the checkpoint was trained on another frozen architecture (it has no {key}); build the model '
+                'with the config that made the checkpoint'
+            )
+        if frozen or expected is not None:
+            state_dict[key] = tensor.detach()
+
+
+def _name_digest(name: str) -> bytes:
+    return hashlib.blake2b(name.encode(), digest_size=_DIGEST_SIZE).digest()
+
+
+@torch.no_grad()
+def _tensor_digest(tensor: Tensor) -> bytes:
+    """Digest of the shape and of some thousand values spread over a tensor.
+
+    Values are rounded to bfloat16, because a frozen LLM may be trained with in float32 and tested with in
+    bfloat16. Some thousand values of each tensor are enough to tell models apart and cost milliseconds.
+    """
+    flat = tensor.detach().reshape(-1)
+    step = max(1, -(-flat.numel() // _SAMPLES))
+    sample = flat[::step].cpu()
+    if sample.is_floating_point():
+        sample = sample.to(torch.bfloat16).view(torch.int16)
+    digest = hashlib.blake2b(str(tuple(tensor.shape)).encode(), digest_size=_DIGEST_SIZE)
+    digest.update(sample.contiguous().numpy().tobytes())
+    return digest.digest()
