@@ -1,0 +1,5 @@
+"""Models that join a video encoder, a label encoder and a loss."""
+
+from .open_vocab_recognizer import OpenVocabRecognizer
+
+__all__ = ['OpenVocabRecognizer']

@@ -1,0 +1,5 @@
+"""From similarities of unit vectors to logits."""
+
+from .sigmoid_scorer import SigmoidScorer
+
+__all__ = ['SigmoidScorer']

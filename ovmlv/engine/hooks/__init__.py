@@ -1,0 +1,5 @@
+"""Hooks for mmengine's Runner."""
+
+from .vocabulary_hook import VocabularyHook
+
+__all__ = ['VocabularyHook']

@@ -1,0 +1,65 @@
+"""Distances between a model in training and the frozen CLIP that it started from."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ovmlv.errors import ConfigError
+
+DISTANCES = ('cosine', 'l2', 'l1')
+SIMILARITIES = ('kl', 'mse')
+
+
+def embedding_distance(embeddings: Tensor, reference: Tensor, kind: str) -> Tensor:
+    """Mean distance of embeddings from their references.
+
+    Args:
+        embeddings: ``(N, E)``; brought to unit length.
+        reference: ``(N, E)``; brought to unit length, no gradient.
+        kind: ``cosine`` is ``1 - u.v``; ``l2`` is ``|u - v|^2`` (twice that); ``l1`` is ``sum |u - v|``.
+
+    Returns:
+        A scalar.
+    """
+    u = F.normalize(_at_least_float32(embeddings), dim=-1)
+    v = F.normalize(_at_least_float32(reference.detach()), dim=-1)
+    if kind == 'cosine':
+        return (1 - (u * v).sum(-1)).mean()
+    if kind == 'l2':
+        return (u - v).square().sum(-1).mean()
+    if kind == 'l1':
+        return (u - v).abs().sum(-1).mean()
+    raise ConfigError(f'distance={kind!r} is not one of {", ".join(DISTANCES)}')
+
+
+def similarity_distance(
+    video: Tensor, video_ref: Tensor, vocab: Tensor, kind: str, temperature: float
+) -> Tensor:
+    """How far a video's similarities to a reference vocabulary are from the frozen model's.
+
+    Args:
+        video: ``(B, E)``; brought to unit length.
+        video_ref: ``(B, E)`` of the frozen model; no gradient.
+        vocab: ``(R, E)`` label embeddings of the frozen model; no gradient.
+        kind: ``kl``: Kullback-Leibler divergence of the softmax of ``similarity / temperature`` over the
+            vocabulary from the frozen model's, mean over videos; ``mse``: mean squared difference of
+            ``similarity / temperature``.
+        temperature: Softmax temperature; CLIP's own is 0.01.
+
+    Returns:
+        A scalar.
+    """
+    vocab = F.normalize(_at_least_float32(vocab.detach()), dim=-1)
+    student = F.normalize(_at_least_float32(video), dim=-1) @ vocab.T / temperature
+    teacher = F.normalize(_at_least_float32(video_ref.detach()), dim=-1) @ vocab.T / temperature
+    if kind == 'kl':
+        return F.kl_div(
+            student.log_softmax(-1), teacher.log_softmax(-1), reduction='batchmean', log_target=True)
+    if kind == 'mse':
+        return (student - teacher).square().mean()
+    raise ConfigError(f'similarity={kind!r} is not one of {", ".join(SIMILARITIES)}')
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.itemsize >= 4 else x.float()

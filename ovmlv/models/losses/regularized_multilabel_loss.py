@@ -1,0 +1,148 @@
+"""A multi-label loss and the terms that keep what CLIP knows beyond the training labels."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.registry import MODELS
+
+from .distances import DISTANCES, SIMILARITIES, embedding_distance, similarity_distance
+
+
+@MODELS.register_module()
+class RegularizedMultilabelLoss(nn.Module):
+    """A base loss plus regularisers, each with a weight and absent at weight 0.
+
+    ``loss_cls`` is the base loss; the others are distances from the frozen CLIP: ``loss_video_distill`` of
+    the video embedding from CLIP's frame mean, ``loss_text_distill`` of label embeddings from CLIP's
+    templated ones, ``loss_similarity_distill`` of the videos' similarities to a reference vocabulary,
+    ``loss_weight_l2`` of the finetuned weights from their start. Beside each weighted term its plain value
+    is logged (``video_distill`` ...), which does not count as a loss.
+
+    Args:
+        base: Config of the loss on logits, or a module; its ``forward(logits, targets)`` gives a scalar.
+        video_distill: Weight of that term.
+        text_distill: Weight of that term.
+        similarity_distill: Weight of that term.
+        weight_l2: Weight of that term.
+        distance: Of the two embedding terms: ``cosine``, ``l2`` or ``l1``, see
+            :func:`~ovmlv.models.losses.distances.embedding_distance`.
+        similarity: ``kl`` or ``mse``, see :func:`~ovmlv.models.losses.distances.similarity_distance`.
+        temperature: Of the similarities.
+        loss_weight: Weight of the base loss.
+    """
+
+    #: Weighted terms -> the inputs of `forward` that they need beside `video` and `text`.
+    INPUTS = {
+        'video_distill': ('video_ref', ),
+        'text_distill': ('text_ref', ),
+        'similarity_distill': ('video_ref', 'reference_vocab'),
+        'weight_l2': ('drift', ),
+    }
+
+    def __init__(
+        self,
+        base: dict | nn.Module | None = None,
+        video_distill: float = 0.0,
+        text_distill: float = 0.0,
+        similarity_distill: float = 0.0,
+        weight_l2: float = 0.0,
+        distance: str = 'cosine',
+        similarity: str = 'kl',
+        temperature: float = 0.01,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        weights = dict(video_distill=video_distill, text_distill=text_distill,
+                       similarity_distill=similarity_distill, weight_l2=weight_l2, loss_weight=loss_weight)
+        for name, value in weights.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+                raise ConfigError(f'RegularizedMultilabelLoss: {name}={value!r} must be a number >= 0; 0 switches it off')
+        for name, value, allowed in (('distance', distance, DISTANCES), ('similarity', similarity, SIMILARITIES)):
+            if value not in allowed:
+                raise ConfigError(f'RegularizedMultilabelLoss: {name}={value!r} is not one of {", ".join(allowed)}')
+        if not temperature > 0:
+            raise ConfigError(f'RegularizedMultilabelLoss: temperature={temperature} must be positive')
+        if not isinstance(base, nn.Module):
+            # `_scope_`: unprefixed names mean ours also where this is built inside another project.
+            base = MODELS.build({'type': 'MultilabelBCELoss', '_scope_': 'ovmlv', **(base or {})})
+        self.base = base
+        self.loss_weight = weights.pop('loss_weight')
+        self.weights = {name: value for name, value in weights.items() if value > 0}
+        self.distance, self.similarity, self.temperature = distance, similarity, temperature
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Inputs that `forward` needs beside logits, targets, video and text."""
+        return frozenset(name for term in self.weights for name in self.INPUTS[term])
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        video: Tensor | None = None,
+        video_ref: Tensor | None = None,
+        text: Tensor | None = None,
+        text_ref: Tensor | None = None,
+        reference_vocab: Tensor | None = None,
+        drift: Tensor | None = None,
+        columns: Tensor | None = None,
+        column_weight: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute all terms.
+
+        Args:
+            logits: ``(B, C)``.
+            targets: ``(B, C)`` of {1, 0, -1 = unknown}.
+            video: Video embeddings ``(B, E)``.
+            video_ref: Those of the frozen CLIP ``(B, E)``.
+            text: Label embeddings ``(C, E)``.
+            text_ref: Those of the frozen CLIP ``(C, E)``.
+            reference_vocab: The frozen CLIP's embeddings of the reference vocabulary ``(R, E)``.
+            drift: Squared distance of the finetuned weights from their start, a scalar.
+            columns: See :class:`ElementwiseLoss`.
+            column_weight: See :class:`ElementwiseLoss`.
+
+        Returns:
+            Scalars: ``loss_*`` are weighted and add up to the loss, the others are for the log.
+        """
+        given = {'video': video, 'video_ref': video_ref, 'text': text, 'text_ref': text_ref,
+                 'reference_vocab': reference_vocab, 'drift': drift}
+        self._check(given)
+        subset = {} if columns is None else {'columns': columns, 'column_weight': column_weight}
+        out = {'loss_cls': self.loss_weight * self._base(logits, targets, subset)}
+        for name, weight in self.weights.items():
+            value = self._term(name, given)
+            out[f'loss_{name}'] = weight * value
+            out[name] = value.detach()
+        return out
+
+    def _base(self, logits: Tensor, targets: Tensor, subset: dict[str, Any]) -> Tensor:
+        if subset and 'column_weight' not in inspect.signature(self.base.forward).parameters:
+            raise ConfigError(f'{type(self.base).__name__} cannot train on label subsets; set labels_per_step=None or '
+                              'use a base loss of ovmlv')
+        return self.base(logits, targets, **subset)
+
+    def _term(self, name: str, given: dict[str, Any]) -> Tensor:
+        if name == 'video_distill':
+            return embedding_distance(given['video'], given['video_ref'], self.distance)
+        if name == 'text_distill':
+            return embedding_distance(given['text'], given['text_ref'], self.distance)
+        if name == 'similarity_distill':
+            return similarity_distance(given['video'], given['video_ref'], given['reference_vocab'],
+                                       self.similarity, self.temperature)
+        return torch.as_tensor(given['drift'])
+
+    def _check(self, given: dict[str, Any]) -> None:
+        own = {'video_distill': 'video', 'similarity_distill': 'video', 'text_distill': 'text'}
+        for term in self.weights:
+            for name in (*self.INPUTS[term], own.get(term, 'drift')):
+                if given[name] is None:
+                    raise ValueError(f'RegularizedMultilabelLoss: {term}={self.weights[term]} needs {name}=...; pass '
+                                     f'it to the loss or set {term}=0')

@@ -1,0 +1,70 @@
+"""Label embeddings are computed once for as long as the weights that made them stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+_VOCABULARIES = 4
+
+
+class LabelEmbeddingCache:
+    """Embeddings of the last few vocabularies in evaluation mode.
+
+    An entry holds only while the head is exactly what it was: the same tensors (identity, address, version
+    counter) and, for trainable ones, the same contents, since writes through ``.data``, as by mmengine's
+    ``EMAHook``, do not move the version counter.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple | None = None
+        self._contents: list[Tensor] = []
+        self._entries: dict[tuple, Tensor] = {}
+
+    def get(self, head: nn.Module, labels: Sequence[str], compute: Callable[[], Tensor]) -> Tensor:
+        """The embeddings ``(C, E)`` of labels, computed if need be."""
+        key = _identity(head)
+        if key != self._key or not _equal(self._contents, _trainable(head)):
+            self.clear()
+            self._key, self._contents = key, [p.detach().clone() for p in _trainable(head)]
+        entry = (tuple(labels), _precision())
+        if entry not in self._entries:
+            embeddings = compute()
+            if len(self._entries) >= _VOCABULARIES:
+                del self._entries[next(iter(self._entries))]
+            # Computing may create lazy buffers of the head.
+            self._key = _identity(head)
+            self._entries[entry] = embeddings
+        return self._entries[entry]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._key, self._contents, self._entries = None, [], {}
+
+    def __deepcopy__(self, memo: dict) -> LabelEmbeddingCache:
+        return type(self)()  # a copied model has other tensors
+
+    def __getstate__(self) -> dict:
+        return {'_key': None, '_contents': [], '_entries': {}}
+
+
+def _identity(head: nn.Module) -> tuple:
+    tensors = [*head.parameters(), *head.buffers()]
+    return tuple((id(t), t.data_ptr(), t._version) for t in tensors)
+
+
+def _trainable(head: nn.Module) -> list[Tensor]:
+    return [p for p in head.parameters() if p.requires_grad]
+
+
+def _equal(old: Sequence[Tensor], new: Sequence[Tensor]) -> bool:
+    return len(old) == len(new) and all(
+        a.shape == b.shape and a.device == b.device and torch.equal(a, b)
+        for a, b in zip(old, new, strict=True))
+
+
+def _precision() -> tuple:
+    return tuple((device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
+                 for device in ('cpu', 'cuda'))

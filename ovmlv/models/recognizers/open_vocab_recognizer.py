@@ -1,0 +1,339 @@
+"""The model that joins video encoder, label encoder, scorer and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmaction.structures import ActionDataSample
+from mmengine.dist import all_reduce
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.registry import MODELS
+
+from .label_embedding_cache import LabelEmbeddingCache
+from .label_sampler import sample_labels
+from .start_weights import StartWeights
+from .vocabulary import Vocabulary, read_reference_vocabulary, without_training_labels
+
+AVERAGES = ('score', 'embedding', 'probability')
+
+
+@MODELS.register_module()
+class OpenVocabRecognizer(BaseModel):
+    """Scores a video against any list of labels, each with its own probability.
+
+    ``s(l, v) = f_t(l).f_v(v)`` of unit vectors, ``p(l | v) = sigmoid(s / tau + b)`` (arXiv 2407.09073). The
+    vocabulary is set from the data set's metainfo (:class:`VocabularyHook` does it), never by the config.
+
+    Args:
+        backbone: Video encoder ``(B, C, T, H, W) -> (B, E)``.
+        head: Label encoder, C label strings -> unit vectors ``(C, E)``.
+        loss: Loss on logits; a base loss alone will do.
+        scorer: Similarities -> logits.
+        data_preprocessor: Without mean and std it takes those of the backbone.
+        reference_vocabulary: Labels (a list, or a text file with one a line) for the loss's
+            ``similarity_distill``; the training labels among them are left out.
+        labels_per_step: Encode that many labels in a training step: the batch's positives and random
+            others, weighted so that the loss estimates that of the whole vocabulary; None is all.
+        average_views: Average over the views of a video in testing: ``score`` (similarities),
+            ``embedding`` or ``probability``.
+        views_per_pass: Views that go through the backbone at once in testing; None is all.
+        labels_per_pass: Labels that go through the head at once in testing.
+        init_cfg: See mmengine's ``BaseModule``.
+    """
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        head: dict | nn.Module,
+        loss: dict | nn.Module | None = None,
+        scorer: dict | nn.Module | None = None,
+        data_preprocessor: dict | nn.Module | None = None,
+        reference_vocabulary: str | Sequence[str] | None = None,
+        labels_per_step: int | None = None,
+        average_views: str = 'score',
+        views_per_pass: int | None = None,
+        labels_per_pass: int = 256,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(_build(data_preprocessor, 'VideoDataPreprocessor'), init_cfg)
+        for name, value in (('labels_per_step', labels_per_step), ('views_per_pass', views_per_pass),
+                            ('labels_per_pass', labels_per_pass)):
+            if value is not None and value < 1:
+                raise ConfigError(f'OpenVocabRecognizer: {name}={value} must be at least 1')
+        if average_views not in AVERAGES:
+            raise ConfigError(f'OpenVocabRecognizer: average_views={average_views!r} is not one of {", ".join(AVERAGES)}')
+        self.backbone = _build(backbone)
+        self.head = _build(head)
+        self.scorer = _build(scorer, 'SigmoidScorer')
+        criterion = _build(loss, 'RegularizedMultilabelLoss')
+        if not hasattr(criterion, 'needs'):
+            criterion = _build(dict(base=criterion), 'RegularizedMultilabelLoss')
+        self.criterion = criterion
+        self.labels_per_step = labels_per_step
+        self.average_views = average_views
+        self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
+        self.vocabulary: Vocabulary | None = None
+        self._cache = LabelEmbeddingCache()
+        self._join()
+        self.reference_vocabulary = None
+        if 'reference_vocab' in self.criterion.needs:
+            if reference_vocabulary is None:
+                raise ConfigError('OpenVocabRecognizer: the loss has similarity_distill, which needs '
+                                  'reference_vocabulary=[...]')
+            self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
+        self.start_weights = self._start_weights()
+
+    def _join(self) -> None:
+        """Let the parts take what the CLIP weights of the others know."""
+        sizes = [getattr(part, 'embed_dim', None) for part in (self.backbone, self.head)]
+        if None not in sizes and sizes[0] != sizes[1]:
+            raise ConfigError(f'OpenVocabRecognizer: the backbone has embeddings of {sizes[0]} and the head of {sizes[1]}; '
+                              'give both the same model_name')
+        if getattr(self.data_preprocessor, 'needs_statistics', False):
+            if not hasattr(self.backbone, 'mean'):
+                raise ConfigError('OpenVocabRecognizer: the backbone names no mean and std; give them to the '
+                                  'data_preprocessor')
+            self.data_preprocessor.set_statistics(self.backbone.mean, self.backbone.std)
+        if hasattr(self.scorer, 'start_from_clip'):
+            self.scorer.start_from_clip(
+                getattr(self.head, 'logit_scale', None), getattr(self.head, 'logit_bias', None))
+
+    def _start_weights(self) -> StartWeights | None:
+        if 'drift' not in self.criterion.needs:
+            return None
+        names = getattr(self.backbone, 'pretrained_parameter_names', list)()
+        parameters = dict(self.backbone.named_parameters())
+        names = [name for name in names if parameters[name].requires_grad]
+        if not names:
+            raise ConfigError('OpenVocabRecognizer: the loss has weight_l2, but no pretrained weight is finetuned; set '
+                              "weight_l2=0 or the backbone's trainable to 'all' or a number of blocks")
+        return StartWeights(self.backbone, names)
+
+    def init_weights(self) -> None:
+        """Initialise as configured by ``init_cfg``; the weights after it are the start of ``weight_l2``."""
+        super().init_weights()
+        self.start_weights = self._start_weights()
+
+    def train(self, mode: bool = True) -> OpenVocabRecognizer:
+        """Switch the mode; label embeddings are forgotten, since weights change in between."""
+        self._cache.clear()
+        return super().train(mode)
+
+    def set_vocabulary(
+        self, metainfo: Mapping[str, Any] | Sequence[str], embeddings: Tensor | None = None
+    ) -> None:
+        """Set the labels to score from now on, in training and in testing.
+
+        Args:
+            metainfo: A data set's metainfo with ``classes`` and perhaps ``label_prior``, or a list.
+            embeddings: Unit vectors ``(C, E)`` of the labels, if they were computed before (testing only).
+        """
+        self.vocabulary = Vocabulary.of(metainfo, embeddings)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[ActionDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[ActionDataSample]:
+        """Run the model.
+
+        Args:
+            inputs: Normalised videos ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``.
+            data_samples: B samples with ``gt_label (C,)``.
+            mode: ``tensor``: video embeddings ``(B, E)``; ``loss``: dict of losses; ``predict``: samples
+                with ``pred_score (C,)``.
+        """
+        if mode == 'tensor':
+            return self.encode_videos(inputs)
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        raise ValueError(f"mode={mode!r} is not one of 'tensor', 'loss', 'predict'")
+
+    def loss(self, inputs: Tensor, data_samples: Sequence[ActionDataSample]) -> dict[str, Tensor]:
+        """Losses and what is logged beside them.
+
+        Nothing here keeps state that a second call in the same step would disturb, so that the loss may be
+        computed on other weights as well (``torch.func.functional_call``).
+
+        Args:
+            inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``; views are trained on as videos.
+            data_samples: B samples with ``gt_label (C,)``.
+        """
+        vocabulary = self._require_vocabulary()
+        videos, views = _fold_views(inputs)
+        targets = self._targets(data_samples, vocabulary).to(videos.device)
+        labels, columns, weight = list(vocabulary.labels), None, None
+        if self.labels_per_step is not None and self.labels_per_step < len(labels):
+            columns, weight = sample_labels(targets, self.labels_per_step)
+            labels = [labels[i] for i in columns.tolist()]
+            targets = targets[:, columns]
+        targets = targets.repeat_interleave(views, 0)
+
+        needs = self.criterion.needs
+        references: dict[str, Tensor] = {}
+        if 'video_ref' in needs:
+            video, references['video_ref'] = self.backbone.forward_with_reference(videos)
+        else:
+            video = self.backbone(videos)
+        text = self.head(labels)
+        if 'text_ref' in needs:
+            references['text_ref'] = self.head.reference(labels)
+        if 'reference_vocab' in needs:
+            left = without_training_labels(self.reference_vocabulary, vocabulary.labels)
+            references['reference_vocab'] = self.head.reference(left)
+
+        # Cosines times a scale of 100 lose too much in half precision.
+        with torch.autocast(videos.device.type, enabled=False):
+            video, text = _unit(video), _unit(text)
+            if 'drift' in needs:
+                references['drift'] = self.start_weights.drift(self.backbone)
+            similarities = video @ text.T
+            self._calibrate(similarities, targets, weight, vocabulary.prior)
+            losses = self.criterion(
+                self.scorer(similarities), targets, video=video, text=text, columns=columns,
+                column_weight=weight, **references)
+            if hasattr(self.scorer, 'scale'):
+                losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
+        return losses
+
+    def predict(
+        self, inputs: Tensor, data_samples: Sequence[ActionDataSample] | None = None
+    ) -> list[ActionDataSample]:
+        """Probabilities of the vocabulary's labels, as samples on the CPU with ``pred_score (C,)``.
+
+        Args:
+            inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``.
+            data_samples: B samples; what they hold is kept.
+        """
+        vocabulary = self._require_vocabulary()
+        text = vocabulary.embeddings
+        text = self.encode_labels(vocabulary.labels) if text is None else _unit(text.to(inputs.device))
+        scores = self._probabilities(self._encode_views(inputs), text).cpu()
+        if data_samples is None:
+            data_samples = [ActionDataSample() for _ in scores]
+        samples = []
+        for sample, score in zip(data_samples, scores, strict=True):
+            sample = sample.to('cpu')
+            sample.set_field(len(score), 'num_classes', field_type='metainfo')
+            samples.append(sample.set_pred_score(score))
+        return samples
+
+    def encode_videos(self, inputs: Tensor) -> Tensor:
+        """Embeddings of videos, averaged over their views.
+
+        Args:
+            inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``, normalised; bytes are normalised here.
+
+        Returns:
+            Unit vectors ``(B, E)``.
+        """
+        if inputs.dtype == torch.uint8:
+            inputs = self.data_preprocessor.normalize(inputs)
+        return _unit(self._encode_views(inputs).mean(1))
+
+    @torch.no_grad()
+    def encode_labels(self, labels: Sequence[str]) -> Tensor:
+        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode while the head stays as it is."""
+
+        def compute() -> Tensor:
+            step = self.labels_per_pass
+            parts = [self.head(labels[i:i + step]) for i in range(0, len(labels), step)]
+            return _unit(torch.cat(parts))
+
+        labels = list(Vocabulary.of(labels).labels)
+        if self.head.training:
+            return compute()
+        return self._cache.get(self.head, labels, compute)
+
+    @torch.no_grad()
+    def predict_labels(self, inputs: Tensor, labels: Sequence[str]) -> Tensor:
+        """Probabilities ``(B, C)`` of labels, whatever vocabulary is set.
+
+        Args:
+            inputs: See :meth:`encode_videos`.
+            labels: C label strings.
+        """
+        if inputs.dtype == torch.uint8:
+            inputs = self.data_preprocessor.normalize(inputs)
+        return self._probabilities(self._encode_views(inputs), self.encode_labels(labels))
+
+    def _encode_views(self, inputs: Tensor) -> Tensor:
+        """Unit vectors ``(B, M, E)`` of all views."""
+        videos, views = _fold_views(inputs)
+        parts = videos.split(self.views_per_pass or len(videos))
+        return torch.cat([_unit(self.backbone(part)) for part in parts]).unflatten(0, (-1, views))
+
+    def _probabilities(self, video: Tensor, text: Tensor) -> Tensor:
+        """Probabilities ``(B, C)`` from views ``(B, M, E)`` and labels ``(C, E)``."""
+        with torch.autocast(video.device.type, enabled=False):
+            if self.average_views == 'embedding':
+                video = _unit(video.mean(1, keepdim=True))
+            similarities = video @ text.to(video).T
+            if self.average_views == 'probability':
+                return self.scorer(similarities).sigmoid().mean(1)
+            return self.scorer(similarities.mean(1)).sigmoid()
+
+    def _calibrate(
+        self, similarities: Tensor, targets: Tensor, column_weight: Tensor | None, prior: float | None
+    ) -> None:
+        """Let the scorer find its first bias; the batch's share of positives stands in for no prior."""
+        if not hasattr(self.scorer, 'calibrate') or not self.scorer.wants_calibration:
+            return
+        weight = (targets >= 0).float()
+        if column_weight is not None:
+            weight = weight * column_weight
+        if prior is None:
+            counts = torch.stack([(weight * (targets > 0)).sum(), weight.sum()])
+            all_reduce(counts)
+            prior = (counts[0] / counts[1].clamp(min=1)).item()
+        self.scorer.calibrate(similarities, weight, prior)
+
+    def _require_vocabulary(self) -> Vocabulary:
+        if self.vocabulary is None:
+            raise VocabularyError('no vocabulary is set; add custom_hooks=[dict(type="VocabularyHook")] to the config, or '
+                                  'call model.set_vocabulary(labels)')
+        return self.vocabulary
+
+    @staticmethod
+    def _targets(data_samples: Sequence[ActionDataSample] | None, vocabulary: Vocabulary) -> Tensor:
+        """Targets ``(B, C)`` of {1, 0, -1}."""
+        for sample in data_samples or [ActionDataSample()]:
+            if 'gt_label' not in sample:
+                raise VocabularyError(f'{sample.get("filename", "a sample")} has no gt_label; training needs labelled '
+                                      'samples packed by PackMultilabelInputs')
+            if sample.gt_label.shape != (len(vocabulary.labels), ):
+                raise VocabularyError(
+                    f'{sample.get("filename", "a sample")} has gt_label of {sample.gt_label.numel()} labels but the '
+                    f'vocabulary has {len(vocabulary.labels)}; both must come from the same data set')
+        return torch.stack([sample.gt_label for sample in data_samples])
+
+
+def _build(cfg: dict | nn.Module | None, default: str | None = None) -> nn.Module:
+    """Build a part; unprefixed names are ours whatever the default scope is."""
+    if isinstance(cfg, nn.Module):
+        return cfg
+    cfg = {'_scope_': 'ovmlv', **({'type': default} if default else {}), **(cfg or {})}
+    return MODELS.build(cfg)
+
+
+def _fold_views(inputs: Tensor) -> tuple[Tensor, int]:
+    """Videos ``(B * M, C, T, H, W)`` and M."""
+    if inputs.ndim == 6:
+        return inputs.flatten(0, 1), inputs.shape[1]
+    if inputs.ndim == 5:
+        return inputs, 1
+    raise ValueError(f'videos have shape {tuple(inputs.shape)}, not (videos, views, channels, frames, height, width); '
+                     "use mmaction.FormatShape(input_format='NCTHW')")
+
+
+def _unit(x: Tensor) -> Tensor:
+    return F.normalize(x.float(), dim=-1)

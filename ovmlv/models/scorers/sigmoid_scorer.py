@@ -1,0 +1,121 @@
+"""Cosine similarities to logits of independent probabilities."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from mmengine.logging import MMLogger
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.registry import MODELS
+
+from .calibration import bias_for_prior
+
+#: CLIP's cosines of an image and a text that does not fit it lie near this value.
+_TYPICAL_COSINE = 0.2
+
+
+@MODELS.register_module()
+class SigmoidScorer(nn.Module):
+    """``logits = s / tau + b``, with ``tau`` stored as ``log_scale = log(1 / tau)``.
+
+    Args:
+        init_scale: ``1 / tau`` at the start; ``clip`` takes the CLIP weights' logit scale.
+        init_bias: ``b`` at the start. ``prior``: found on the first training batch, such that the mean
+            probability over its known entries is the data set's share of positives; recorded in
+            checkpoints, so that resuming and finetuning keep what was learned. Until then the CLIP
+            weights' bias, or where they have none, one that puts a typical cosine at probability 0.05.
+            ``clip``: the CLIP weights' bias (sigmoid-trained ones only).
+        learnable: Whether scale and bias are trained.
+        max_scale: The scale is clamped to ``[1, max_scale]`` in use.
+    """
+
+    def __init__(
+        self,
+        init_scale: str | float = 'clip',
+        init_bias: str | float = 'prior',
+        learnable: bool = True,
+        max_scale: float = 1000.0,
+    ) -> None:
+        super().__init__()
+        if init_scale != 'clip' and not (_is_number(init_scale) and 1 <= init_scale <= max_scale):
+            raise ConfigError(f"SigmoidScorer: init_scale={init_scale!r} must be 'clip' or a number in [1, {max_scale:g}]")
+        if init_bias not in ('prior', 'clip') and not _is_number(init_bias):
+            raise ConfigError(f"SigmoidScorer: init_bias={init_bias!r} must be 'prior', 'clip' or a number")
+        self.init_scale, self.init_bias, self.max_scale = init_scale, init_bias, max_scale
+        self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=learnable)
+        self.bias = nn.Parameter(torch.zeros(()), requires_grad=learnable)
+        self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
+        self._known_calibrated = init_bias != 'prior'  # spares a device synchronisation a step
+        if init_scale != 'clip':
+            self._set(init_scale, init_bias if _is_number(init_bias) else None)
+
+    @property
+    def scale(self) -> Tensor:
+        """``1 / tau``, clamped."""
+        return self.log_scale.clamp(0.0, math.log(self.max_scale)).exp()
+
+    def forward(self, similarities: Tensor) -> Tensor:
+        """Cosine similarities of any shape to logits."""
+        return similarities * self.scale + self.bias
+
+    def start_from_clip(self, logit_scale: float | None, logit_bias: float | None) -> None:
+        """Fill in the values that the config leaves to CLIP's weights."""
+        if self.init_scale == 'clip' and logit_scale is None:
+            raise ConfigError("SigmoidScorer: init_scale='clip' but the head has no logit_scale; give a number")
+        if self.init_bias == 'clip' and logit_bias is None:
+            raise ConfigError("SigmoidScorer: init_bias='clip' but these CLIP weights have no logit bias (they were "
+                              "trained with a softmax); use 'prior' or a number")
+        scale = float(logit_scale if self.init_scale == 'clip' else self.init_scale)
+        if _is_number(self.init_bias):
+            bias = float(self.init_bias)
+        elif logit_bias is not None:
+            bias = float(logit_bias)
+        else:
+            bias = math.log(0.05 / 0.95) - scale * _TYPICAL_COSINE
+        self._set(scale, bias)
+
+    @property
+    def wants_calibration(self) -> bool:
+        """Whether the bias is still to be found, and this is training on the scorer's own parameters."""
+        # A functional call on other parameters must not set these.
+        if self._known_calibrated or not self.training or not isinstance(self.bias, nn.Parameter):
+            return False
+        self._known_calibrated = bool(self.calibrated)
+        return not self._known_calibrated
+
+    def calibrate(self, similarities: Tensor, weight: Tensor, prior: float) -> None:
+        """Find the bias for ``init_bias='prior'``, once, in training; otherwise do nothing.
+
+        Args:
+            similarities: ``(B, C)``.
+            weight: ``(B, C)``, 0 for unknown targets.
+            prior: Wanted mean probability.
+        """
+        if not self.wants_calibration:
+            return
+        bias = bias_for_prior(similarities.detach() * self.scale.detach(), weight, prior)
+        if bias is None:
+            return
+        self._set(None, bias)
+        self.calibrated.fill_(True)
+        MMLogger.get_current_instance().info(
+            f'SigmoidScorer: bias {bias:.3f} puts the mean probability at the label prior {prior:.4f}')
+
+    @torch.no_grad()
+    def _set(self, scale: float | None, bias: float | None) -> None:
+        if scale is not None:
+            self.log_scale.fill_(math.log(scale))
+        if bias is not None:
+            self.bias.fill_(bias)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._known_calibrated = False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
