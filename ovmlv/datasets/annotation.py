@@ -97,11 +97,13 @@ def check_segment(segment: Any, where: str) -> tuple[float, float]:
     return start, end
 
 
-def unlisted_label_error(label: str, vocabulary: Sequence[str], where: str) -> VocabularyError:
+def unlisted_label_error(
+    label: str, vocabulary: Sequence[str], where: str, mend: str = ''
+) -> VocabularyError:
     """The error for a label that is in no vocabulary, with the nearest names."""
     near = difflib.get_close_matches(label, vocabulary, n=3, cutoff=0.5)
     hint = f' (nearest: {", ".join(map(repr, near))})' if near else ''
     return VocabularyError(
-        f'{where}: label {label!r} is not among the {len(vocabulary)} classes{hint}; correct it, '
-        "add it to classes, or set unlisted='drop'"
+        f'{where}: label {label!r} is not among the {len(vocabulary)} classes{hint}; correct it or '
+        f'add it to classes{mend}'
     )

@@ -282,7 +282,9 @@ class BaseVideoDataset(BaseDataset):
         def columns(labels: Sequence[str]) -> np.ndarray:
             for label in labels:
                 if label not in known and self.unlisted == 'raise':
-                    raise unlisted_label_error(label, vocabulary.labels, annotation.where)
+                    raise unlisted_label_error(
+                        label, vocabulary.labels, annotation.where, ", or set unlisted='drop'"
+                    )
             return np.array(sorted(column[v] for v in labels if v in column), dtype=np.int32)
 
         # Check every label, also where the row's other list is the one that is kept.

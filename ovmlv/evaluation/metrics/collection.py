@@ -59,8 +59,8 @@ def unique_samples(
         missing = [i for i in range(size) if i not in present][:5]
         first = f' (first missing indices {missing})' if missing else ''
         raise DataError(
-            f'{found} different samples reached the metric but the data set has {size}{first}: check '
-            'the sampler and drop_last, concatenate no data set with itself, or set '
+            f'{found} different samples reached the metric but the data set has {size}{first}: '
+            'check the sampler and drop_last, concatenate no data set with itself, or set '
             'allow_incomplete=True'
         )
     return [unique[key] for key in sorted(unique)]

@@ -1,0 +1,66 @@
+"""Calibration against torchmetrics and scikit-learn."""
+
+import math
+
+import pytest
+import torch
+from sklearn.metrics import brier_score_loss
+from torchmetrics.functional.classification import binary_calibration_error
+
+from ovmlv.evaluation.functional import brier_score, expected_calibration_error
+
+
+@pytest.fixture
+def problem():
+    generator = torch.Generator().manual_seed(5)
+    scores = torch.rand(300, 7, generator=generator, dtype=torch.float64)
+    targets = (torch.rand(300, 7, generator=generator) < scores**2).long()
+    targets[torch.rand(300, 7, generator=generator) < 0.2] = -1
+    return scores, targets
+
+
+@pytest.mark.parametrize('num_bins', [1, 10, 15])
+def test_ece_equals_torchmetrics_on_the_known_pairs(problem, num_bins):
+    scores, targets = problem
+    known = targets >= 0
+    expected = binary_calibration_error(scores[known], targets[known], n_bins=num_bins, norm='l1')
+    found = expected_calibration_error(scores, targets, num_bins)
+    assert float(found) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_brier_equals_sklearn(problem):
+    scores, targets = problem
+    known = targets >= 0
+    expected = brier_score_loss(targets[known], scores[known])
+    assert float(brier_score(scores, targets)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_adaptive_bins_hold_equal_numbers():
+    scores = torch.tensor([[0.01, 0.02, 0.03, 0.90]])
+    targets = torch.tensor([[0, 0, 1, 1]])
+    # Bins {.01, .02} and {.03, .90}: |.015 - 0| / 2 + |.465 - 1| / 2.
+    found = expected_calibration_error(scores, targets, 2, adaptive=True)
+    assert float(found) == pytest.approx((0.015 + 0.535) / 2)
+
+
+def test_adaptive_bins_do_not_cut_ties():
+    """Calibrated constant scores have no error, however the bins fall."""
+    scores = torch.full((10, 1), 0.5)
+    targets = torch.tensor([[1], [0]] * 5)
+    assert float(expected_calibration_error(scores, targets, 4, adaptive=True)) == 0
+
+
+def test_the_ends_of_the_interval_have_bins():
+    scores, targets = torch.tensor([[0.0, 1.0]]), torch.tensor([[0, 1]])
+    assert float(expected_calibration_error(scores, targets)) == 0
+
+
+def test_no_prediction_is_left_out_and_nothing_known_is_nan():
+    scores = torch.tensor([[-math.inf, 0.25]])
+    assert float(expected_calibration_error(scores, torch.tensor([[1, 0]]))) == 0.25
+    assert math.isnan(expected_calibration_error(scores, torch.tensor([[-1, -1]])))
+
+
+def test_logits_are_refused():
+    with pytest.raises(ValueError, match='apply the sigmoid first'):
+        expected_calibration_error(torch.tensor([[3.0]]), torch.tensor([[1]]))
