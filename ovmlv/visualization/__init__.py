@@ -1,0 +1,7 @@
+"""Drawings of results."""
+
+from ovmlv.compat import apply as _apply
+
+_apply()
+
+__all__: list[str] = []

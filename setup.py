@@ -1,0 +1,84 @@
+"""Packaging of ovmlv. Metadata lives here; tools are configured in ``pyproject.toml``."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+# What `mim` (OpenMMLab's installer) looks for under `<package>/.mim`.
+MIM_PARTS = ('configs', 'tools', 'model-index.yml')
+
+
+def read_requirements(name: str) -> list[str]:
+    """The requirement lines of ``requirements/<name>.txt``, without comments."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text(encoding='utf-8').splitlines()
+    return [line.split('#')[0].strip() for line in lines if line.split('#')[0].strip()]
+
+
+def read_version() -> str:
+    namespace: dict = {}
+    exec((ROOT / 'ovmlv' / 'version.py').read_text(encoding='utf-8'), namespace)
+    return namespace['__version__']
+
+
+class BuildWithMim(build_py):
+    """Copies configs and tools into ``ovmlv/.mim`` of the build folder, never of the sources.
+
+    OpenMMLab's ``add_mim_extension`` links or copies inside the source tree depending on
+    ``sys.argv``, which no longer holds the command under pip >= 21.3 (PEP 517 and 660).
+    An editable install needs no copy: the checkout itself is there.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if getattr(self, 'editable_mode', False):
+            return
+        target = Path(self.build_lib) / 'ovmlv' / '.mim'
+        shutil.rmtree(target, ignore_errors=True)
+        for part in MIM_PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(
+                    source, target / part, ignore=shutil.ignore_patterns('__pycache__', '*.pyc')
+                )
+            elif source.is_file():
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target / part)
+
+
+readme = ROOT / 'README.md'
+runtime = read_requirements('runtime')
+optional = read_requirements('optional')
+tests = read_requirements('tests')
+
+setup(
+    name='ovmlv',
+    version=read_version(),
+    description='Open-vocabulary multi-label video classification with OpenMMLab parts',
+    long_description=readme.read_text(encoding='utf-8') if readme.is_file() else '',
+    long_description_content_type='text/markdown',
+    author='The ovmlv authors',
+    license='Apache-2.0',
+    keywords='video classification, multi-label, open vocabulary, CLIP, LLM, OpenMMLab',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    python_requires='>=3.10,<3.13',
+    packages=find_packages(include=['ovmlv', 'ovmlv.*']),
+    package_data={
+        'ovmlv': [f'**/*.{end}' for end in ('json', 'safetensors', 'gz', 'txt', 'csv', 'html')]
+    },
+    install_requires=runtime,
+    extras_require={'optional': optional, 'tests': tests, 'all': optional + tests},
+    cmdclass={'build_py': BuildWithMim},
+    zip_safe=False,
+)
