@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -67,9 +67,13 @@ def exclude_frozen_from_state_dict(module: nn.Module) -> None:
     module.register_load_state_dict_pre_hook(_fill_in_frozen)
 
 
-def fingerprint(module: nn.Module) -> str:
-    """Short hash of all weights of a module; the same for the same weights in float32 and bfloat16."""
-    rows = [_name_digest(name) + _tensor_digest(tensor) for name, tensor, _ in _tensors(module, nested=True)]
+def fingerprint(module: nn.Module, skip: Collection[str] = ()) -> str:
+    """Short hash of all weights of a module but those in ``skip``; the same in float32 and bfloat16."""
+    rows = [
+        _name_digest(name) + _tensor_digest(tensor)
+        for name, tensor, _ in _tensors(module, nested=True)
+        if name not in skip
+    ]
     return hashlib.blake2b(b''.join(sorted(rows)), digest_size=_DIGEST_SIZE).hexdigest()
 
 

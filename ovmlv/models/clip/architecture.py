@@ -1,0 +1,137 @@
+"""From an architecture (a name of open_clip or a JSON file of ours) to a model and its tokenizer."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.model import CLIP, CustomTextCLIP
+from torch import nn
+
+from ovmlv.errors import ConfigError
+
+if importlib.util.find_spec('ovmlv.models.clip.timm_models') is not None:
+    importlib.import_module('ovmlv.models.clip.timm_models')  # registers architectures in timm
+
+_REQUIRED = ('embed_dim', 'vision_cfg', 'text_cfg')
+
+
+@dataclass
+class Architecture:
+    """What is known of a CLIP before its weights are read.
+
+    Attributes:
+        name: Name in open_clip, or path of the JSON file.
+        config: Keyword arguments of open_clip's model (its JSON schema), our own copy.
+        preprocess: ``mean`` and ``std`` where the JSON file gives them.
+        folder: Folder of the JSON file; relative paths in it start there.
+    """
+
+    name: str
+    config: dict[str, Any]
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def tags(self) -> list[str]:
+        """open_clip's tags of pretrained weights."""
+        return [] if self.folder else open_clip.list_pretrained_tags_by_model(self.name)
+
+    def normalization(self, tag: str | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of the pixels (in 0..1) that the weights were trained with.
+
+        Without a tag, what all tags of the architecture agree on (SigLIP's .5), else OpenAI's.
+        """
+        found = [self.preprocess] if self.preprocess else []
+        for name in [tag] if tag else self.tags:
+            found.append(open_clip.get_pretrained_cfg(self.name, name))
+        pairs = {
+            (tuple(f.get('mean') or OPENAI_DATASET_MEAN), tuple(f.get('std') or OPENAI_DATASET_STD)) for f in found
+        }
+        return pairs.pop() if len(pairs) == 1 else (tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD))
+
+
+def find_architecture(model: str) -> Architecture:
+    """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.
+
+    The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have a
+    ``preprocess_cfg`` beside the model's keys.
+    """
+    if str(model).endswith('.json'):
+        return _read_json(Path(model).expanduser())
+    config = open_clip.get_model_config(str(model).replace('/', '-')) if ':' not in str(model) else None
+    if config is None:
+        near = difflib.get_close_matches(str(model), open_clip.list_models(), n=3, cutoff=0.5)
+        hint = f'did you mean {" or ".join(near)}?' if near else 'open_clip.list_models() has the names'
+        raise ConfigError(f'model_name={model!r} is neither an open_clip architecture nor a .json file; {hint}')
+    return Architecture(str(model).replace('/', '-'), config)
+
+
+def build_model(architecture: Architecture, quick_gelu: bool | None = None) -> nn.Module:
+    """Build open_clip's model with random weights.
+
+    Args:
+        architecture: What to build.
+        quick_gelu: The activation that the weights were trained with, where it is known.
+    """
+    config = json.loads(json.dumps(architecture.config))
+    config['vision_cfg']['timm_model_pretrained'] = False  # weights come from the CLIP file alone
+    if quick_gelu is not None:
+        config['quick_gelu'] = quick_gelu
+    custom_text = config.pop('custom_text', False) or 'hf_model_name' in config['text_cfg']
+    if 'multimodal_cfg' in config:
+        model_class = open_clip.CoCa
+    else:
+        model_class = CustomTextCLIP if custom_text else CLIP
+    try:
+        return model_class(**config)
+    except (TypeError, RuntimeError, ValueError) as error:
+        reason = str(error).split('\n')[0]
+        raise ConfigError(f'{architecture.name}: open_clip cannot build it ({reason}); check its keys') from error
+
+
+def build_tokenizer(architecture: Architecture) -> Any:
+    """Tokenizer of the text tower, as open_clip chooses it."""
+    text = architecture.config['text_cfg']
+    kwargs = dict(text.get('tokenizer_kwargs') or {})
+    try:
+        if architecture.folder is None:
+            return open_clip.get_tokenizer(architecture.name)
+        length = text.get('context_length', open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)
+        if text.get('hf_tokenizer_name'):
+            local = architecture.folder / text['hf_tokenizer_name']
+            source = str(local) if local.exists() else text['hf_tokenizer_name']
+            mode = text.get('tokenizer_mode')
+            return open_clip.HFTokenizer(source, context_length=length, tokenizer_mode=mode, **kwargs)
+        if 'bpe_path' in kwargs:
+            kwargs['bpe_path'] = str(architecture.folder / kwargs['bpe_path'])
+        return open_clip.SimpleTokenizer(context_length=length, **kwargs)
+    except (OSError, ImportError, ValueError) as error:
+        reason = str(error).strip().split('\n')[0]
+        raise ConfigError(
+            f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the architecture to a .json '
+            'file and name a local folder in its text_cfg.hf_tokenizer_name'
+        ) from error
+
+
+def _read_json(path: Path) -> Architecture:
+    if not path.is_file():
+        raise FileNotFoundError(f'model_name: no architecture file {path}; give an existing .json or a name of open_clip')
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ConfigError(f'{path} is no valid JSON ({error}); write it as open_clip writes its model configs') from error
+    config = content.get('model_cfg', content)
+    preprocess = content.get('preprocess_cfg') or config.pop('preprocess_cfg', None) or {}
+    config = {k: v for k, v in config.items() if k != 'preprocess_cfg'}
+    missing = [key for key in _REQUIRED if key not in config]
+    if missing:
+        raise ConfigError(f'{path} lacks {", ".join(missing)}; write it as open_clip writes its model configs')
+    return Architecture(str(path), config, preprocess, path.resolve().parent)

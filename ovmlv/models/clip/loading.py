@@ -1,0 +1,106 @@
+"""One way to get a CLIP: architecture, weights, tokenizer and what else belongs to the weights."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.clip.architecture import Architecture, build_model, build_tokenizer, find_architecture
+from ovmlv.models.clip.weights import find_weights, load_weights
+from ovmlv.models.utils.frozen import fingerprint
+
+# Their shape follows the image size, which is no matter of which CLIP it is.
+_IMAGE_POSITIONS = {
+    'visual.positional_embedding',
+    'visual.attnpool.positional_embedding',
+    'visual.trunk.pos_embed',
+}
+
+
+@dataclass
+class LoadedCLIP:
+    """A CLIP of open_clip, taken apart.
+
+    Attributes:
+        visual: Image tower ``(B, 3, H, W) -> (B, E)``, None if it was not asked for.
+        text: open_clip's model without its ``visual``, None if it was not asked for; its text tower is
+            ``text.text`` in open_clip's ``CustomTextCLIP`` and ``text`` itself otherwise.
+        logit_scale: Factor of the cosine (not its logarithm).
+        logit_bias: Bias of the logit, for sigmoid-trained CLIPs.
+        mean: Mean of the pixels in 0..1.
+        std: Deviation of the pixels in 0..1.
+        embed_dim: E.
+        image_size: Height and width that the image tower takes.
+        fingerprint: Hash of the weights of both towers; independent of ``image_size``.
+        architecture: What the model was built from.
+    """
+
+    visual: nn.Module | None
+    text: nn.Module | None
+    logit_scale: float
+    logit_bias: float | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    embed_dim: int
+    image_size: tuple[int, int]
+    fingerprint: str
+    architecture: Architecture
+
+    @functools.cached_property
+    def tokenizer(self) -> Any:
+        """Callable ``(texts, context_length) -> (N, context_length)``; made on demand, as some are downloads."""
+        return build_tokenizer(self.architecture)
+
+
+def load_clip(
+    model: str,
+    pretrained: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    part: Literal['vision', 'text', 'both'] = 'both',
+) -> LoadedCLIP:
+    """Build a CLIP and load its weights.
+
+    The activation follows the weights where these tell it (OpenAI's were trained with QuickGELU), so that
+    ``ViT-B-16`` with ``openai`` is right.
+
+    Args:
+        model: open_clip architecture, or path of a JSON file of open_clip's schema.
+        pretrained: open_clip tag, or local file or folder in the naming of open_clip, OpenAI (TorchScript
+            archives too) or transformers' CLIPModel; None is random weights.
+        image_size: Image size, if it shall differ from the architecture's; positions are interpolated.
+        part: Which towers to keep.
+    """
+    if part not in ('vision', 'text', 'both'):
+        raise ConfigError(f"part={part!r} is unknown; use 'vision', 'text' or 'both'")
+    architecture = find_architecture(model)
+    weights = find_weights(architecture, pretrained) if pretrained else None
+    is_timm = 'timm_model_name' in architecture.config['vision_cfg']
+    if image_size is not None and not is_timm:
+        architecture.config['vision_cfg']['image_size'] = image_size
+    clip = build_model(architecture, weights.quick_gelu if weights else None)
+    missing = load_weights(clip, weights, architecture.name, part) if weights else set()
+    identity = fingerprint(clip, skip=missing | _IMAGE_POSITIONS)
+    if image_size is not None and is_timm:
+        clip.visual.set_input_size(image_size)
+    size = clip.visual.image_size
+    visual = clip.visual if part != 'text' else None
+    del clip.visual
+    tag = pretrained if pretrained in architecture.tags else None
+    mean, std = architecture.normalization(tag)
+    bias = getattr(clip, 'logit_bias', None)
+    return LoadedCLIP(
+        visual=visual,
+        text=clip if part != 'vision' else None,
+        logit_scale=float(clip.logit_scale.detach().exp()),
+        logit_bias=None if bias is None else float(bias.detach()),
+        mean=mean,
+        std=std,
+        embed_dim=architecture.config['embed_dim'],
+        image_size=size if isinstance(size, tuple) else (size, size),
+        fingerprint=identity,
+        architecture=architecture,
+    )

@@ -1,0 +1,185 @@
+"""Weight files of CLIPs: open_clip's, OpenAI's and HF transformers' naming, read into open_clip's models."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.convert import convert_state_dict
+from open_clip.factory import resize_pos_embed
+from open_clip.model import convert_to_custom_text_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ovmlv.errors import CheckpointError, ConfigError
+from ovmlv.models.clip.architecture import Architecture
+from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
+
+_FILES_IN_FOLDER = ('open_clip_model.safetensors', 'model.safetensors', 'open_clip_pytorch_model.bin', 'pytorch_model.bin')
+_OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
+_PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
+
+
+@dataclass
+class Weights:
+    """A state dict in open_clip's naming.
+
+    Attributes:
+        source: Where it came from, for messages.
+        state: Names to tensors.
+        quick_gelu: The activation it was trained with, None where the file does not tell.
+    """
+
+    source: str
+    state: dict[str, Tensor]
+    quick_gelu: bool | None = None
+
+
+def find_weights(architecture: Architecture, pretrained: str) -> Weights:
+    """Read weights from a local file or folder, or by a tag of open_clip (downloaded once)."""
+    name = architecture.name
+    path = Path(pretrained).expanduser()
+    if pretrained not in architecture.tags and path.exists():
+        return read_weights(path)
+    config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
+    if not config:
+        if _PATH_LIKE.search(pretrained) or not architecture.tags:
+            raise FileNotFoundError(f'pretrained: no weight file {pretrained}; give an existing file or folder')
+        raise ConfigError(
+            f'pretrained={pretrained!r} is neither a file nor a tag of {name}; its tags are {", ".join(architecture.tags)}'
+        )
+    try:
+        weights = read_weights(Path(open_clip.download_pretrained(config)))
+    except CheckpointError:
+        raise
+    except Exception as error:  # any of several HTTP libraries' errors
+        where = config.get('hf_hub') or config.get('url')
+        raise CheckpointError(
+            f'weights {pretrained!r} of {name} cannot be downloaded ({type(error).__name__}); fetch them from {where} '
+            "on another machine and set pretrained='/path/to/the/file'"
+        ) from error
+    weights.quick_gelu = bool(config.get('quick_gelu', False))
+    return weights
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a file (or the weight file in a folder) and bring its names into open_clip's form."""
+    hf_config = None
+    if path.is_dir():
+        config_file = path / 'config.json'
+        hf_config = json.loads(config_file.read_text()) if config_file.is_file() else None
+        found = [path / name for name in _FILES_IN_FOLDER if (path / name).is_file()]
+        if not found:
+            raise FileNotFoundError(f'pretrained: {path} holds none of {", ".join(_FILES_IN_FOLDER)}; name the weight file')
+        path = found[0]
+    state = _read_tensors(path)
+    quick_gelu = None
+    if is_transformers_clip(state):
+        state = from_transformers(state)
+        if hf_config is not None:
+            act = (hf_config.get('vision_config') or {}).get('hidden_act', 'quick_gelu')
+            quick_gelu = act == 'quick_gelu'
+    elif all(key in state for key in _OPENAI_EXTRAS):
+        quick_gelu = True  # true of every model that OpenAI released
+        state = {k: v for k, v in state.items() if k not in _OPENAI_EXTRAS}
+    elif any(key.startswith('vision_model.') for key in state):
+        raise CheckpointError(f'{path} is no CLIPModel of transformers; give its open_clip version')
+    return Weights(str(path), state, quick_gelu)
+
+
+def load_weights(model: nn.Module, weights: Weights, architecture: str, part: str = 'both') -> set[str]:
+    """Load weights strictly; a tower that is not wanted may be missing.
+
+    Position embeddings are interpolated when the image size differs.
+
+    Returns:
+        Names that were missing.
+
+    Raises:
+        CheckpointError: The weights are of another architecture.
+    """
+    state = convert_state_dict(model, dict(weights.state))
+    if hasattr(model, 'text'):
+        state = convert_to_custom_text_state_dict(state)
+    else:
+        state = {k.removeprefix('text.'): v for k, v in state.items()}
+    current = model.state_dict()
+    for name in ('logit_scale', 'logit_bias'):
+        if name in state and name in current:
+            state[name] = state[name].reshape(current[name].shape)
+    if 'logit_bias' in current and 'logit_bias' not in state and 'logit_scale' in state:
+        state['logit_bias'] = torch.zeros_like(state['logit_scale'])  # CLIP weights in a SigLIP, as in open_clip
+    state = {k: v for k, v in state.items() if k in current or not k.endswith('position_ids')}
+    unwanted = {'vision': lambda k: not k.startswith('visual.'), 'text': lambda k: k.startswith('visual.')}
+    ignored = {k for k in current if k not in state and unwanted.get(part, lambda k: False)(k)}
+    try:
+        resize_pos_embed(state, model)
+        _resize_attention_pool(state, current)
+    except RuntimeError:  # no square grid, so not of this architecture: the comparison below tells
+        pass
+    missing = [k for k in current if k not in state and k not in ignored]
+    unexpected = [k for k in state if k not in current]
+    shapes = [k for k in state if k in current and state[k].shape != current[k].shape]
+    if missing or unexpected or shapes:
+        if shapes:
+            key = shapes[0]
+            what = f'{key} is {tuple(state[key].shape)} there and {tuple(current[key].shape)} here'
+        else:
+            what = f'{missing[0]} is missing there' if missing else f'{unexpected[0]} is unknown here'
+        raise CheckpointError(
+            f'weights {weights.source} do not fit the architecture {architecture}: {what} ({len(missing)} missing, '
+            f'{len(unexpected)} unexpected, {len(shapes)} of another shape); set the model_name they belong to'
+        )
+    model.load_state_dict(state, strict=False)
+    return ignored
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == '.safetensors':
+            content = load_file(path)
+        else:
+            content = _torch_load(path)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).strip().split('\n')[0][:120]
+        raise CheckpointError(f'{path} is no readable weight file ({reason}); download or convert it again') from error
+    for key in ('state_dict', 'model'):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
+    # OpenAI's files carry three plain numbers.
+    state = {k: v if isinstance(v, Tensor) else torch.as_tensor(v) for k, v in content.items() if not isinstance(v, str)}
+    if all(key.startswith('module.') for key in state):
+        state = {key.removeprefix('module.'): value for key, value in state.items()}
+    return state
+
+
+def _torch_load(path: Path) -> dict:
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except RuntimeError as error:
+        if 'TorchScript' not in str(error):
+            raise
+    # OpenAI's own downloads. Reading such an archive parses its code and runs none of it.
+    return torch.jit.load(str(path), map_location='cpu').state_dict()
+
+
+def _resize_attention_pool(state: dict[str, Tensor], current: dict[str, Tensor]) -> None:
+    """Interpolate the positions of a ModifiedResNet's attention pooling, ``(1 + grid^2, D)``."""
+    key = 'visual.attnpool.positional_embedding'
+    if key not in state or key not in current or state[key].shape == current[key].shape:
+        return
+    old, new = math.isqrt(len(state[key]) - 1), math.isqrt(len(current[key]) - 1)
+    grid = state[key][1:].reshape(1, old, old, -1).permute(0, 3, 1, 2).float()
+    grid = F.interpolate(grid, size=(new, new), mode='bicubic', antialias=True)
+    grid = grid.permute(0, 2, 3, 1).reshape(new * new, -1).to(state[key].dtype)
+    state[key] = torch.cat([state[key][:1], grid])
