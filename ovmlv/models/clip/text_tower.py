@@ -21,8 +21,8 @@ class FrozenTextTower(nn.Module):
     Both layouts of open_clip are understood: the text tower unpacked into ``CLIP``, and the
     ``TextTransformer`` inside ``CustomTextCLIP`` (SigLIP, CoCa's appended class token included).
 
-    A causal tower that pools at the end-of-text token cannot see what follows it, so rows are cut behind
-    the longest text: about ten tokens in place of 77, with the same result.
+    A causal tower that pools at the end-of-text token cannot see what follows it, so rows are cut
+    behind the longest text: about ten tokens in place of 77, with the same result.
 
     Args:
         clip: What ``load_clip(..., part='text')`` returns (``text``, ``tokenizer``, ``embed_dim``).
@@ -33,8 +33,9 @@ class FrozenTextTower(nn.Module):
         core = getattr(clip.text, 'text', clip.text)
         if not hasattr(core, 'token_embedding'):
             raise ConfigError(
-                f'head.model_name: a text tower of type {type(core).__name__} has no token embeddings to prompt; '
-                'use a CLIP with a text transformer of open_clip (not hf_model_name)'
+                f'head.model_name: a text tower of type {type(core).__name__} has no token '
+                'embeddings to prompt; use a CLIP with a text transformer of open_clip (not '
+                'hf_model_name)'
             )
         self.core = core
         freeze(self)
@@ -43,8 +44,11 @@ class FrozenTextTower(nn.Module):
         self.rows = TokenRows(clip.tokenizer, self.context_length, core.vocab_size)
         self.pool_type: str = getattr(core, 'text_pool_type', None) or core.pool_type
         self.eos_id: int | None = getattr(core, 'text_eos_id', getattr(core, 'eos_id', None))
-        # Class token and padding masks: the tower's own forward, with the embeddings swapped inside.
-        self._foreign = getattr(core, 'cls_emb', None) is not None or getattr(core, 'use_pad_mask', False)
+        # Class token and padding masks: the tower's own forward, with the embeddings swapped
+        # inside.
+        self._foreign = getattr(core, 'cls_emb', None) is not None or getattr(
+            core, 'use_pad_mask', False
+        )
         self._cuts = core.attn_mask is not None and self.pool_type in ('argmax', 'eos', 'first')
 
     @property
@@ -77,8 +81,8 @@ class FrozenTextTower(nn.Module):
         """Encode rows of tokens.
 
         Args:
-            rows: ``(N, context_length)`` token ids. Ids under soft tokens stay what the template had
-                there, because pooling looks at them.
+            rows: ``(N, context_length)`` token ids. Ids under soft tokens stay what the template
+                had there, because pooling looks at them.
             soft: ``(N, S, W)`` embeddings that replace those of the tokens at ``at``.
             at: ``(N, S)`` positions of the soft tokens.
             chunk_size: Rows a pass; None is all at once.
@@ -93,7 +97,9 @@ class FrozenTextTower(nn.Module):
             cut = slice(start, start + size)
             args = (rows[cut], None if soft is None else soft[cut], None if at is None else at[cut])
             if grad_checkpointing and soft is not None and torch.is_grad_enabled():
-                parts.append(checkpoint(self._encode, *args, use_reentrant=False, preserve_rng_state=False))
+                parts.append(
+                    checkpoint(self._encode, *args, use_reentrant=False, preserve_rng_state=False)
+                )
             else:
                 parts.append(self._encode(*args))
         return torch.cat(parts)
@@ -101,7 +107,10 @@ class FrozenTextTower(nn.Module):
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str], truncate: bool = False) -> Tensor:
         """Unit vectors ``(N, E)`` of plain texts."""
-        contents = [self.rows.fit(ids, text, truncate) for ids, text in zip(self.rows.contents(texts), texts, strict=True)]
+        contents = [
+            self.rows.fit(ids, text, truncate)
+            for ids, text in zip(self.rows.contents(texts), texts, strict=True)
+        ]
         parts = [
             self(self.rows.build(contents[start : start + 256]).to(self.device))
             for start in range(0, len(contents), 256)
@@ -133,14 +142,18 @@ class FrozenTextTower(nn.Module):
             return rows.argmax(-1)
         if self.pool_type == 'eos':
             return (rows == self.eos_id).int().argmax(-1)
-        return torch.full((len(rows),), 0 if self.pool_type == 'first' else rows.shape[1] - 1, device=rows.device)
+        return torch.full(
+            (len(rows),), 0 if self.pool_type == 'first' else rows.shape[1] - 1, device=rows.device
+        )
 
     def _pool(self, x: Tensor, rows: Tensor) -> Tensor:
         return x[torch.arange(len(x), device=x.device), self._ends(rows)]
 
     def _encode_inside(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
         """Run the tower's own forward, its token embeddings replaced on the way."""
-        handle = self.core.token_embedding.register_forward_hook(lambda _, __, out: _put(out, soft, at))
+        handle = self.core.token_embedding.register_forward_hook(
+            lambda _, __, out: _put(out, soft, at)
+        )
         try:
             out = self.core(rows)
         finally:

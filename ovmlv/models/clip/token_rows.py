@@ -23,9 +23,9 @@ class LabelTokens(NamedTuple):
 class TokenRows:
     """Splits a tokenizer's rows into specials and content, and builds rows from contents.
 
-    open_clip tokenizers only map a text to a finished row ``head + content + tail + padding`` (CLIP:
-    ``[SOS] .. [EOS] 0 0``; SigLIP: ``.. 1 1``, where end and padding are one id), cut at the context
-    length without a word. The row of the empty text shows the specials.
+    open_clip tokenizers only map a text to a finished row ``head + content + tail + padding``
+    (CLIP: ``[SOS] .. [EOS] 0 0``; SigLIP: ``.. 1 1``, where end and padding are one id), cut at the
+    context length without a word. The row of the empty text shows the specials.
 
     Args:
         tokenizer: Callable ``(texts, context_length) -> (N, context_length)``.
@@ -41,21 +41,24 @@ class TokenRows:
         empty = self._raw([''])[0]
         if empty[-1] != empty[-2]:
             raise ConfigError(
-                f'head.model_name: the tokenizer {type(tokenizer).__name__} ends its rows with a special token '
-                'behind the padding, which is not supported; use another CLIP'
+                f'head.model_name: the tokenizer {type(tokenizer).__name__} ends its rows with a '
+                'special token behind the padding, which is not supported; use another CLIP'
             )
         self.pad_id: int = empty[-1]
         specials = self._strip(empty)
         # Whatever also begins the row of a text is the head, the rest closes it.
         probe = self._strip(self._raw(['a'])[0])
         self.num_head = 0
-        while self.num_head < min(len(specials), len(probe)) and specials[self.num_head] == probe[self.num_head]:
+        while (
+            self.num_head < min(len(specials), len(probe))
+            and specials[self.num_head] == probe[self.num_head]
+        ):
             self.num_head += 1
         self.head, self.tail = specials[: self.num_head], specials[self.num_head :]
 
     @property
     def max_content(self) -> int:
-        """Most content tokens of a row (where padding doubles as the end token, one is kept for it)."""
+        """Most content tokens of a row; one is kept for an end token that is also the padding."""
         return self.context_length - len(self.head) - max(len(self.tail), 1)
 
     def contents(self, texts: Sequence[str]) -> list[list[int]]:
@@ -80,7 +83,9 @@ class TokenRows:
                     "put spaces around '{}'"
                 )
             if end == len(before):
-                raise VocabularyError(f'label {label!r} has no tokens for CLIP; give it letters or digits')
+                raise VocabularyError(
+                    f'label {label!r} has no tokens for CLIP; give it letters or digits'
+                )
             out.append(LabelTokens(before, row[len(before) : end], after))
         return out
 
@@ -92,10 +97,13 @@ class TokenRows:
         shown = text if len(text) <= 40 else text[:37] + '...'
         if not truncate:
             raise VocabularyError(
-                f"label {shown!r} needs {len(ids)} tokens, CLIP's context has room for {room}; shorten it or set "
-                'truncate=True'
+                f"label {shown!r} needs {len(ids)} tokens, CLIP's context has room for {room}; "
+                'shorten it or set truncate=True'
             )
-        warnings.warn(f"label {shown!r} is cut from {len(ids)} to {room} tokens to fit CLIP's context", stacklevel=2)
+        warnings.warn(
+            f"label {shown!r} is cut from {len(ids)} to {room} tokens to fit CLIP's context",
+            stacklevel=2,
+        )
         return ids[:room]
 
     def build(self, contents: Sequence[Sequence[int]]) -> Tensor:
@@ -112,8 +120,9 @@ class TokenRows:
         top = int(rows.max())
         if top >= self.vocab_size:
             raise ConfigError(
-                f'head.model_name: its tokenizer gives id {top}, but the text tower has {self.vocab_size} tokens; '
-                'the architecture and the tokenizer do not belong together'
+                f'head.model_name: its tokenizer gives id {top}, but the text tower has '
+                f'{self.vocab_size} tokens; the architecture and the tokenizer do not belong '
+                'together'
             )
         return rows.tolist()
 

@@ -21,15 +21,16 @@ from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 class BasePromptHead(BaseModule):
     """Encodes label strings into CLIP's joint embedding space.
 
-    Contract: ``head(labels) -> (C, E)`` unit vectors with gradient; ``head.reference(labels) -> (C, E)``
-    those of the frozen CLIP for the templated labels, without gradient. CLIP's frozen weights are in no
-    checkpoint.
+    Contract: ``head(labels) -> (C, E)`` are unit vectors with gradient, ``head.reference(labels)
+    -> (C, E)`` those of the frozen CLIP for the templated labels, without gradient. CLIP's frozen
+    weights are in no checkpoint.
 
     Args:
         model_name: open_clip architecture or path of a JSON file of ours.
         pretrained: open_clip tag, path of a weight file, or None for random weights.
         template: Text with one ``{}`` where the label goes; the label may be followed by words.
-        truncate: Cut a label that is too long for CLIP's context, with a warning, instead of refusing it.
+        truncate: Cut a label that is too long for CLIP's context, with a warning, instead of
+            refusing it.
         chunk_size: Texts a pass through the text tower; None is all at once.
         grad_checkpointing: Save the text tower's activations by computing them twice.
         init_cfg: See mmengine's ``BaseModule``.
@@ -48,7 +49,9 @@ class BasePromptHead(BaseModule):
         super().__init__(init_cfg)
         self.template = check_template(template)
         if chunk_size is not None and chunk_size < 1:
-            raise ConfigError(f'head.chunk_size={chunk_size} must be at least 1, or None for all labels at once')
+            raise ConfigError(
+                f'head.chunk_size={chunk_size} must be at least 1, or None for all labels at once'
+            )
         clip = load_clip(model_name, pretrained, part='text')
         self.text_tower = FrozenTextTower(clip)
         self.embed_dim: int = clip.embed_dim
@@ -76,7 +79,7 @@ class BasePromptHead(BaseModule):
         """Unit vectors ``(C, E)`` of labels that were checked."""
 
     def reference(self, labels: Sequence[str]) -> Tensor:
-        """Unit vectors ``(C, E)`` of the frozen CLIP for the templated labels; cached, no gradient."""
+        """Unit vectors ``(C, E)`` of the frozen CLIP for templated labels; cached, no gradient."""
         labels = check_labels(labels)
         found = {label: self._references.get(label) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
@@ -96,7 +99,9 @@ class BasePromptHead(BaseModule):
         rows = self.text_tower.rows
         return [
             LabelTokens(
-                t.before, rows.fit(t.label, label, self.truncate, len(t.before) + len(t.after)), t.after
+                t.before,
+                rows.fit(t.label, label, self.truncate, len(t.before) + len(t.after)),
+                t.after,
             )
             for label, t in zip(labels, rows.split(self.template, labels), strict=True)
         ]
@@ -111,8 +116,8 @@ class BasePromptHead(BaseModule):
 
         Args:
             tokens: C labels.
-            soft: ``(C, G, S, W)`` embeddings that replace the S tokens before the label, for each of G
-                groups. The groups' unit vectors are averaged and normalised again.
+            soft: ``(C, G, S, W)`` embeddings that replace the S tokens before the label, for each
+                of G groups. The groups' unit vectors are averaged and normalised again.
             keep: For every label whether its own tokens stay; default all.
 
         Returns:
@@ -120,7 +125,8 @@ class BasePromptHead(BaseModule):
         """
         keep = keep if keep is not None else [True] * len(tokens)
         contents = [
-            [*t.before, *(t.label if kept else []), *t.after] for t, kept in zip(tokens, keep, strict=True)
+            [*t.before, *(t.label if kept else []), *t.after]
+            for t, kept in zip(tokens, keep, strict=True)
         ]
         rows = self.text_tower.rows.build(contents).to(self.text_tower.device)
         at, groups = None, 1
@@ -140,14 +146,19 @@ class BasePromptHead(BaseModule):
 def check_template(template: str) -> str:
     """Return the template if it holds exactly one place for the label."""
     if not isinstance(template, str) or template.count('{}') != 1:
-        raise ConfigError(f"head.template={template!r} must be a text with '{{}}' exactly once, where the label goes")
+        raise ConfigError(
+            f"head.template={template!r} must be a text with '{{}}' exactly once, where the label "
+            'goes'
+        )
     return template
 
 
 def check_labels(labels: Sequence[str]) -> list[str]:
     """Return the labels as a list if all are texts."""
     if isinstance(labels, str):
-        raise VocabularyError(f'labels must be a list of texts, not the single text {labels!r}; write [{labels!r}]')
+        raise VocabularyError(
+            f'labels must be a list of texts, not the single text {labels!r}; write [{labels!r}]'
+        )
     labels = list(labels)
     if not labels:
         raise VocabularyError('the list of labels is empty; give at least one label')

@@ -17,14 +17,15 @@ class CoOpPromptHead(BasePromptHead):
     """CoOp (Zhou et al., IJCV 2022): one learnable context for all labels.
 
     The context takes the place of the template's words and starts as their embeddings, so at
-    initialisation the head is zero-shot CLIP. It is shared by all labels: a context per label (CoOp's
-    "CSC") could not encode a label that training did not have.
+    initialisation the head is zero-shot CLIP. It is shared by all labels: a context per label
+    (CoOp's "CSC") could not encode a label that training did not have.
 
     Args:
         model_name: See :class:`BasePromptHead`.
-        num_context: Number S of learnable tokens; by default as many as the template has before the label.
-            Fewer leaves the first words of the template as they are.
-        num_groups: Number of contexts whose embeddings are averaged; the further ones start slightly off.
+        num_context: Number S of learnable tokens; by default as many as the template has before the
+            label. Fewer leaves the first words of the template as they are.
+        num_groups: Number of contexts whose embeddings are averaged; the further ones start
+            slightly off.
         **kwargs: See :class:`BasePromptHead`.
     """
 
@@ -41,8 +42,9 @@ class CoOpPromptHead(BasePromptHead):
         count = len(before) if num_context is None else num_context
         if not 1 <= count <= len(before):
             raise ConfigError(
-                f"head.num_context={count} does not fit template={self.template!r}, which has {len(before)} tokens "
-                f"before '{{}}'; use 1..{len(before)} or a template with more words"
+                f'head.num_context={count} does not fit template={self.template!r}, which has '
+                f"{len(before)} tokens before '{{}}'; use 1..{len(before)} or a template with "
+                'more words'
             )
         if num_groups < 1:
             raise ConfigError(f'head.num_groups={num_groups} must be at least 1')

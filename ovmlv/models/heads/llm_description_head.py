@@ -30,16 +30,17 @@ PROMPTS = (
 class LLMDescriptionHead(BasePromptHead):
     """CLIP's ensemble over sentences that an LLM writes about each label (greedy, nothing trained).
 
-    The sentences are kept in a JSON file, so the language model is loaded only for labels that are new.
-    The templated label itself is one member of the ensemble. Sentences too long for CLIP are cut.
+    The sentences are kept in a JSON file, so the language model is loaded only for labels that are
+    new. The templated label itself is one member of the ensemble. Sentences too long for CLIP are
+    cut.
 
     Args:
         model_name: See :class:`BasePromptHead`.
         llm: :class:`.CausalLLM` config.
         prompts: Questions with one ``{}``; each gives one sentence.
         max_new_tokens: Longest answer.
-        cache_file: JSON file of the sentences; by default in the user's cache folder, named by ``llm``,
-            ``prompts`` and ``max_new_tokens``.
+        cache_file: JSON file of the sentences; by default in the user's cache folder, named by
+            ``llm``, ``prompts`` and ``max_new_tokens``.
         batch_size: Prompts a pass of the LLM.
         **kwargs: See :class:`BasePromptHead`.
     """
@@ -89,7 +90,9 @@ class LLMDescriptionHead(BasePromptHead):
             known.update(self._write(missing))
             self.cache_file.parent.mkdir(parents=True, exist_ok=True)
             scratch = self.cache_file.with_suffix(f'.{os.getpid()}.tmp')
-            scratch.write_text(json.dumps({'made_by': self._key, 'labels': known}, indent=1, ensure_ascii=False))
+            scratch.write_text(
+                json.dumps({'made_by': self._key, 'labels': known}, indent=1, ensure_ascii=False)
+            )
             os.replace(scratch, self.cache_file)
         return {label: known[label] for label in labels}
 
@@ -100,18 +103,23 @@ class LLMDescriptionHead(BasePromptHead):
             stored = json.loads(self.cache_file.read_text())
             made_by, labels = stored['made_by'], stored['labels']
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f'{self.cache_file} is no file of descriptions; delete it or give another cache_file') from error
+            raise ConfigError(
+                f'{self.cache_file} is no file of descriptions; delete it or give another '
+                'cache_file'
+            ) from error
         if made_by != self._key:
             raise ConfigError(
-                f'{self.cache_file} was written with another llm, prompts or max_new_tokens; delete it or give another '
-                'cache_file'
+                f'{self.cache_file} was written with another llm, prompts or max_new_tokens; '
+                'delete it or give another cache_file'
             )
         return labels
 
     @torch.no_grad()
     def _write(self, labels: list[str]) -> dict[str, list[str]]:
         """Ask the language model; it is loaded for this call only."""
-        llm: CausalLLM = MODELS.build({'type': 'CausalLLM', **self.llm_config}).to(self.text_tower.device)
+        llm: CausalLLM = MODELS.build({'type': 'CausalLLM', **self.llm_config}).to(
+            self.text_tower.device
+        )
         asks = [(label, prompt.replace('{}', label)) for label in labels for prompt in self.prompts]
         out: dict[str, list[str]] = {label: [] for label in labels}
         for start in range(0, len(asks), self.batch_size):

@@ -15,17 +15,18 @@ from ovmlv.registry import MODELS
 
 @MODELS.register_module()
 class LLMPromptHead(BasePromptHead):
-    """``label -> LLM -> readout -> prompting transformer -> soft tokens -> CLIP text tower -> f_t``.
+    """``label -> LLM -> readout -> prompting transformer -> soft tokens -> CLIP text tower ->
+    f_t``.
 
     After Gupta et al., ECCV 2024 (arXiv 2407.09073). The text tower reads
-    ``[SOS] soft_1..soft_S label-tokens [EOS]``. The soft tokens are the template's own embeddings plus a
-    residual that starts at zero, so at initialisation ``f_t`` is CLIP's embedding of the templated label.
-    No text is generated in between: gradients reach the readout's learnable tokens through both frozen
-    models.
+    ``[SOS] soft_1..soft_S label-tokens [EOS]``. The soft tokens are the template's own embeddings
+    plus a residual that starts at zero, so at initialisation ``f_t`` is CLIP's embedding of the
+    templated label. No text is generated in between: gradients reach the readout's learnable tokens
+    through both frozen models.
 
-    The number of soft tokens follows from that: by default every template token before the label is soft;
-    fewer means that the last ones are soft and the others stay words; more than the template has is an
-    error, because an added token would change CLIP's embedding from the start.
+    The number of soft tokens follows from that: by default every template token before the label is
+    soft; fewer means that the last ones are soft and the others stay words; more than the template
+    has is an error, because an added token would change CLIP's embedding from the start.
 
     Args:
         model_name: See :class:`BasePromptHead`.
@@ -34,9 +35,11 @@ class LLMPromptHead(BasePromptHead):
             ``StaticReadout``.
         prompter: Config of the prompting transformer, ``num_soft_tokens`` included.
         num_groups: Attribute groups a label; their embeddings are normalised, averaged, normalised.
-        label_dropout: In training, probability of leaving a label's own tokens out of CLIP's text, so that
-            the soft tokens have to carry the meaning (which words that CLIP never read need).
-        keep_label: False leaves them out always, also in testing; starting at CLIP's embedding is given up.
+        label_dropout: In training, probability of leaving a label's own tokens out of CLIP's text,
+            so that the soft tokens have to carry the meaning (which words that CLIP never read
+            need).
+        keep_label: False leaves them out always, also in testing; starting at CLIP's embedding is
+            given up.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
     """
@@ -56,7 +59,10 @@ class LLMPromptHead(BasePromptHead):
     ) -> None:
         super().__init__(model_name, pretrained, **kwargs)
         if not 0.0 <= label_dropout < 1.0:
-            raise ConfigError(f'head.label_dropout={label_dropout} must be in [0, 1); keep_label=False drops always')
+            raise ConfigError(
+                f'head.label_dropout={label_dropout} must be in [0, 1); keep_label=False drops '
+                'always'
+            )
         if num_groups < 1:
             raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
         if llm is None:
@@ -67,8 +73,9 @@ class LLMPromptHead(BasePromptHead):
             prompter['num_soft_tokens'] = len(before)
         if not 1 <= prompter['num_soft_tokens'] <= len(before):
             raise ConfigError(
-                f'head.prompter.num_soft_tokens={prompter["num_soft_tokens"]} does not fit template={self.template!r}, '
-                f"which has {len(before)} tokens before '{{}}'; use 1..{len(before)} or a template with more words"
+                f'head.prompter.num_soft_tokens={prompter["num_soft_tokens"]} does not fit '
+                f"template={self.template!r}, which has {len(before)} tokens before '{{}}'; use "
+                f'1..{len(before)} or a template with more words'
             )
         self.label_dropout = label_dropout
         self.keep_label = keep_label
@@ -83,7 +90,9 @@ class LLMPromptHead(BasePromptHead):
                 'num_groups': num_groups,
             }
         )
-        start = self.text_tower.embed(torch.tensor(before[len(before) - prompter['num_soft_tokens'] :]))
+        start = self.text_tower.embed(
+            torch.tensor(before[len(before) - prompter['num_soft_tokens'] :])
+        )
         self.register_buffer('start_tokens', start.detach().float().clone(), persistent=False)
         exclude_frozen_from_state_dict(self)
 

@@ -16,7 +16,8 @@ from ovmlv.registry import MODELS
 
 @MODELS.register_module()
 class TemplatePromptHead(BasePromptHead):
-    """Average of the unit vectors of several templates, normalised (open_clip's zero-shot classifier).
+    """Average of the unit vectors of several templates, normalised (open_clip's zero-shot
+    classifier).
 
     Args:
         model_name: See :class:`BasePromptHead`.

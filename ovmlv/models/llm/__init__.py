@@ -1,4 +1,4 @@
-"""Frozen language models, ways to read them, and the transformer that prompts CLIP with what was read."""
+"""Frozen language models, ways to read them, and the transformer that prompts CLIP from them."""
 
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.prompting_transformer import PromptingTransformer

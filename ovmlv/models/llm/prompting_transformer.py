@@ -11,7 +11,7 @@ from ovmlv.registry import MODELS
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention of queries ``(C, Q, D)`` to a context ``(C, L, D)`` with a mask of valid context."""
+    """Attention of queries ``(C, Q, D)`` to a context ``(C, L, D)`` with a mask."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -57,18 +57,18 @@ class PromptingBlock(nn.Module):
 
 @MODELS.register_module()
 class PromptingTransformer(nn.Module):
-    """Learned queries cross-attend to an LLM's states; what comes out is added to a template's tokens.
+    """Learned queries attend to an LLM's states and give residuals on a template's tokens.
 
-    The output projection starts at zero: soft tokens begin exactly as the template's embeddings, and in
-    the first step nothing but that projection has a gradient other than zero. The states are layer-normed,
-    because LLM states hold outliers (SmolLM2: deviation 2.2, largest 49) beside CLIP's tokens of
-    deviation 0.1.
+    The output projection starts at zero: soft tokens begin exactly as the template's embeddings,
+    and in the first step nothing but that projection has a gradient other than zero. The states are
+    layer-normed, because LLM states hold outliers (SmolLM2: deviation 2.2, largest 49) beside
+    CLIP's tokens of deviation 0.1.
 
     Args:
         state_size: Width H of the LLM's states.
         token_size: Width W of CLIP's text tokens.
-        token_std: Deviation of CLIP's token embeddings; the residual is counted in it, so that a learning
-            rate means the same for every CLIP.
+        token_std: Deviation of CLIP's token embeddings; the residual is counted in it, so that a
+            learning rate means the same for every CLIP.
         num_soft_tokens: Number S of soft tokens a group.
         num_groups: Number G of attribute groups, each with queries of its own.
         width: Width inside.
@@ -95,7 +95,9 @@ class PromptingTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if width % num_heads:
-            raise ConfigError(f'prompter.width={width} must be a multiple of prompter.num_heads={num_heads}')
+            raise ConfigError(
+                f'prompter.width={width} must be a multiple of prompter.num_heads={num_heads}'
+            )
         for name, value in (('num_soft_tokens', num_soft_tokens), ('num_layers', num_layers)):
             if value < 1:
                 raise ConfigError(f'prompter.{name}={value} must be at least 1')

@@ -22,8 +22,22 @@ LABELS = ['cat', 'riding a red bicycle', 'crimson disc', 'hello!']
 TEMPLATE = 'a video of {}'
 
 # Text options of these architectures are kept, only depth, width and vision tower shrink.
-CAUSAL = ['ViT-B-32', 'ViT-B-16-quickgelu', 'RN50', 'ViT-B-16-plus', 'MobileCLIP2-S3', 'EVA02-B-16', 'convnext_base']
-OTHERS = ['ViT-B-16-SigLIP', 'ViT-B-16-SigLIP2', 'MobileCLIP2-S0', 'coca_ViT-B-32', 'ViT-L-14-CLIPA']
+CAUSAL = [
+    'ViT-B-32',
+    'ViT-B-16-quickgelu',
+    'RN50',
+    'ViT-B-16-plus',
+    'MobileCLIP2-S3',
+    'EVA02-B-16',
+    'convnext_base',
+]
+OTHERS = [
+    'ViT-B-16-SigLIP',
+    'ViT-B-16-SigLIP2',
+    'MobileCLIP2-S0',
+    'coca_ViT-B-32',
+    'ViT-L-14-CLIPA',
+]
 
 
 def shrunk(name: str, tmp_path: Path, **text: Any) -> dict[str, Any]:
@@ -60,7 +74,7 @@ def make(name: str, tmp_path: Path, **text: Any) -> tuple[Any, Any, FrozenTextTo
 
 
 def local_tokenizer(text_cfg: dict[str, Any], tmp_path: Path) -> Any:
-    """open_clip's own wrapper around a small BPE tokenizer with SigLIP's or BERT's special tokens."""
+    """open_clip's wrapper around a small BPE tokenizer with SigLIP's or BERT's special tokens."""
     from open_clip.tokenizer import HFTokenizer
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -78,8 +92,13 @@ def local_tokenizer(text_cfg: dict[str, Any], tmp_path: Path) -> Any:
     )
     # SigLIP 1 pads with its end token.
     wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token='[EOS]', sep_token='[SEP]', cls_token='[CLS]', unk_token='[UNK]',
-        pad_token='[PAD]' if gemma or bert else '[EOS]', padding_side='right',
+        tokenizer_object=tokenizer,
+        eos_token='[EOS]',
+        sep_token='[SEP]',
+        cls_token='[CLS]',
+        unk_token='[UNK]',
+        pad_token='[PAD]' if gemma or bert else '[EOS]',
+        padding_side='right',
     )
     folder = tmp_path / 'tokenizer'
     wrapped.save_pretrained(folder)
@@ -105,8 +124,12 @@ def test_soft_tokens_of_the_template_give_encode_text(name: str, tmp_path: Path)
         swapped[:, head : head + len(before)] = before[0]
         expected, got = F.normalize(expected, dim=-1), F.normalize(tower(swapped, soft, at), dim=-1)
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
-    assert (expected[0] - expected[1]).abs().max() > 1e-2, 'texts must differ, or nothing is compared'
-    torch.testing.assert_close(tower.encode_texts([TEMPLATE.format(x) for x in LABELS]), expected, atol=1e-5, rtol=0)
+    assert (expected[0] - expected[1]).abs().max() > 1e-2, (
+        'texts must differ, or nothing is compared'
+    )
+    torch.testing.assert_close(
+        tower.encode_texts([TEMPLATE.format(x) for x in LABELS]), expected, atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize('name', ['ViT-B-32', 'ViT-B-16-SigLIP', 'coca_ViT-B-32'])
@@ -179,4 +202,6 @@ def test_refused_tokenizers_and_templates(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='do not belong together'):
         FrozenTextTower(SimpleNamespace(text=small.core, tokenizer=tokenizer, embed_dim=24))
     with pytest.raises(ConfigError, match='no token embeddings'):
-        FrozenTextTower(SimpleNamespace(text=torch.nn.Linear(2, 2), tokenizer=tokenizer, embed_dim=24))
+        FrozenTextTower(
+            SimpleNamespace(text=torch.nn.Linear(2, 2), tokenizer=tokenizer, embed_dim=24)
+        )

@@ -13,15 +13,35 @@ from torch.nn.utils.rnn import pad_sequence
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.models.llm import CausalLLM, GenerateReadout, PrefixReadout, StaticReadout, SuffixReadout
 
-SMALL = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
-             initializer_range=0.15)  # large enough for attention to matter
+SMALL = dict(
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    initializer_range=0.15,
+)  # large enough for attention to matter
 FAMILIES = {
     'llama': dict(model_type='llama', num_key_value_heads=2, **SMALL),
     'gpt2': dict(model_type='gpt2', n_embd=32, n_layer=3, n_head=4, initializer_range=0.15),
-    'opt': dict(model_type='opt', hidden_size=32, ffn_dim=48, num_hidden_layers=3, num_attention_heads=4,
-                word_embed_proj_dim=32, init_std=0.15),
-    'opt_projected': dict(model_type='opt', hidden_size=32, ffn_dim=48, num_hidden_layers=3,
-                          num_attention_heads=4, word_embed_proj_dim=16, do_layer_norm_before=False, init_std=0.15),
+    'opt': dict(
+        model_type='opt',
+        hidden_size=32,
+        ffn_dim=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        word_embed_proj_dim=32,
+        init_std=0.15,
+    ),
+    'opt_projected': dict(
+        model_type='opt',
+        hidden_size=32,
+        ffn_dim=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        word_embed_proj_dim=16,
+        do_layer_norm_before=False,
+        init_std=0.15,
+    ),
     'qwen2': dict(model_type='qwen2', num_key_value_heads=2, **SMALL),
     'qwen3': dict(model_type='qwen3', num_key_value_heads=2, head_dim=8, **SMALL),
 }
@@ -40,7 +60,9 @@ class Plain:
     def __init__(self, family: str) -> None:
         from transformers import AutoConfig, AutoModelForCausalLM
 
-        fields = dict(vocab_size=259, pad_token_id=0, bos_token_id=1, eos_token_id=2, **FAMILIES[family])
+        fields = dict(
+            vocab_size=259, pad_token_id=0, bos_token_id=1, eos_token_id=2, **FAMILIES[family]
+        )
         torch.manual_seed(1)
         self.model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**fields)).eval()
         self.model.requires_grad_(False)
@@ -52,13 +74,15 @@ class Plain:
         return self.model.get_input_embeddings()(ids)
 
     def run(self, embeds: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Hidden states of a layer and logits of ``[BOS]`` and embeddings; those of [BOS] are left out."""
+        """States of a layer and logits of ``[BOS]`` and the embeddings; those of [BOS] left out."""
         embeds = torch.cat([self.embed(torch.tensor([1])), embeds])
         out = self.model(inputs_embeds=embeds[None], output_hidden_states=True, use_cache=False)
         return out.hidden_states[layer][0, 1:], out.logits[0, 1:]
 
 
-def check(states: Tensor, mask: Tensor, expected: list[Tensor], tokens: Tensor | None, twin: Tensor | None) -> None:
+def check(
+    states: Tensor, mask: Tensor, expected: list[Tensor], tokens: Tensor | None, twin: Tensor | None
+) -> None:
     """Compare valid states, then the gradients of a fixed random projection of them."""
     want = pad_sequence(expected, batch_first=True)
     assert mask.sum(1).tolist() == [len(e) for e in expected]
@@ -66,7 +90,9 @@ def check(states: Tensor, mask: Tensor, expected: list[Tensor], tokens: Tensor |
     torch.testing.assert_close(got, want, **TOL)
     if tokens is None:
         return
-    weight = torch.randn(want.shape, generator=torch.Generator().manual_seed(3)) / want.numel() ** 0.5
+    weight = (
+        torch.randn(want.shape, generator=torch.Generator().manual_seed(3)) / want.numel() ** 0.5
+    )
     (got * weight).sum().backward()
     (want * weight).sum().backward()
     assert twin.grad.abs().max() > 1e-3, 'the oracle has no gradient: nothing would be compared'
@@ -84,7 +110,8 @@ def test_prefix(family: str, layer: int, chunk_size: int | None, checkpointing: 
     states, mask = readout(llm, LABELS)
     twin = readout.tokens.detach().clone().requires_grad_()
     expected = [
-        plain.run(torch.cat([twin, plain.embed(plain.ids(' ' + label))]), layer)[0][5:] for label in LABELS
+        plain.run(torch.cat([twin, plain.embed(plain.ids(' ' + label))]), layer)[0][5:]
+        for label in LABELS
     ]
     check(states, mask, expected, readout.tokens, twin)
 
@@ -98,7 +125,8 @@ def test_suffix(family: str, layer: int) -> None:
     states, mask = readout(llm, LABELS)
     twin = readout.tokens.detach().clone().requires_grad_()
     expected = [
-        plain.run(torch.cat([plain.embed(plain.ids(f'A {label}.')), twin]), layer)[0][-5:] for label in LABELS
+        plain.run(torch.cat([plain.embed(plain.ids(f'A {label}.')), twin]), layer)[0][-5:]
+        for label in LABELS
     ]
     check(states, mask, expected, readout.tokens, twin)
 
@@ -157,7 +185,8 @@ def count_tokens(llm: CausalLLM) -> list[int]:
     """Record how many tokens each pass of the decoder reads."""
     seen: list[int] = []
     llm.decoder.register_forward_pre_hook(
-        lambda _, args, kwargs: seen.append(kwargs['inputs_embeds'].shape[:2].numel()), with_kwargs=True
+        lambda _, args, kwargs: seen.append(kwargs['inputs_embeds'].shape[:2].numel()),
+        with_kwargs=True,
     )
     return seen
 
@@ -210,7 +239,9 @@ def test_static_states_are_kept_on_disk(tmp_path) -> None:
     assert seen == [] and torch.equal(kept, states) and torch.equal(kept_mask, mask)
     other = CausalLLM(config=FAMILIES['gpt2'], seed=2)
     changed, _ = StaticReadout(other, cache_dir=str(tmp_path))(other, LABELS)
-    assert (changed - states).abs().max() > 0.1, 'another LLM must not be served the states of this one'
+    assert (changed - states).abs().max() > 0.1, (
+        'another LLM must not be served the states of this one'
+    )
 
 
 def test_bfloat16_llm_keeps_float32_outside() -> None:
@@ -240,11 +271,23 @@ def test_init_text() -> None:
         (lambda llm: PrefixReadout(llm, num_tokens=0), ConfigError, 'num_tokens=0'),
         (lambda llm: PrefixReadout(llm, chunk_size=0), ConfigError, 'chunk_size=0'),
         (lambda llm: PrefixReadout(llm, context='label'), ConfigError, "'{}'"),
-        (lambda llm: GenerateReadout(llm, feedback='words'), ConfigError, "'vocabulary' or 'projection'"),
-        (lambda llm: StaticReadout(llm, grad_checkpointing=True), ConfigError, 'grad_checkpointing'),
+        (
+            lambda llm: GenerateReadout(llm, feedback='words'),
+            ConfigError,
+            "'vocabulary' or 'projection'",
+        ),
+        (
+            lambda llm: StaticReadout(llm, grad_checkpointing=True),
+            ConfigError,
+            'grad_checkpointing',
+        ),
         (lambda llm: PrefixReadout(llm)(llm, []), VocabularyError, 'empty'),
         (lambda llm: PrefixReadout(llm)(llm, ['x' * 1020]), VocabularyError, 'the LLM takes 1024'),
-        (lambda llm: (PrefixReadout(llm, layer=1), PrefixReadout(llm, layer=2)), ConfigError, 'selected before'),
+        (
+            lambda llm: (PrefixReadout(llm, layer=1), PrefixReadout(llm, layer=2)),
+            ConfigError,
+            'selected before',
+        ),
     ],
 )
 def test_errors_are_one_line_and_name_the_mend(build, error: type, words: str) -> None:

@@ -16,18 +16,19 @@ from ovmlv.models.llm.causal_llm import CausalLLM
 class BaseReadout(nn.Module):
     """Reads states about labels out of a frozen LLM.
 
-    Contract: ``readout(llm, labels) -> (states (C, L, H) float32, mask (C, L) bool)``. The LLM is passed
-    in and never stored, so that a readout's parameters are its learnable tokens alone.
+    Contract: ``readout(llm, labels) -> (states (C, L, H) float32, mask (C, L) bool)``. The LLM is
+    passed in and never stored, so that a readout's parameters are its learnable tokens alone.
 
-    Subclasses implement :meth:`read` for a chunk of labels and, where all labels share a computation,
-    :meth:`shared`, whose tensors are computed once a call.
+    Subclasses implement :meth:`read` for a chunk of labels and, where all labels share a
+    computation, :meth:`shared`, whose tensors are computed once a call.
 
     Args:
         llm: The language model; its later layers are cut off here.
         layer: Layer to read (see :meth:`.CausalLLM.select_layer`); None is the middle one.
         context: Fixed text around the label, with one ``{}``. States are read from the label on.
         chunk_size: Labels a pass; None is all at once.
-        grad_checkpointing: Compute a chunk again in the backward pass instead of keeping its activations.
+        grad_checkpointing: Compute a chunk again in the backward pass instead of keeping its
+            activations.
     """
 
     needs_whole_llm = False
@@ -42,9 +43,15 @@ class BaseReadout(nn.Module):
     ) -> None:
         super().__init__()
         if context.count('{}') != 1:
-            raise ConfigError(f"readout.context={context!r} must contain '{{}}' exactly once, where the label goes")
+            raise ConfigError(
+                f"readout.context={context!r} must contain '{{}}' exactly once, where the label "
+                'goes'
+            )
         if chunk_size is not None and chunk_size < 1:
-            raise ConfigError(f'readout.chunk_size={chunk_size} must be at least 1, or None for all labels at once')
+            raise ConfigError(
+                f'readout.chunk_size={chunk_size} must be at least 1, or None for all labels at '
+                'once'
+            )
         self.state_size = llm.select_layer(layer, whole=self.needs_whole_llm)
         self.context = context
         self.chunk_size = chunk_size
@@ -100,11 +107,13 @@ class BaseReadout(nn.Module):
         starts = []
         for label, row in zip(labels, ids, strict=True):
             if not row:
-                raise VocabularyError(f'label {label!r} has no tokens for the LLM; give it some text')
+                raise VocabularyError(
+                    f'label {label!r} has no tokens for the LLM; give it some text'
+                )
             if llm.max_length is not None and len(row) + extra > llm.max_length:
                 raise VocabularyError(
-                    f'label {label[:40]!r} needs {len(row) + extra} LLM tokens, the LLM takes {llm.max_length}; '
-                    'shorten it'
+                    f'label {label[:40]!r} needs {len(row) + extra} LLM tokens, the LLM takes '
+                    f'{llm.max_length}; shorten it'
                 )
             same = 0  # a tokenizer may merge across the border: count what is equal
             while same < min(len(before), len(row) - 1) and row[same] == before[same]:
@@ -125,13 +134,16 @@ def pad_tokens(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Ten
 def learnable_tokens(llm: CausalLLM, num_tokens: int, init_text: str | None) -> nn.Parameter:
     """Tokens ``(P, H)`` in the LLM's embedding space.
 
-    They start as the embeddings of ``init_text`` as far as it goes, the rest as draws with the mean and
-    deviation of the embedding table: far smaller or larger vectors would be ignored or dominate.
+    They start as the embeddings of ``init_text`` as far as it goes, the rest as draws with the mean
+    and deviation of the embedding table: far smaller or larger vectors would be ignored or
+    dominate.
     """
     if num_tokens < 1:
         raise ConfigError(f'readout.num_tokens={num_tokens} must be at least 1')
     table = llm.embedding.weight.detach().float()
-    tokens = table.mean(0) + table.std(0) * torch.randn(num_tokens, table.shape[1], device=table.device)
+    tokens = table.mean(0) + table.std(0) * torch.randn(
+        num_tokens, table.shape[1], device=table.device
+    )
     if init_text:
         ids = llm.tokenize([init_text])[0][:num_tokens]
         tokens[: len(ids)] = table[ids]

@@ -20,17 +20,17 @@ from ovmlv.registry import MODELS
 class GenerateReadout(PrefixReadout):
     """``[BOS] p_1..p_P label g_1..g_K``: the states of K soft autoregressive steps.
 
-    Step 1 reads the state of the label's last token; step k + 1 that of a soft token made from step k.
-    Sampling a word would cut the gradient, so the next input is
+    Step 1 reads the state of the label's last token; step k + 1 that of a soft token made from step
+    k. Sampling a word would cut the gradient, so the next input is
 
     * ``feedback='vocabulary'``: the embedding expected under the LLM's own next-word distribution,
-      ``softmax(lm_head(state) / temperature) @ embeddings``. Nothing new is trained and the soft token
-      lies in the span of real words; the whole LLM has to run, whichever layer is read.
-    * ``feedback='projection'``: a learned linear map of the (normalised) state that is read. The layers
-      behind the one that is read are not needed.
+      ``softmax(lm_head(state) / temperature) @ embeddings``. Nothing new is trained and the soft
+      token lies in the span of real words; the whole LLM has to run, whichever layer is read.
+    * ``feedback='projection'``: a learned linear map of the (normalised) state that is read. The
+      layers behind the one that is read are not needed.
 
-    The prefix is shared by all labels as in :class:`PrefixReadout`, and every step continues the keys
-    and values of the steps before it.
+    The prefix is shared by all labels as in :class:`PrefixReadout`, and every step continues the
+    keys and values of the steps before it.
 
     Args:
         llm: The language model.
@@ -49,9 +49,13 @@ class GenerateReadout(PrefixReadout):
         **kwargs: Any,
     ) -> None:
         if feedback not in ('vocabulary', 'projection'):
-            raise ConfigError(f"readout.feedback={feedback!r} is unknown; choose 'vocabulary' or 'projection'")
+            raise ConfigError(
+                f"readout.feedback={feedback!r} is unknown; choose 'vocabulary' or 'projection'"
+            )
         if num_steps < 1 or temperature <= 0:
-            raise ConfigError(f'readout: num_steps={num_steps} and temperature={temperature} must be positive')
+            raise ConfigError(
+                f'readout: num_steps={num_steps} and temperature={temperature} must be positive'
+            )
         self.needs_whole_llm = feedback == 'vocabulary'
         super().__init__(llm, **kwargs)
         self.num_steps = num_steps
@@ -61,7 +65,9 @@ class GenerateReadout(PrefixReadout):
         if feedback == 'projection' and num_steps > 1:
             linear = nn.Linear(self.state_size, llm.embed_size)
             # Outputs start with the spread of real word embeddings.
-            nn.init.normal_(linear.weight, std=float(llm.embedding.weight.float().std()) * self.state_size**-0.5)
+            nn.init.normal_(
+                linear.weight, std=float(llm.embedding.weight.float().std()) * self.state_size**-0.5
+            )
             nn.init.zeros_(linear.bias)
             norm = nn.LayerNorm(self.state_size, elementwise_affine=False)
             self.projection = nn.Sequential(norm, linear).to(llm.device)

@@ -16,21 +16,24 @@ from ovmlv.registry import MODELS
 
 @MODELS.register_module()
 class PrefixReadout(BaseReadout):
-    """``[BOS] p_1..p_P label``: the states of the label's tokens, after Gupta et al. (arXiv 2407.09073).
+    """``[BOS] p_1..p_P label``: the states of the label's tokens.
 
-    The decoder is causal, so the prefix does not see the label: its keys and values are computed once
-    a call with batch 1 and shown to every label as a view. Their gradients, summed over the labels by
-    autograd, reach the learnable tokens through the frozen LLM.
+    The readout of Gupta et al. (arXiv 2407.09073). The decoder is causal, so the prefix does not
+    see the label: its keys and values are computed once a call with batch 1 and shown to every
+    label as a view. Their gradients, summed over the labels by autograd, reach the learnable tokens
+    through the frozen LLM.
 
     Args:
         llm: The language model.
         num_tokens: Number P of learnable tokens.
         init_text: Text whose token embeddings they start from; by default random.
-        **kwargs: See :class:`BaseReadout`. ``context`` starts with a space by default, because words
-            inside a sentence are tokenised with one.
+        **kwargs: See :class:`BaseReadout`. ``context`` starts with a space by default, because
+            words inside a sentence are tokenised with one.
     """
 
-    def __init__(self, llm: CausalLLM, num_tokens: int = 16, init_text: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, llm: CausalLLM, num_tokens: int = 16, init_text: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(llm, **kwargs)
         self.tokens = learnable_tokens(llm, num_tokens, init_text)
 
@@ -39,7 +42,7 @@ class PrefixReadout(BaseReadout):
         return tuple(flatten(llm(self.prefix(llm)).key_values))
 
     def prefix(self, llm: CausalLLM) -> Tensor:
-        """Embeddings ``(1, [1 +] P, H)`` of the prefix, with the beginning-of-sequence token if there is one."""
+        """Embeddings ``(1, P, H)`` of the prefix, one more with a beginning-of-sequence token."""
         tokens = self.tokens[None].to(llm.dtype)
         if not llm.bos_ids:
             return tokens

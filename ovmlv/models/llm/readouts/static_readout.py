@@ -1,4 +1,4 @@
-"""States of a fixed prompt, computed once a label: the cheap baseline that needs no LLM in a step."""
+"""States of a fixed prompt, computed once a label: the baseline without an LLM in the step."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class StaticReadout(BaseReadout):
         **kwargs: Any,
     ) -> None:
         if kwargs.get('grad_checkpointing'):
-            raise ConfigError('StaticReadout has no gradients to checkpoint; leave grad_checkpointing out')
+            raise ConfigError(
+                'StaticReadout has no gradients to checkpoint; leave grad_checkpointing out'
+            )
         super().__init__(llm, context=context, **kwargs)
         self.cache = LabelCache(cache_megabytes)
         self.cache_dir = Path(cache_dir) if cache_dir else None
@@ -79,7 +81,9 @@ class StaticReadout(BaseReadout):
         from safetensors.torch import load_file
 
         key = f'{fingerprint(llm)}|{llm.layer}|{llm.dtype}|{self.context}'
-        file = self.cache_dir / f'states-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
+        file = (
+            self.cache_dir / f'states-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
+        )
         if file.is_file():
             for name, states in load_file(file).items():
                 self.cache.put((name.removeprefix('label:'), llm.dtype), move(states, llm.device))
@@ -92,5 +96,7 @@ class StaticReadout(BaseReadout):
         self._file.parent.mkdir(parents=True, exist_ok=True)
         old = load_file(self._file) if self._file.is_file() else {}
         scratch = self._file.with_suffix(f'.{os.getpid()}.tmp')
-        save_file({**old, **{f'label:{label}': s.cpu().contiguous() for label, s in new.items()}}, scratch)
+        save_file(
+            {**old, **{f'label:{label}': s.cpu().contiguous() for label, s in new.items()}}, scratch
+        )
         os.replace(scratch, self._file)

@@ -71,9 +71,10 @@ class SuffixReadout(BaseReadout):
             rows, _ = self.label_tokens(llm, chunk, bos=True, extra=len(self.tokens))
             ids, mask = pad_tokens(rows, llm.device)
             pairs = llm(llm.embed(ids), None if mask.all() else mask).key_values
-            stacked = torch.stack([torch.stack(pair) for pair in pairs])  # (layers, 2, c, heads, L, width)
-            stacked = stacked.permute(2, 4, 0, 1, 3, 5)
+            # (layers, 2, c, heads, L, head_width) -> (c, L, layers, 2, heads, head_width)
+            stacked = torch.stack([torch.stack(pair) for pair in pairs]).permute(2, 4, 0, 1, 3, 5)
             for i, label in enumerate(chunk):
-                found[label] = stacked[i, : len(rows[i])].clone(memory_format=torch.contiguous_format)
+                entry = stacked[i, : len(rows[i])]
+                found[label] = entry.clone(memory_format=torch.contiguous_format)
                 self.cache.put((label, llm.dtype), found[label])
         return [move(found[label], llm.device) for label in labels]

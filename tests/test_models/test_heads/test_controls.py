@@ -1,0 +1,144 @@
+"""The label encoders that the paper's is compared with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ovmlv import compat
+from ovmlv.errors import ConfigError
+from ovmlv.models.heads import CoOpPromptHead, LLMDescriptionHead, TemplatePromptHead
+from ovmlv.models.llm import CausalLLM
+from ovmlv.models.llm.greedy import _finished, greedy_answers
+from tests.test_models.test_heads.tiny_clip import write_tiny_clip
+
+LABELS = ['cat', 'riding a red bicycle', 'crimson disc']
+TEMPLATES = ['a video of {}', 'a blurry photo of the {}.', '{} in the morning']
+LLM = dict(
+    config=dict(
+        model_type='gpt2',
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.3,
+        vocab_size=259,
+        eos_token_id=2,
+    )
+)
+
+
+def test_templates_equal_open_clips_zero_shot_classifier(tmp_path: Path) -> None:
+    compat.apply()
+    import open_clip
+
+    head = TemplatePromptHead(write_tiny_clip(tmp_path), templates=TEMPLATES)
+    path = Path(write_tiny_clip(tmp_path))
+    open_clip.add_model_config(path)
+    model = open_clip.create_model(path.stem).eval()
+    own = dict(head.text_tower.core.named_parameters())
+    shared = {name: value for name, value in own.items() if name in model.state_dict()}
+    assert len(shared) > 10
+    model.load_state_dict(shared, strict=False)
+    expected = open_clip.build_zero_shot_classifier(
+        model,
+        open_clip.get_tokenizer(path.stem),
+        LABELS,
+        [t.format for t in TEMPLATES],
+        num_classes_per_batch=None,
+    ).T
+    torch.testing.assert_close(head(LABELS), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(head.reference(LABELS), expected, atol=1e-5, rtol=0)
+    assert not any(p.requires_grad for p in head.parameters())
+    assert [key for key in head.state_dict() if 'fingerprint' not in key] == []
+
+
+def test_coop_starts_at_clip_and_trains_its_context(tmp_path: Path) -> None:
+    head = CoOpPromptHead(write_tiny_clip(tmp_path))
+    assert head.context.shape == (1, 3, 32)
+    torch.testing.assert_close(head(LABELS), head.reference(LABELS), atol=1e-5, rtol=0)
+    (head(LABELS) * torch.randn(3, 24)).sum().backward()
+    assert [n for n, p in head.named_parameters() if p.grad is not None] == ['context']
+    assert head.context.grad.abs().amax(-1).min() > 0
+
+    groups = CoOpPromptHead(write_tiny_clip(tmp_path), num_context=2, num_groups=2)
+    (groups(LABELS) * torch.randn(3, 24)).sum().backward()
+    assert groups.context.shape == (2, 2, 32)
+    assert (groups.context.grad[0] - groups.context.grad[1]).abs().max() > 0, (
+        'contexts must not stay equal'
+    )
+    with pytest.raises(ConfigError, match='use 1..3'):
+        CoOpPromptHead(write_tiny_clip(tmp_path), num_context=4)
+
+
+def test_greedy_answers_equal_transformers_generate() -> None:
+    llm = CausalLLM(**LLM, seed=3)
+    questions = ['What is a cat?', 'Why?', 'Describe a crimson disc in a few words.']
+    got = greedy_answers(llm, questions, 12)
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(3)
+    fields = dict(pad_token_id=0, bos_token_id=1, **LLM['config'])
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**fields)).eval()
+    for question, answer in zip(questions, got, strict=True):
+        ids = torch.tensor([[1, *(byte + 3 for byte in f'Question: {question}\nAnswer:'.encode())]])
+        out = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=0)[
+            0, ids.shape[1] :
+        ]
+        text = llm.tokenizer.decode([i for i in out.tolist() if i != 2])
+        expected = _finished(text, 2 in out.tolist())
+        assert answer == (text.strip() if expected is None else expected)
+    assert any(got)
+
+
+@pytest.mark.parametrize(
+    'text, ended, expected',
+    [
+        ('A cat. It', False, 'A cat.'),
+        ('A cat.', False, None),  # "3.5" may follow
+        ('A cat.', True, 'A cat.'),
+        ('A cat\nB', False, 'A cat'),
+        ('\n A cat', False, None),
+        ('A cat', True, 'A cat'),
+        ('', True, ''),
+    ],
+)
+def test_first_sentence(text: str, ended: bool, expected: str | None) -> None:
+    assert _finished(text, ended) == expected
+
+
+def test_descriptions_are_written_once_and_averaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / 'sentences.json'
+    config = dict(
+        llm=LLM, prompts=['What is {}?', 'Describe {}.'], max_new_tokens=6, cache_file=str(file)
+    )
+    head = LLMDescriptionHead(write_tiny_clip(tmp_path), **config)
+    first = head(LABELS)
+    stored = json.loads(file.read_text())['labels']
+    assert sorted(stored) == sorted(LABELS)
+    members = [
+        F.normalize(
+            head.text_tower.encode_texts(['a video of cat', *stored['cat']]).mean(0), dim=-1
+        )
+    ]
+    torch.testing.assert_close(first[:1], torch.stack(members), atol=1e-5, rtol=0)
+    assert not any(p.requires_grad for p in head.parameters())
+
+    def no_llm(*args: object, **kwargs: object) -> None:
+        raise AssertionError('the language model must not be loaded for labels that are known')
+
+    monkeypatch.setattr(CausalLLM, '__init__', no_llm)
+    torch.testing.assert_close(head(LABELS), first)
+    with pytest.raises(AssertionError, match='known'):
+        head(['a new label'])
+    other = LLMDescriptionHead(write_tiny_clip(tmp_path), **{**config, 'max_new_tokens': 7})
+    with pytest.raises(ConfigError, match='another llm'):
+        other(LABELS)
+    file.write_text('[]')
+    with pytest.raises(ConfigError, match='no file of descriptions'):
+        head(LABELS)

@@ -1,0 +1,246 @@
+"""The paper's label encoder, end to end on tiny random models."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.heads import LLMPromptHead
+from ovmlv.registry import MODELS
+from tests.test_models.test_heads.tiny_clip import write_tiny_clip
+
+LABELS = ['cat', 'riding a red bicycle', 'crimson disc']
+LLM = dict(
+    config=dict(
+        model_type='llama',
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+    )
+)
+READOUTS: list[dict[str, Any]] = [
+    dict(type='PrefixReadout', num_tokens=3),
+    dict(type='SuffixReadout', num_tokens=3),
+    dict(type='GenerateReadout', num_tokens=3, num_steps=2),
+    dict(type='GenerateReadout', num_tokens=3, num_steps=2, feedback='projection'),
+    dict(type='StaticReadout'),
+]
+PROMPTER = dict(width=32, num_layers=1)
+
+
+def make(folder: Path, **kwargs: Any) -> LLMPromptHead:
+    torch.manual_seed(0)
+    config = dict(
+        type='LLMPromptHead',
+        model_name=write_tiny_clip(folder),
+        llm=LLM,
+        readout=READOUTS[0],
+        prompter=PROMPTER,
+    )
+    return MODELS.build({**config, **kwargs})
+
+
+def wake(head: LLMPromptHead) -> LLMPromptHead:
+    """Leave the initialisation, where the residual and most gradients are zero."""
+    with torch.no_grad():
+        head.prompter.project_out.weight.normal_()
+    return head
+
+
+def census(head: LLMPromptHead) -> tuple[set[str], set[str]]:
+    """Names of trainable parameters, and of those with a gradient that is finite and not zero."""
+    trainable = {name for name, p in head.named_parameters() if p.requires_grad}
+    reached = {
+        name
+        for name, p in head.named_parameters()
+        if p.grad is not None and p.grad.isfinite().all() and p.grad.abs().max() > 0
+    }
+    return trainable, reached
+
+
+@pytest.mark.parametrize('readout', READOUTS, ids=lambda r: '-'.join(map(str, r.values())))
+@pytest.mark.parametrize('custom_text', [False, True])
+def test_starts_at_the_templated_label(
+    tmp_path: Path, custom_text: bool, readout: dict[str, Any]
+) -> None:
+    head = make(
+        tmp_path, model_name=write_tiny_clip(tmp_path, custom_text), readout=readout, num_groups=2
+    )
+    texts = head.text_tower.rows.tokenizer(
+        [f'a video of {label}' for label in LABELS], context_length=24
+    )
+    expected = F.normalize(head.text_tower(texts), dim=-1)
+    torch.testing.assert_close(head(LABELS), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(head.reference(LABELS), expected, atol=1e-5, rtol=0)
+    assert head(LABELS).shape == (3, head.embed_dim)
+    assert (expected[0] - expected[1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize('readout', READOUTS, ids=lambda r: '-'.join(map(str, r.values())))
+def test_census_of_gradients(tmp_path: Path, readout: dict[str, Any]) -> None:
+    head = make(tmp_path, readout=readout, num_groups=2)
+    target = torch.randn(3, head.embed_dim)
+    optimizer = torch.optim.SGD([p for p in head.parameters() if p.requires_grad], lr=0.1)
+    (head(LABELS) * target).sum().backward()
+    trainable, reached = census(head)
+    assert reached == {'prompter.project_out.weight', 'prompter.project_out.bias'}
+    assert all(p.grad is not None for n, p in head.named_parameters() if n in trainable)
+    optimizer.step()
+    optimizer.zero_grad()
+    (head(LABELS) * target).sum().backward()
+    trainable, reached = census(head)
+    assert reached == trainable
+    assert not any(name.startswith(('llm.', 'text_tower.')) for name in trainable)
+    assert ('readout.tokens' in trainable) == (readout['type'] != 'StaticReadout')
+
+
+def test_checkpoint_holds_what_trains_and_nothing_else(tmp_path: Path) -> None:
+    head = wake(make(tmp_path, readout=READOUTS[1]))
+    trainable = {name for name, p in head.named_parameters() if p.requires_grad}
+    state = head.state_dict()
+    weights = {
+        name
+        for name in state
+        if not name.startswith(('llm', 'text_tower')) and 'fingerprint' not in name
+    }
+    assert weights == trainable
+    assert sum(v.numel() for v in state.values() if isinstance(v, torch.Tensor)) < 1.1 * sum(
+        p.numel() for p in head.parameters() if p.requires_grad
+    )
+    other = make(tmp_path, readout=READOUTS[1])
+    assert (other(LABELS) - head(LABELS)).abs().max() > 1e-3
+    other.load_state_dict(state)
+    torch.testing.assert_close(other(LABELS), head(LABELS))
+    with pytest.raises(RuntimeError, match='queries'):
+        other.load_state_dict({k: v for k, v in state.items() if 'queries' not in k})
+
+
+def test_label_dropout_and_keep_label(tmp_path: Path) -> None:
+    head = make(tmp_path, label_dropout=0.5)
+    bare = make(tmp_path, keep_label=False)
+    whole = head.reference(LABELS)
+    # Without its own tokens and without a residual, every label is the bare template.
+    gone = F.normalize(
+        head.text_tower(head.text_tower.rows.tokenizer(['a video of'], context_length=24)), dim=-1
+    )
+    torch.testing.assert_close(bare.eval()(LABELS), gone.expand(3, -1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(bare.reference(LABELS), whole, atol=1e-5, rtol=0)
+    head.train()
+    labels = [f'{label} {i}' for label in LABELS for i in range(40)]
+    kept = (head(labels) - head.reference(labels)).abs().amax(-1) < 1e-5
+    assert 0.3 < kept.float().mean() < 0.7
+    torch.testing.assert_close(head(labels)[~kept][:1] * 0, torch.zeros(1, head.embed_dim))
+    head.eval()
+    torch.testing.assert_close(head(labels), head.reference(labels), atol=1e-5, rtol=0)
+
+
+def test_fewer_soft_tokens_and_words_behind_the_label(tmp_path: Path) -> None:
+    head = make(
+        tmp_path,
+        template='a short video of a {} in it',
+        prompter=dict(num_soft_tokens=2, **PROMPTER),
+    )
+    assert head.start_tokens.shape == (2, 32)
+    torch.testing.assert_close(head(LABELS), head.reference(LABELS), atol=1e-5, rtol=0)
+    moved = wake(head)(LABELS)
+    assert (moved - head.reference(LABELS)).abs().max() > 1e-3
+
+
+def test_groups_are_averaged_after_normalisation(tmp_path: Path) -> None:
+    head = wake(make(tmp_path, num_groups=3)).eval()
+    soft = head.soft_tokens(LABELS)
+    tokens = head.tokens(LABELS)
+    each = [head.encode_tokens(tokens, soft[:, g : g + 1]) for g in range(3)]
+    torch.testing.assert_close(head(LABELS), F.normalize(sum(each) / 3, dim=-1), atol=1e-5, rtol=0)
+    assert (each[0] - each[1]).abs().max() > 1e-3, 'groups must differ'
+
+
+def test_one_label_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    head = wake(make(tmp_path, chunk_size=2)).eval()
+    together = head([*LABELS, LABELS[0]])
+    torch.testing.assert_close(together[0], together[3])
+    torch.testing.assert_close(
+        together[:3], torch.cat([head([label]) for label in LABELS]), atol=1e-5, rtol=0
+    )
+
+
+def test_deepcopy_and_memory_savers_give_the_same(tmp_path: Path) -> None:
+    plain = wake(make(tmp_path))
+    saver = make(
+        tmp_path,
+        readout=dict(**READOUTS[0], chunk_size=2, grad_checkpointing=True),
+        chunk_size=2,
+        grad_checkpointing=True,
+    )
+    saver.load_state_dict(plain.state_dict())
+    copied = copy.deepcopy(plain)
+    target = torch.randn(3, plain.embed_dim)
+    for head in (plain, saver, copied):
+        (head(LABELS) * target).sum().backward()
+    for name, parameter in plain.named_parameters():
+        if parameter.requires_grad:
+            for head in (saver, copied):
+                got = head.get_parameter(name).grad
+                torch.testing.assert_close(got, parameter.grad, atol=1e-4, rtol=1e-3)
+
+
+def test_scale_of_the_clip_is_passed_on(tmp_path: Path) -> None:
+    head = make(tmp_path)
+    assert head.logit_scale == pytest.approx(1 / 0.07, rel=1e-4) and head.logit_bias is None
+    assert head.embed_dim == 24
+
+
+@pytest.mark.parametrize(
+    'kwargs, words',
+    [
+        (dict(template='a video'), "'{}' exactly once"),
+        (dict(template='{}'), 'a template with more words'),
+        (dict(prompter=dict(num_soft_tokens=4)), 'use 1..3'),
+        (dict(label_dropout=1.0), 'keep_label=False'),
+        (dict(num_groups=0), 'num_groups=0'),
+        (dict(llm=None), "llm=dict(name='smollm2')"),
+        (dict(llm=dict(config=dict(model_type='bert2'))), "'bert2' is unknown"),
+        (dict(llm=dict()), 'either name='),
+        (dict(llm_dtype='float8'), 'float8'),
+        (dict(prompter=dict(width=30)), 'prompter.num_heads'),
+        (dict(chunk_size=0), 'chunk_size=0'),
+    ],
+)
+def test_wrong_configs(tmp_path: Path, kwargs: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(tmp_path, **kwargs)
+    assert words in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'labels, words',
+    [
+        (['cat', ''], 'label 1 is empty'),
+        (['  '], 'label 0 is empty'),
+        ([], 'list of labels is empty'),
+        ('cat', 'not the single text'),
+        (['cat', 3], 'label 1 is 3'),
+        (['red ' * 30], 'truncate=True'),
+    ],
+)
+def test_wrong_labels(tmp_path: Path, labels: Any, words: str) -> None:
+    head = make(tmp_path)
+    for function in (head, head.reference):
+        with pytest.raises(VocabularyError) as caught:
+            function(labels)
+        assert words in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_truncate(tmp_path: Path) -> None:
+    head = make(tmp_path, truncate=True)
+    with pytest.warns(UserWarning, match='cut from 30 to 19 tokens'):
+        got = head(['red ' * 30])
+    tokens = head.text_tower.rows.tokenizer(['a video of ' + 'red ' * 30], context_length=24)
+    torch.testing.assert_close(got, F.normalize(head.text_tower(tokens), dim=-1), atol=1e-5, rtol=0)
