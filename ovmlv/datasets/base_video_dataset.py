@@ -35,12 +35,14 @@ class BaseVideoDataset(BaseDataset):
     After initialisation ``metainfo`` holds ``classes`` (the columns of the targets),
     ``class_attributes`` (axis -> value of each class) and ``label_prior`` (share of positives
     among the known targets of each class). Before the pipeline a sample is a dict with
-    ``filename``, ``video_id``, ``label`` (int64 ``(C,)`` of
-    {1, 0, -1}), ``segment`` (if it has one), ``sample_idx``, ``start_index``, ``modality`` and
-    what the reader adds.
+    ``filename``, ``video_id``, ``label`` (int64 ``(C,)`` of {1, 0, -1}), ``segment`` (if it has
+    one), ``sample_idx``, ``start_index``, ``modality`` and what the reader adds.
 
     Labels outside ``label_set`` have no column, so they reach training neither as positives nor as
     negatives; a video whose labels are all outside is a video without positives.
+
+    mmengine's ``ConcatDataset`` wants equal metainfo of its parts: give the parts the same
+    ``classes`` and it ``ignore_keys=['label_prior']``.
 
     Args:
         ann_file: Annotation file, relative to ``data_root``.
@@ -233,6 +235,7 @@ class BaseVideoDataset(BaseDataset):
     @property
     def num_broken(self) -> int:
         """Samples whose video could not be read so far, over all workers of this process."""
+        self.full_init()
         return len(self.failures)
 
     def broken_videos(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Unreadable videos: replaced in training, reported in testing, counted across workers, never fatal."""
+"""Unreadable videos: replaced in training, reported in testing, counted across workers."""
 
 import json
 import logging

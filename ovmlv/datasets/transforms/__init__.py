@@ -1,4 +1,8 @@
-"""Transforms that MMAction2 lacks; its own are used with the prefix ``mmaction.``."""
+"""Transforms that MMAction2 lacks; its own are used with the prefix ``mmaction.``.
+
+The pipelines of this project have no ``mmaction.Flip``: labels such as "moving left" or "turning
+to the right" would be wrong for the mirrored video. Add it where no label tells left from right.
+"""
 
 from .pack_multilabel_inputs import PackMultilabelInputs
 from .sample_segment_frames import SampleSegmentFrames

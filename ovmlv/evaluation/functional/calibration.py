@@ -64,7 +64,7 @@ def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     predicted."""
     scores, targets = check_inputs(scores, targets)
     used = (targets >= 0) & (scores > -torch.inf)
-    probabilities, labels = scores[used], targets[used].to(torch.float64)
+    probabilities, labels = scores[used].to(torch.float64), targets[used].to(torch.float64)
     if (
         len(probabilities)
         and not 0 <= float(probabilities.min()) <= float(probabilities.max()) <= 1

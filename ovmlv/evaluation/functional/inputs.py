@@ -16,7 +16,8 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         targets: ``(N, C)`` of 1 (positive), 0 (negative) and -1 (unknown, ignored).
 
     Returns:
-        ``scores`` as float64 with ``-inf`` at unknown targets, ``targets`` as int8.
+        ``scores`` as float32 if they are that and as float64 otherwise, with ``-inf`` at unknown
+        targets; ``targets`` as int8. Ranks do not depend on it; sums are to be made in float64.
 
     Raises:
         ValueError: Shapes differ, a target is not in {1, 0, -1}, or a score is not a number.
@@ -35,7 +36,9 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), 0 '
             '(negative) and -1 (unknown) are allowed'
         )
-    scores = scores.to(torch.float64).masked_fill(targets == -1, -torch.inf)
+    if scores.dtype != torch.float32:
+        scores = scores.to(torch.float64)
+    scores = scores.masked_fill(targets == -1, -torch.inf)
     bad = scores.isnan() | (scores == torch.inf)
     if bool(bad.any()):
         row, column = bad.nonzero()[0].tolist()

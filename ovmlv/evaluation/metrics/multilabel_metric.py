@@ -168,7 +168,7 @@ class MultilabelMetric(BaseMetric):
                 f'MultilabelMetric: none of the {num_samples} videos could be read; check '
                 'data_root and data_prefix'
             )
-        scores = torch.stack([r['scores'] for r in results]).double()
+        scores = torch.stack([r['scores'] for r in results])
         targets = torch.stack([r['labels'] for r in results])
         if self.broken == 'none':
             broken = torch.tensor([r['broken'] for r in results])

@@ -74,7 +74,7 @@ def test_equals_torchmetrics_and_sklearn_averages():
 def test_minus_infinity_ranks_last_and_still_counts():
     scores = torch.tensor([[0.9], [-math.inf], [0.1], [-math.inf]])
     targets = torch.tensor([[1], [1], [0], [-1]])
-    # Below all others: one tie group of the two known ones at the end (the unknown one is left out).
+    # One tie group of the two known ones at the end; the unknown one is left out.
     assert float(average_precision(scores, targets)) == pytest.approx((1 + 2 / 3) / 2)
 
 
