@@ -242,15 +242,26 @@ class BaseVideoDataset(BaseDataset):
         """Files of those samples."""
         return [self.get_data_info(i)['filename'] for i in self.failures.indices()]
 
+    def required_paths(self) -> dict[str, str]:
+        """Files and folders that must exist: ``... file`` or ``... folder`` -> path."""
+        paths = {'annotation file': self.ann_file}
+        if self.pipeline.transforms:
+            paths['video folder'] = self.data_prefix.get('video', '')
+        return paths
+
     def _check_files(self) -> None:
-        """One clear line where a file or folder is missing, before anything is read."""
-        for what, path, exists in (
-            ('annotation file', self.ann_file, osp.isfile),
-            ('video folder', self.data_prefix.get('video', ''), osp.isdir),
-        ):
-            needed = what == 'annotation file' or self.pipeline.transforms
-            if path and '://' not in path and needed and not exists(path):
-                raise DataError(f'{type(self).__name__}: {what} {path} not found; {self.DOWNLOAD}')
+        """One clear line that names all that is missing, before anything is read."""
+        missing = [
+            f'{what} {path}'
+            for what, path in self.required_paths().items()
+            if path
+            and '://' not in path
+            and not (osp.isdir(path) if what.endswith('folder') else osp.isfile(path))
+        ]
+        if missing:
+            raise DataError(
+                f'{type(self).__name__}: {", ".join(missing)} not found; {self.DOWNLOAD}'
+            )
 
     def _build_vocabulary(self, annotations: Sequence[VideoAnnotation]) -> LabelVocabulary:
         attributes = (

@@ -108,14 +108,13 @@ class CharadesDataset(BaseVideoDataset):
         self.statistics: Counter[str] = Counter()
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
 
+    def required_paths(self) -> dict[str, str]:
+        """Those of any data set, and the class file."""
+        return {**super().required_paths(), 'class file': self._class_path()}
+
     def read_annotations(self) -> list[VideoAnnotation]:
         """Samples of :attr:`ann_file`; fills :attr:`statistics`."""
-        path = self.class_file
-        if self.data_root and not osp.isabs(path):
-            path = osp.join(self.data_root, path)
-        if not osp.isfile(path):
-            raise DataError(f'CharadesDataset: class file {path} not found; {self.DOWNLOAD}')
-        label_of = self._read_classes(path)
+        label_of = self._read_classes(self._class_path())
         self.classes_source = list(label_of.values())
         self.statistics.clear()
         annotations: list[VideoAnnotation] = []
@@ -133,6 +132,11 @@ class CharadesDataset(BaseVideoDataset):
             f'segments, of these {", ".join(f"{k} {v}" for k, v in odd.items()) or "none odd"}'
         )
         return annotations
+
+    def _class_path(self) -> str:
+        if self.data_root and not osp.isabs(self.class_file):
+            return osp.join(self.data_root, self.class_file)
+        return self.class_file
 
     def _read_classes(self, path: str) -> dict[str, str]:
         """Class id -> label string, in the order of the file."""

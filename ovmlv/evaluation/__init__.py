@@ -4,7 +4,7 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
-from . import functional  # noqa: E402
-from .metrics import MultilabelMetric  # noqa: E402
+from . import functional
+from .metrics import MultilabelMetric
 
 __all__ = ['MultilabelMetric', 'functional']

@@ -120,6 +120,13 @@ def test_missing_files_say_where_to_get_them(root, pipeline, name, what):
     assert 'Charades_v1_480.zip' in message and 'prior.allenai.org/projects/charades' in message
 
 
+def test_an_empty_folder_names_all_that_is_missing(tmp_path, pipeline):
+    with pytest.raises(DataError) as error:
+        build(tmp_path, pipeline=pipeline)
+    for name in ('Charades_v1_train.csv', 'Charades_v1_classes.txt', 'Charades_v1_480'):
+        assert f'{tmp_path}/{name}' in str(error.value)
+
+
 @pytest.mark.parametrize(
     'old, new, words',
     [
