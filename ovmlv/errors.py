@@ -19,3 +19,11 @@ class VocabularyError(OvmlvError, ValueError):
 
 class CheckpointError(OvmlvError, RuntimeError):
     """Weights that do not fit the model."""
+
+
+class DependencyError(OvmlvError, RuntimeError):
+    """A package that is missing or of an unfit version.
+
+    No ImportError on purpose: mmengine swallows those while it imports a registry's locations and
+    reports a class that "is not in the registry" instead.
+    """

@@ -5,58 +5,40 @@ where one is missing. ``locations`` lets mmengine import a registry's modules on
 that configs need no ``custom_imports``.
 """
 
-from mmengine.registry import (
-    DATA_SAMPLERS as _DATA_SAMPLERS,
-    DATASETS as _DATASETS,
-    EVALUATOR as _EVALUATOR,
-    FUNCTIONS as _FUNCTIONS,
-    HOOKS as _HOOKS,
-    INFERENCERS as _INFERENCERS,
-    LOG_PROCESSORS as _LOG_PROCESSORS,
-    LOOPS as _LOOPS,
-    METRICS as _METRICS,
-    MODEL_WRAPPERS as _MODEL_WRAPPERS,
-    MODELS as _MODELS,
-    OPTIM_WRAPPER_CONSTRUCTORS as _OPTIM_WRAPPER_CONSTRUCTORS,
-    OPTIM_WRAPPERS as _OPTIM_WRAPPERS,
-    OPTIMIZERS as _OPTIMIZERS,
-    PARAM_SCHEDULERS as _PARAM_SCHEDULERS,
-    RUNNER_CONSTRUCTORS as _RUNNER_CONSTRUCTORS,
-    RUNNERS as _RUNNERS,
-    STRATEGIES as _STRATEGIES,
-    TASK_UTILS as _TASK_UTILS,
-    TRANSFORMS as _TRANSFORMS,
-    VISBACKENDS as _VISBACKENDS,
-    VISUALIZERS as _VISUALIZERS,
-    WEIGHT_INITIALIZERS as _WEIGHT_INITIALIZERS,
-    Registry,
-)
+import mmengine.registry as _root
+
+from ovmlv.compat import apply as _apply
+
+# Here too, so that a host project that names one of ovmlv's parts gets the repairs.
+_apply()
 
 
-def _child(parent: Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='ovmlv', locations=[f'ovmlv.{location}'])
+def _child(parent: _root.Registry, location: str) -> _root.Registry:
+    return _root.Registry(
+        parent.name, parent=parent, scope='ovmlv', locations=[f'ovmlv.{location}']
+    )
 
 
-RUNNERS = _child(_RUNNERS, 'engine')
-RUNNER_CONSTRUCTORS = _child(_RUNNER_CONSTRUCTORS, 'engine')
-LOOPS = _child(_LOOPS, 'engine')
-HOOKS = _child(_HOOKS, 'engine')
-STRATEGIES = _child(_STRATEGIES, 'engine')
-DATASETS = _child(_DATASETS, 'datasets')
-DATA_SAMPLERS = _child(_DATA_SAMPLERS, 'datasets')
-TRANSFORMS = _child(_TRANSFORMS, 'datasets')
-MODELS = _child(_MODELS, 'models')
-MODEL_WRAPPERS = _child(_MODEL_WRAPPERS, 'models')
-WEIGHT_INITIALIZERS = _child(_WEIGHT_INITIALIZERS, 'models')
-OPTIMIZERS = _child(_OPTIMIZERS, 'engine')
-OPTIM_WRAPPERS = _child(_OPTIM_WRAPPERS, 'engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child(_OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
-PARAM_SCHEDULERS = _child(_PARAM_SCHEDULERS, 'engine')
-METRICS = _child(_METRICS, 'evaluation')
-EVALUATOR = _child(_EVALUATOR, 'evaluation')
-TASK_UTILS = _child(_TASK_UTILS, 'models')
-VISUALIZERS = _child(_VISUALIZERS, 'visualization')
-VISBACKENDS = _child(_VISBACKENDS, 'visualization')
-LOG_PROCESSORS = _child(_LOG_PROCESSORS, 'engine')
-INFERENCERS = _child(_INFERENCERS, 'apis')
-FUNCTIONS = _child(_FUNCTIONS, 'apis')
+RUNNERS = _child(_root.RUNNERS, 'engine')
+RUNNER_CONSTRUCTORS = _child(_root.RUNNER_CONSTRUCTORS, 'engine')
+LOOPS = _child(_root.LOOPS, 'engine')
+HOOKS = _child(_root.HOOKS, 'engine')
+STRATEGIES = _child(_root.STRATEGIES, 'engine')
+DATASETS = _child(_root.DATASETS, 'datasets')
+DATA_SAMPLERS = _child(_root.DATA_SAMPLERS, 'datasets')
+TRANSFORMS = _child(_root.TRANSFORMS, 'datasets')
+MODELS = _child(_root.MODELS, 'models')
+MODEL_WRAPPERS = _child(_root.MODEL_WRAPPERS, 'models')
+WEIGHT_INITIALIZERS = _child(_root.WEIGHT_INITIALIZERS, 'models')
+OPTIMIZERS = _child(_root.OPTIMIZERS, 'engine')
+OPTIM_WRAPPERS = _child(_root.OPTIM_WRAPPERS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(_root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+PARAM_SCHEDULERS = _child(_root.PARAM_SCHEDULERS, 'engine')
+METRICS = _child(_root.METRICS, 'evaluation')
+EVALUATOR = _child(_root.EVALUATOR, 'evaluation')
+TASK_UTILS = _child(_root.TASK_UTILS, 'models')
+VISUALIZERS = _child(_root.VISUALIZERS, 'visualization')
+VISBACKENDS = _child(_root.VISBACKENDS, 'visualization')
+LOG_PROCESSORS = _child(_root.LOG_PROCESSORS, 'engine')
+INFERENCERS = _child(_root.INFERENCERS, 'apis')
+FUNCTIONS = _child(_root.FUNCTIONS, 'apis')
