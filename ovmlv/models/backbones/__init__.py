@@ -1,0 +1,5 @@
+"""Video encoders."""
+
+from ovmlv.models.backbones.temporal_clip_backbone import TemporalCLIPBackbone
+
+__all__ = ['TemporalCLIPBackbone']

@@ -1,4 +1,4 @@
-"""From an architecture (a name of open_clip or a JSON file of ours) to a model and its tokenizer."""
+"""From an architecture (a name of open_clip or a JSON file) to a model and its tokenizer."""
 
 from __future__ import annotations
 
@@ -53,24 +53,37 @@ class Architecture:
         for name in [tag] if tag else self.tags:
             found.append(open_clip.get_pretrained_cfg(self.name, name))
         pairs = {
-            (tuple(f.get('mean') or OPENAI_DATASET_MEAN), tuple(f.get('std') or OPENAI_DATASET_STD)) for f in found
+            (tuple(f.get('mean') or OPENAI_DATASET_MEAN), tuple(f.get('std') or OPENAI_DATASET_STD))
+            for f in found
         }
-        return pairs.pop() if len(pairs) == 1 else (tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD))
+        return (
+            pairs.pop()
+            if len(pairs) == 1
+            else (tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD))
+        )
 
 
 def find_architecture(model: str) -> Architecture:
     """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.
 
-    The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have a
-    ``preprocess_cfg`` beside the model's keys.
+    The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have
+    a ``preprocess_cfg`` beside the model's keys.
     """
     if str(model).endswith('.json'):
         return _read_json(Path(model).expanduser())
-    config = open_clip.get_model_config(str(model).replace('/', '-')) if ':' not in str(model) else None
+    config = (
+        open_clip.get_model_config(str(model).replace('/', '-')) if ':' not in str(model) else None
+    )
     if config is None:
         near = difflib.get_close_matches(str(model), open_clip.list_models(), n=3, cutoff=0.5)
-        hint = f'did you mean {" or ".join(near)}?' if near else 'open_clip.list_models() has the names'
-        raise ConfigError(f'model_name={model!r} is neither an open_clip architecture nor a .json file; {hint}')
+        hint = (
+            f'did you mean {" or ".join(near)}?'
+            if near
+            else 'open_clip.list_models() has the names'
+        )
+        raise ConfigError(
+            f'model_name={model!r} is neither an open_clip architecture nor a .json file; {hint}'
+        )
     return Architecture(str(model).replace('/', '-'), config)
 
 
@@ -94,7 +107,9 @@ def build_model(architecture: Architecture, quick_gelu: bool | None = None) -> n
         return model_class(**config)
     except (TypeError, RuntimeError, ValueError) as error:
         reason = str(error).split('\n')[0]
-        raise ConfigError(f'{architecture.name}: open_clip cannot build it ({reason}); check its keys') from error
+        raise ConfigError(
+            f'{architecture.name}: open_clip cannot build it ({reason}); check its keys'
+        ) from error
 
 
 def build_tokenizer(architecture: Architecture) -> Any:
@@ -109,29 +124,39 @@ def build_tokenizer(architecture: Architecture) -> Any:
             local = architecture.folder / text['hf_tokenizer_name']
             source = str(local) if local.exists() else text['hf_tokenizer_name']
             mode = text.get('tokenizer_mode')
-            return open_clip.HFTokenizer(source, context_length=length, tokenizer_mode=mode, **kwargs)
+            return open_clip.HFTokenizer(
+                source, context_length=length, tokenizer_mode=mode, **kwargs
+            )
         if 'bpe_path' in kwargs:
             kwargs['bpe_path'] = str(architecture.folder / kwargs['bpe_path'])
         return open_clip.SimpleTokenizer(context_length=length, **kwargs)
     except (OSError, ImportError, ValueError) as error:
         reason = str(error).strip().split('\n')[0]
         raise ConfigError(
-            f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the architecture to a .json '
+            f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the '
+            'architecture to a .json '
             'file and name a local folder in its text_cfg.hf_tokenizer_name'
         ) from error
 
 
 def _read_json(path: Path) -> Architecture:
     if not path.is_file():
-        raise FileNotFoundError(f'model_name: no architecture file {path}; give an existing .json or a name of open_clip')
+        raise FileNotFoundError(
+            f'model_name: no architecture file {path}; give an existing .json or a name of '
+            'open_clip'
+        )
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ConfigError(f'{path} is no valid JSON ({error}); write it as open_clip writes its model configs') from error
+        raise ConfigError(
+            f'{path} is no valid JSON ({error}); write it as open_clip writes its model configs'
+        ) from error
     config = content.get('model_cfg', content)
     preprocess = content.get('preprocess_cfg') or config.pop('preprocess_cfg', None) or {}
     config = {k: v for k, v in config.items() if k != 'preprocess_cfg'}
     missing = [key for key in _REQUIRED if key not in config]
     if missing:
-        raise ConfigError(f'{path} lacks {", ".join(missing)}; write it as open_clip writes its model configs')
+        raise ConfigError(
+            f'{path} lacks {", ".join(missing)}; write it as open_clip writes its model configs'
+        )
     return Architecture(str(path), config, preprocess, path.resolve().parent)

@@ -33,7 +33,11 @@ _TRANSPOSED = ('visual_projection.weight', 'text_projection.weight')
 def is_transformers_clip(state: dict[str, Tensor]) -> bool:
     """Whether a state dict is of a ``CLIPModel`` or of one of its towers with projection."""
     return any(
-        key in state for key in ('vision_model.pre_layrnorm.weight', 'text_model.embeddings.token_embedding.weight')
+        key in state
+        for key in (
+            'vision_model.pre_layrnorm.weight',
+            'text_model.embeddings.token_embedding.weight',
+        )
     ) and not any(key.startswith('vision_model.head.') for key in state)
 
 

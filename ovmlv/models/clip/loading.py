@@ -9,7 +9,12 @@ from typing import Any, Literal
 from torch import nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.clip.architecture import Architecture, build_model, build_tokenizer, find_architecture
+from ovmlv.models.clip.architecture import (
+    Architecture,
+    build_model,
+    build_tokenizer,
+    find_architecture,
+)
 from ovmlv.models.clip.weights import find_weights, load_weights
 from ovmlv.models.utils.frozen import fingerprint
 
@@ -27,8 +32,8 @@ class LoadedCLIP:
 
     Attributes:
         visual: Image tower ``(B, 3, H, W) -> (B, E)``, None if it was not asked for.
-        text: open_clip's model without its ``visual``, None if it was not asked for; its text tower is
-            ``text.text`` in open_clip's ``CustomTextCLIP`` and ``text`` itself otherwise.
+        text: open_clip's model without its ``visual``, None if it was not asked for; its text tower
+            is ``text.text`` in open_clip's ``CustomTextCLIP`` and ``text`` itself otherwise.
         logit_scale: Factor of the cosine (not its logarithm).
         logit_bias: Bias of the logit, for sigmoid-trained CLIPs.
         mean: Mean of the pixels in 0..1.
@@ -52,7 +57,7 @@ class LoadedCLIP:
 
     @functools.cached_property
     def tokenizer(self) -> Any:
-        """Callable ``(texts, context_length) -> (N, context_length)``; made on demand, as some are downloads."""
+        """Callable ``(texts, context_length) -> (N, context_length)``; some are downloads."""
         return build_tokenizer(self.architecture)
 
 
@@ -64,14 +69,15 @@ def load_clip(
 ) -> LoadedCLIP:
     """Build a CLIP and load its weights.
 
-    The activation follows the weights where these tell it (OpenAI's were trained with QuickGELU), so that
-    ``ViT-B-16`` with ``openai`` is right.
+    The activation follows the weights where these tell it (OpenAI's were trained with QuickGELU),
+    so that ``ViT-B-16`` with ``openai`` is right.
 
     Args:
         model: open_clip architecture, or path of a JSON file of open_clip's schema.
-        pretrained: open_clip tag, or local file or folder in the naming of open_clip, OpenAI (TorchScript
-            archives too) or transformers' CLIPModel; None is random weights.
-        image_size: Image size, if it shall differ from the architecture's; positions are interpolated.
+        pretrained: open_clip tag, or local file or folder in the naming of open_clip, OpenAI
+            (TorchScript archives too) or transformers' CLIPModel; None is random weights.
+        image_size: Image size, if it shall differ from the architecture's; positions are
+            interpolated.
         part: Which towers to keep.
     """
     if part not in ('vision', 'text', 'both'):

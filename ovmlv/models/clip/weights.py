@@ -1,4 +1,4 @@
-"""Weight files of CLIPs: open_clip's, OpenAI's and HF transformers' naming, read into open_clip's models."""
+"""Weight files of CLIPs in the naming of open_clip, OpenAI and transformers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.models.clip.architecture import Architecture
 from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
 
-_FILES_IN_FOLDER = ('open_clip_model.safetensors', 'model.safetensors', 'open_clip_pytorch_model.bin', 'pytorch_model.bin')
+_FILES_IN_FOLDER = (
+    'open_clip_model.safetensors',
+    'model.safetensors',
+    'open_clip_pytorch_model.bin',
+    'pytorch_model.bin',
+)
 _OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
 
@@ -52,9 +57,12 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
     if not config:
         if _PATH_LIKE.search(pretrained) or not architecture.tags:
-            raise FileNotFoundError(f'pretrained: no weight file {pretrained}; give an existing file or folder')
+            raise FileNotFoundError(
+                f'pretrained: no weight file {pretrained}; give an existing file or folder'
+            )
         raise ConfigError(
-            f'pretrained={pretrained!r} is neither a file nor a tag of {name}; its tags are {", ".join(architecture.tags)}'
+            f'pretrained={pretrained!r} is neither a file nor a tag of {name}; its tags are '
+            f'{", ".join(architecture.tags)}'
         )
     try:
         weights = read_weights(Path(open_clip.download_pretrained(config)))
@@ -63,7 +71,8 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     except Exception as error:  # any of several HTTP libraries' errors
         where = config.get('hf_hub') or config.get('url')
         raise CheckpointError(
-            f'weights {pretrained!r} of {name} cannot be downloaded ({type(error).__name__}); fetch them from {where} '
+            f'weights {pretrained!r} of {name} cannot be downloaded ({type(error).__name__}); '
+            f'fetch them from {where} '
             "on another machine and set pretrained='/path/to/the/file'"
         ) from error
     weights.quick_gelu = bool(config.get('quick_gelu', False))
@@ -78,7 +87,10 @@ def read_weights(path: Path) -> Weights:
         hf_config = json.loads(config_file.read_text()) if config_file.is_file() else None
         found = [path / name for name in _FILES_IN_FOLDER if (path / name).is_file()]
         if not found:
-            raise FileNotFoundError(f'pretrained: {path} holds none of {", ".join(_FILES_IN_FOLDER)}; name the weight file')
+            raise FileNotFoundError(
+                f'pretrained: {path} holds none of {", ".join(_FILES_IN_FOLDER)}; name the weight '
+                'file'
+            )
         path = found[0]
     state = _read_tensors(path)
     quick_gelu = None
@@ -95,7 +107,9 @@ def read_weights(path: Path) -> Weights:
     return Weights(str(path), state, quick_gelu)
 
 
-def load_weights(model: nn.Module, weights: Weights, architecture: str, part: str = 'both') -> set[str]:
+def load_weights(
+    model: nn.Module, weights: Weights, architecture: str, part: str = 'both'
+) -> set[str]:
     """Load weights strictly; a tower that is not wanted may be missing.
 
     Position embeddings are interpolated when the image size differs.
@@ -116,9 +130,13 @@ def load_weights(model: nn.Module, weights: Weights, architecture: str, part: st
         if name in state and name in current:
             state[name] = state[name].reshape(current[name].shape)
     if 'logit_bias' in current and 'logit_bias' not in state and 'logit_scale' in state:
-        state['logit_bias'] = torch.zeros_like(state['logit_scale'])  # CLIP weights in a SigLIP, as in open_clip
+        # CLIP's weights in a SigLIP, as in open_clip.
+        state['logit_bias'] = torch.zeros_like(state['logit_scale'])
     state = {k: v for k, v in state.items() if k in current or not k.endswith('position_ids')}
-    unwanted = {'vision': lambda k: not k.startswith('visual.'), 'text': lambda k: k.startswith('visual.')}
+    unwanted = {
+        'vision': lambda k: not k.startswith('visual.'),
+        'text': lambda k: k.startswith('visual.'),
+    }
     ignored = {k for k in current if k not in state and unwanted.get(part, lambda k: False)(k)}
     try:
         resize_pos_embed(state, model)
@@ -133,10 +151,14 @@ def load_weights(model: nn.Module, weights: Weights, architecture: str, part: st
             key = shapes[0]
             what = f'{key} is {tuple(state[key].shape)} there and {tuple(current[key].shape)} here'
         else:
-            what = f'{missing[0]} is missing there' if missing else f'{unexpected[0]} is unknown here'
+            what = (
+                f'{missing[0]} is missing there' if missing else f'{unexpected[0]} is unknown here'
+            )
         raise CheckpointError(
-            f'weights {weights.source} do not fit the architecture {architecture}: {what} ({len(missing)} missing, '
-            f'{len(unexpected)} unexpected, {len(shapes)} of another shape); set the model_name they belong to'
+            f'weights {weights.source} do not fit the architecture {architecture}: {what} '
+            f'({len(missing)} missing, '
+            f'{len(unexpected)} unexpected, {len(shapes)} of another shape); set the model_name '
+            'they belong to'
         )
     model.load_state_dict(state, strict=False)
     return ignored
@@ -148,16 +170,29 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = _torch_load(path)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
         reason = str(error).strip().split('\n')[0][:120]
-        raise CheckpointError(f'{path} is no readable weight file ({reason}); download or convert it again') from error
+        raise CheckpointError(
+            f'{path} is no readable weight file ({reason}); download or convert it again'
+        ) from error
     for key in ('state_dict', 'model'):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
     # OpenAI's files carry three plain numbers.
-    state = {k: v if isinstance(v, Tensor) else torch.as_tensor(v) for k, v in content.items() if not isinstance(v, str)}
+    state = {
+        k: v if isinstance(v, Tensor) else torch.as_tensor(v)
+        for k, v in content.items()
+        if not isinstance(v, str)
+    }
     if all(key.startswith('module.') for key in state):
         state = {key.removeprefix('module.'): value for key, value in state.items()}
     return state

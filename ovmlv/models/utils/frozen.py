@@ -1,8 +1,8 @@
 """Frozen pretrained weights: no gradients, evaluation mode, and no place in checkpoints.
 
-A checkpoint of a small branch beside a frozen CLIP or LLM should hold the branch. What is left out is
-recorded by a digest per tensor, so that loading can tell whether the weights in place are those that the
-branch was trained beside.
+A checkpoint of a small branch beside a frozen CLIP or LLM should hold the branch. What is left out
+is recorded by a digest per tensor, so that loading can tell whether the weights in place are those
+that the branch was trained beside.
 """
 
 from __future__ import annotations
@@ -20,21 +20,28 @@ from ovmlv.errors import CheckpointError
 FINGERPRINT_KEY = '_frozen_fingerprint'
 _MARK = '_ovmlv_frozen'
 _ROOT = '_ovmlv_excludes_frozen'
+_COPY = '_ovmlv_frozen_copy'
 _DIGEST_SIZE = 8
 _SAMPLES = 4096
 
 
-def freeze(module: nn.Module) -> nn.Module:
-    """Freeze a module with everything below it: no gradients, and ``train()`` leaves it in eval mode.
+def freeze(module: nn.Module, is_copy: bool = False) -> nn.Module:
+    """Freeze a module with all below it: no gradients, and ``train()`` leaves it in eval mode.
 
     The module is marked, see `exclude_frozen_from_state_dict`.
+
+    Args:
+        module: What to freeze, in place.
+        is_copy: It repeats starting weights of something else; checkpoints made without it are
+            accepted.
     """
     for submodule in module.modules():
         setattr(submodule, _MARK, True)
+        setattr(submodule, _COPY, is_copy)
     module.requires_grad_(False)
     module.eval()
-    # A parent's train(True) reaches this module through the instance attribute, and nothing below it.
-    # A partial of a plain function, unlike a closure, is copied and pickled together with the module.
+    # A parent's train(True) reaches this module through the instance attribute, and nothing below.
+    # A partial of a plain function, unlike a closure, is copied and pickled with the module.
     module.train = functools.partial(_stay_in_eval_mode, module)  # type: ignore[method-assign]
     return module
 
@@ -55,10 +62,10 @@ def is_frozen(module: nn.Module) -> bool:
 def exclude_frozen_from_state_dict(module: nn.Module) -> None:
     """Leave frozen tensors out of ``module.state_dict()`` and do not miss them in loading.
 
-    Everything else stays as strict as PyTorch is. ``state_dict()`` holds one more entry, the digests of
-    what was left out; `CheckpointError` tells when other weights are in place at loading. A tensor that is
-    frozen here and was trained there (or the reverse) is taken from where it is. May be called twice, on
-    nested modules too, and before the frozen parts exist.
+    Everything else stays as strict as PyTorch is. ``state_dict()`` holds one more entry, the
+    digests of what was left out; `CheckpointError` tells when other weights are in place at
+    loading. A tensor that is frozen here and was trained there (or the reverse) is taken from where
+    it is. May be called twice, on nested modules too, and before the frozen parts exist.
     """
     if getattr(module, _ROOT, False):
         return
@@ -90,15 +97,19 @@ def _own_names(module: nn.Module) -> frozenset[str]:
     return frozenset(module._parameters) | persistent
 
 
-def _tensors(root: nn.Module, prefix: str = '', nested: bool = False) -> Iterator[tuple[str, Tensor, bool]]:
-    """Yield ``(name, tensor, frozen)`` of a tree; without ``nested``, trees with hooks of their own are left to them.
+def _tensors(
+    root: nn.Module, prefix: str = '', nested: bool = False
+) -> Iterator[tuple[str, Tensor, str]]:
+    """Yield ``(name, tensor, kind)`` of a tree; kind is 'live', 'frozen' or 'copy'.
 
-    Tied weights appear once for each name, as in a state dict.
+    Without ``nested``, trees with hooks of their own are left to them. Tied weights appear once for
+    each name, as in a state dict.
     """
     frozen = _own_names(root)
+    kind = 'copy' if getattr(root, _COPY, False) else 'frozen'
     for name, tensor in (*root._parameters.items(), *root._buffers.items()):
         if tensor is not None and name not in root._non_persistent_buffers_set:
-            yield prefix + name, tensor, name in frozen
+            yield prefix + name, tensor, kind if name in frozen else 'live'
     for name, child in root._modules.items():
         if child is not None and (nested or not getattr(child, _ROOT, False)):
             yield from _tensors(child, f'{prefix}{name}.', nested)
@@ -106,8 +117,8 @@ def _tensors(root: nn.Module, prefix: str = '', nested: bool = False) -> Iterato
 
 def _drop_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: Any) -> None:
     rows = []
-    for name, tensor, frozen in _tensors(module):
-        if frozen:
+    for name, tensor, kind in _tensors(module):
+        if kind != 'live':
             state_dict.pop(prefix + name, None)
             rows.append(_name_digest(name) + _tensor_digest(tensor))
     if rows:
@@ -124,27 +135,30 @@ def _fill_in_frozen(
     if record is not None:
         for row in record.cpu().numpy():
             digests[row[:_DIGEST_SIZE].tobytes()] = row[_DIGEST_SIZE:].tobytes()
-    for name, tensor, frozen in _tensors(module):
+    for name, tensor, kind in _tensors(module):
         key = prefix + name
         if key in state_dict:
             if state_dict[key].shape != tensor.shape:  # mmengine would log it and go on
                 raise CheckpointError(
-                    f'{key} is {tuple(state_dict[key].shape)} in the checkpoint and {tuple(tensor.shape)} in the '
+                    f'{key} is {tuple(state_dict[key].shape)} in the checkpoint and '
+                    f'{tuple(tensor.shape)} in the '
                     'model; build the model with the config that made the checkpoint'
                 )
             continue
         expected = digests.get(_name_digest(name))
         if expected is not None and expected != _tensor_digest(tensor):
             raise CheckpointError(
-                f'the checkpoint was trained on other frozen weights ({key} differs); build the model with the '
+                f'the checkpoint was trained on other frozen weights ({key} differs); build the '
+                'model with the '
                 'architecture and pretrained weights of the config that made the checkpoint'
             )
-        if frozen and record is not None and expected is None:
+        if kind == 'frozen' and record is not None and expected is None:
             raise CheckpointError(
-                f'the checkpoint was trained on another frozen architecture (it has no {key}); build the model '
+                f'the checkpoint was trained on another frozen architecture (it has no {key}); '
+                'build the model '
                 'with the config that made the checkpoint'
             )
-        if frozen or expected is not None:
+        if kind != 'live' or expected is not None:
             state_dict[key] = tensor.detach()
 
 
@@ -156,8 +170,9 @@ def _name_digest(name: str) -> bytes:
 def _tensor_digest(tensor: Tensor) -> bytes:
     """Digest of the shape and of some thousand values spread over a tensor.
 
-    Values are rounded to bfloat16, because a frozen LLM may be trained with in float32 and tested with in
-    bfloat16. Some thousand values of each tensor are enough to tell models apart and cost milliseconds.
+    Values are rounded to bfloat16, because a frozen LLM may be trained with in float32 and tested
+    with in bfloat16. Some thousand values of each tensor are enough to tell models apart and cost
+    milliseconds.
     """
     flat = tensor.detach().reshape(-1)
     step = max(1, -(-flat.numel() // _SAMPLES))

@@ -1,4 +1,4 @@
-"""CLIPs load from every naming of weights; features are compared with the library that made the weights."""
+"""CLIPs load from every naming of weights; the library that made the weights is the oracle."""
 
 import json
 
@@ -43,9 +43,13 @@ def original(**changes):
 
 def assert_same(clip, model, images=IMAGES):
     with torch.no_grad():
-        torch.testing.assert_close(clip.visual.eval()(images), model.encode_image(images), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            clip.visual.eval()(images), model.encode_image(images), atol=1e-5, rtol=0
+        )
         tokens = clip.tokenizer(TEXTS, context_length=16)
-        torch.testing.assert_close(clip.text.eval().encode_text(tokens), model.encode_text(tokens), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            clip.text.eval().encode_text(tokens), model.encode_text(tokens), atol=1e-5, rtol=0
+        )
     assert clip.logit_scale == pytest.approx(model.logit_scale.exp().item())
 
 
@@ -77,18 +81,24 @@ def test_openai_format(write, tmp_path, archive):
     )
     torch.manual_seed(0)
     source = open_clip.model.CLIP(**shape, quick_gelu=True)
-    state = dict(source.state_dict(), input_resolution=torch.tensor(32), context_length=torch.tensor(16))
+    state = dict(
+        source.state_dict(), input_resolution=torch.tensor(32), context_length=torch.tensor(16)
+    )
     state['vocab_size'] = torch.tensor(49408)
     path = tmp_path / 'openai.pt'
     if archive:
         _save_archive(state, path)
     else:
         torch.save(state, path)
-    reference = open_clip.model.build_model_from_openai_state_dict(dict(state), cast_dtype=torch.float16).float()
+    reference = open_clip.model.build_model_from_openai_state_dict(
+        dict(state), cast_dtype=torch.float16
+    ).float()
     clip = load_clip(write(**shape), str(path))
     with torch.no_grad():
         # The reference has rounded its weights to half precision.
-        torch.testing.assert_close(clip.visual(IMAGES), reference.encode_image(IMAGES), atol=3e-3, rtol=0)
+        torch.testing.assert_close(
+            clip.visual(IMAGES), reference.encode_image(IMAGES), atol=3e-3, rtol=0
+        )
         exact = source.eval().encode_image(IMAGES)
         torch.testing.assert_close(clip.visual.eval()(IMAGES), exact, atol=1e-5, rtol=0)
 
@@ -116,10 +126,18 @@ def test_transformers_format(write, tmp_path):
     from transformers import CLIPConfig, CLIPModel
 
     def config(act):
-        common = dict(hidden_size=32, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2)
+        common = dict(
+            hidden_size=32, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2
+        )
         return CLIPConfig(
             projection_dim=24,
-            text_config=dict(common, vocab_size=49408, max_position_embeddings=16, hidden_act=act, eos_token_id=49407),
+            text_config=dict(
+                common,
+                vocab_size=49408,
+                max_position_embeddings=16,
+                hidden_act=act,
+                eos_token_id=49407,
+            ),
             vision_config=dict(common, image_size=32, patch_size=16, hidden_act=act),
         )
 
@@ -136,7 +154,9 @@ def test_transformers_format(write, tmp_path):
                 image = _features(model.get_image_features(pixel_values=IMAGES))
                 text = _features(model.get_text_features(input_ids=tokens))
                 torch.testing.assert_close(clip.visual.eval()(IMAGES), image, atol=1e-5, rtol=0)
-                torch.testing.assert_close(clip.text.eval().encode_text(tokens), text, atol=1e-5, rtol=0)
+                torch.testing.assert_close(
+                    clip.text.eval().encode_text(tokens), text, atol=1e-5, rtol=0
+                )
             assert clip.logit_scale == pytest.approx(model.logit_scale.exp().item())
 
 
@@ -150,7 +170,12 @@ def test_parts_fingerprint_and_sizes(write, tmp_path):
     both = load_clip(write(), str(path))
     vision = load_clip(write(), str(path), part='vision', image_size=64)
     text = load_clip(write(), str(path), part='text')
-    assert vision.text is None and text.visual is None and both.visual is not None and both.text is not None
+    assert (
+        vision.text is None
+        and text.visual is None
+        and both.visual is not None
+        and both.text is not None
+    )
     assert both.fingerprint == vision.fingerprint == text.fingerprint
     assert load_clip(write()).fingerprint != both.fingerprint
     assert vision.image_size == (64, 64) and both.image_size == (32, 32)
@@ -195,13 +220,20 @@ def test_normalization_and_tokenizer_of_a_file(write, tmp_path):
 
 
 def test_timm_towers_of_ours(write):
-    vision_cfg = {'timm_model_name': 'vit_motionshapes', 'timm_pool': 'avg', 'timm_proj': 'linear', 'image_size': 64}
+    vision_cfg = {
+        'timm_model_name': 'vit_motionshapes',
+        'timm_pool': 'avg',
+        'timm_proj': 'linear',
+        'image_size': 64,
+    }
     clip = load_clip(write(vision_cfg=vision_cfg, custom_text=True), part='vision')
     assert clip.visual(torch.randn(2, 3, 64, 64)).shape == (2, 24)
 
 
 def test_mistakes_are_one_line(write, tmp_path, monkeypatch):
-    monkeypatch.setattr(open_clip, 'download_pretrained', lambda *a, **k: (_ for _ in ()).throw(OSError('no route')))
+    monkeypatch.setattr(
+        open_clip, 'download_pretrained', lambda *a, **k: (_ for _ in ()).throw(OSError('no route'))
+    )
     weights = tmp_path / 'w.pt'
     torch.save(original().state_dict(), weights)
     (tmp_path / 'broken.safetensors').write_bytes(b'\0' * 100)

@@ -27,7 +27,9 @@ class Branched(nn.Module):
         super().__init__()
         exclude_frozen_from_state_dict(self)  # on purpose before the parts exist
         torch.manual_seed(seed)
-        self.tower = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 4))
+        self.tower = nn.Sequential(
+            nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 4)
+        )
         self.tower[3].weight = self.tower[0].weight
         self.branch = nn.Linear(4, 4)
         self.scale = nn.Parameter(torch.ones(4))
@@ -95,7 +97,10 @@ def test_round_trip_is_strict_about_the_rest():
 
 def test_other_frozen_weights_are_refused():
     state = Branched(seed=0).state_dict()
-    for load in (lambda m: m.load_state_dict(state, strict=False), lambda m: mmengine_load_state_dict(m, state)):
+    for load in (
+        lambda m: m.load_state_dict(state, strict=False),
+        lambda m: mmengine_load_state_dict(m, state),
+    ):
         with pytest.raises(CheckpointError, match='other frozen weights'):
             load(Branched(seed=1))
     nudged = Branched(seed=0)
@@ -151,7 +156,12 @@ def test_nested_and_repeated_registration():
     outer = nn.ModuleDict({'a': Branched(0), 'b': freeze(nn.Linear(2, 2)), 'c': nn.Linear(2, 2)})
     exclude_frozen_from_state_dict(outer)
     exclude_frozen_from_state_dict(outer)
-    expected = {f'a.{k}' for k in TRAINED} | {'c.weight', 'c.bias', FINGERPRINT_KEY, f'a.{FINGERPRINT_KEY}'}
+    expected = {f'a.{k}' for k in TRAINED} | {
+        'c.weight',
+        'c.bias',
+        FINGERPRINT_KEY,
+        f'a.{FINGERPRINT_KEY}',
+    }
     state = outer.state_dict()
     assert set(state) == expected
     outer.load_state_dict(state, strict=True)
@@ -164,9 +174,12 @@ def test_moving_average_of_mmengine():
         change(model)
         ema.update_parameters(model)
     state = ema.state_dict()
-    assert {k for k in state if k.startswith('module.')} == {f'module.{k}' for k in TRAINED | {FINGERPRINT_KEY}}
+    assert {k for k in state if k.startswith('module.')} == {
+        f'module.{k}' for k in TRAINED | {FINGERPRINT_KEY}
+    }
     other = ExponentialMovingAverage(Branched(), momentum=0.5, update_buffers=True)
     other.load_state_dict(state, strict=True)
     assert torch.equal(other.module.branch.weight, ema.module.branch.weight)
-    # change() adds 1: the average after steps of 1, 2, 3 is 1, then halfway to 2, then halfway to 3.
+    # change() adds 1: the average after steps of 1, 2, 3 is 1, then halfway to 2, then halfway to
+    # 3.
     assert torch.allclose(ema.module.shift, torch.full((4,), 2.25))

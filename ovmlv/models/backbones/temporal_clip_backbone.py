@@ -1,0 +1,281 @@
+"""CLIP's image tower over the frames of a video."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from open_clip.modified_resnet import ModifiedResNet
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.backbones.towers import Tower, as_tower
+from ovmlv.models.clip.loading import load_clip
+from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class TemporalCLIPBackbone(BaseModule):
+    """Encode videos by a CLIP image tower with a temporal module (Gupta et al., ECCV 2024).
+
+    At initialisation the embedding is the mean of CLIP's frame embeddings, whatever the temporal
+    module. Frozen pretrained weights are in no checkpoint; see `exclude_frozen_from_state_dict`.
+
+    Args:
+        model_name: open_clip architecture, or path of a JSON file of open_clip's schema.
+        pretrained: open_clip tag, local weight file or folder (open_clip, OpenAI, transformers), or
+            None for random weights.
+        image_size: Image size, if it shall differ from the architecture's.
+        num_frames: T of training. Any T works at any time; temporal positions are interpolated.
+        temporal: Config of a temporal module, inside blocks or over frames; None is the mean of
+        frames. trainable: 'none'; 'temporal' (the temporal module); k (also the last k blocks, the
+            final norm and projection); or 'all'.
+        grad_checkpointing: Save memory by computing activations again in the backward pass.
+        keep_reference: Keep a frozen copy of what is finetuned, for `forward_with_reference`.
+        init_cfg: See mmengine's ``BaseModule``.
+
+    Attributes:
+        embed_dim: E.
+        mean: Mean of the pixels in 0..1 that the weights were trained with.
+        std: Deviation of the pixels in 0..1.
+        image_size: ``(H, W)``.
+        clip_fingerprint: Hash of the CLIP's weights, the same in the label encoder of the same
+            CLIP.
+    """
+
+    def __init__(
+        self,
+        model_name: str = 'ViT-B-16',
+        pretrained: str | None = None,
+        image_size: int | None = None,
+        num_frames: int = 8,
+        temporal: dict | None = dict(type='ParallelTemporalAttention'),  # noqa: B006
+        trainable: str | int = 'temporal',
+        grad_checkpointing: bool = False,
+        keep_reference: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if num_frames < 1:
+            raise ConfigError(f'backbone.num_frames={num_frames} must be at least 1')
+        clip = load_clip(model_name, pretrained, image_size, part='vision')
+        self.visual = clip.visual
+        self.num_frames = num_frames
+        self.embed_dim = clip.embed_dim
+        self.mean, self.std = clip.mean, clip.std
+        self.image_size = clip.image_size
+        self.clip_fingerprint = clip.fingerprint
+        self.trainable = trainable
+        self.grad_checkpointing = grad_checkpointing
+        self.temporal = self._build_temporal(temporal)
+        self.first_live = self._freeze()
+        self.reference = (
+            self._copy_for_reference() if keep_reference and not self._spatial_is_frozen else None
+        )
+        if grad_checkpointing and not len(self.tower.blocks):
+            self._checkpoint_whole_tower()
+        exclude_frozen_from_state_dict(self)
+
+    @property
+    def tower(self) -> Tower:
+        """The image tower as a chain of embedding, blocks and head."""
+        return as_tower(self.visual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode videos ``(B, C, T, H, W) -> (B, E)``; not normalised."""
+        return self.forward_from(self.frozen_prefix(x), x.shape[2])
+
+    def encode_frames(self, x: Tensor) -> Tensor:
+        """Embeddings of frames ``(B, C, T, H, W) -> (B, T, E)``, before a frame-level module."""
+        return self._frames_from(self.frozen_prefix(x), x.shape[2])
+
+    def forward_with_reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode videos by this model and by the frozen CLIP.
+
+        The computation is shared up to the first block that trains or knows time.
+
+        Args:
+            x: ``(B, C, T, H, W)``
+
+        Returns:
+            ``(B, E)`` as of `forward`, and ``(B, E)`` the frozen CLIP's mean over frames, without
+            gradient.
+        """
+        tokens = self.frozen_prefix(x)
+        return self.forward_from(tokens, x.shape[2]), self.reference_from(tokens, x.shape[2])
+
+    @torch.no_grad()
+    def frozen_prefix(self, x: Tensor) -> Tensor:
+        """Everything before the first block that trains or knows time, without gradient.
+
+        Args:
+            x: ``(B, C, T, H, W)``
+
+        Returns:
+            ``(B * T, N, D)`` tokens; ``(B * T, E)`` embeddings where the whole tower is frozen and
+            knows no time; ``(B * T, C, H, W)`` frames where the embedding of patches trains. They
+            depend on pretrained weights only.
+        """
+        if x.ndim != 5:
+            raise ValueError(
+                f'TemporalCLIPBackbone takes videos (B, C, T, H, W), not {tuple(x.shape)}; '
+                'unsqueeze or flatten'
+            )
+        tokens = x.transpose(1, 2).flatten(0, 1)
+        tower = self.tower
+        if self.first_live < 0:
+            return tokens
+        tokens = tower.embed(tokens)
+        for i in range(min(self.first_live, len(tower.blocks))):
+            tokens = tower.run(i, tokens)
+        return tower.head(tokens) if self.first_live > len(tower.blocks) else tokens
+
+    def forward_from(self, tokens: Tensor, num_frames: int) -> Tensor:
+        """The rest of `forward`: what `frozen_prefix` returned ``-> (B, E)``."""
+        frames = self._frames_from(tokens, num_frames)
+        return self.temporal(frames) if self.temporal.level == 'frame' else frames.mean(1)
+
+    @torch.no_grad()
+    def reference_from(self, tokens: Tensor, num_frames: int) -> Tensor:
+        """The frozen CLIP's mean over frames, from what `frozen_prefix` returned ``-> (B, E)``."""
+        visual = self.visual if self._spatial_is_frozen else self.reference
+        if visual is None:
+            raise ConfigError(
+                'backbone.keep_reference=False leaves no frozen CLIP to compare with; set it to '
+                'True'
+            )
+        frames = _run(as_tower(visual), tokens, self.first_live)
+        return frames.unflatten(0, (-1, num_frames)).mean(1)
+
+    def train(self, mode: bool = True) -> TemporalCLIPBackbone:
+        """Set training mode; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if self.trainable == 'none':
+            self.temporal.eval()
+        return self
+
+    @property
+    def _spatial_is_frozen(self) -> bool:
+        return self.trainable in ('none', 'temporal')
+
+    def _frames_from(self, tokens: Tensor, num_frames: int) -> Tensor:
+        if len(tokens) % num_frames:
+            raise ValueError(
+                f'{len(tokens)} frames are no whole number of clips of num_frames={num_frames}; '
+                'pass the T of the videos'
+            )
+        blocks = set(self.temporal.blocks) if self.temporal.level == 'block' else set()
+        tower = self.tower
+        saves = self.grad_checkpointing and self.training and torch.is_grad_enabled()
+
+        def run(index: int, tokens: Tensor) -> Tensor:
+            if index in blocks:
+                args: tuple[Any, ...] = (
+                    self.temporal,
+                    tokens,
+                    num_frames,
+                    index,
+                    tower.parts(index),
+                )
+            else:
+                args = (tower.run, index, tokens)
+            return checkpoint(*args, use_reentrant=False) if saves else args[0](*args[1:])
+
+        return _run(tower, tokens, self.first_live, run).unflatten(0, (-1, num_frames))
+
+    def _build_temporal(self, config: dict | None) -> nn.Module:
+        tower = self.tower
+        config = dict(config or dict(type='FrameMean'))
+        kind = config.pop('type', None)
+        # Not MODELS.build: in another project its default scope would hide ours.
+        module_class = MODELS.get(kind) if isinstance(kind, str) else kind
+        if not hasattr(module_class, 'level'):
+            raise ConfigError(
+                f'backbone.temporal.type={kind!r} is no temporal module; use '
+                'ParallelTemporalAttention, '
+                'NeighborFrameAttention, CrossFrameMessage, FrameTransformer or FrameMean'
+            )
+        given: dict[str, Any] = dict(num_frames=self.num_frames)
+        if module_class.level == 'frame':
+            return module_class(**{**given, 'embed_dim': self.embed_dim, **config})
+        if not len(tower.blocks):
+            raise ConfigError(
+                f'backbone.temporal: {module_class.__name__} acts inside transformer blocks, which '
+                f'{tower.name} has not; '
+                'use FrameTransformer or FrameMean'
+            )
+        if tower.drops_patches():
+            raise ConfigError(
+                'backbone.temporal: patch dropout drops other patches in each frame; set '
+                'vision_cfg.patch_dropout to 0'
+            )
+        given.update(
+            width=tower.width, depth=len(tower.blocks), has_class_token=tower.has_class_token
+        )
+        module = module_class(**{**given, **config})
+        for index in module.blocks:
+            module.check(tower.parts(index))
+        return module
+
+    def _freeze(self) -> int:
+        """Freeze what `trainable` leaves out.
+
+        Returns:
+            The first part of the chain that trains or knows time: -1 the embedding, 0.. the blocks,
+            their number for the head, one more for none.
+        """
+        tower = self.tower
+        depth = len(tower.blocks)
+        timed = min(self.temporal.blocks) if self.temporal.level == 'block' else depth + 1
+        if self.trainable == 'all':
+            return -1
+        if self._spatial_is_frozen:
+            freeze(self.visual)
+            # Not marked as frozen: 'none' may follow upon training, and then belongs into
+            # checkpoints.
+            self.temporal.requires_grad_(self.trainable == 'temporal')
+            return timed
+        k = self.trainable
+        if not isinstance(k, int) or isinstance(k, bool) or not 0 < k <= depth:
+            numbers = (
+                f', or a number of blocks from 1 to {depth}'
+                if depth
+                else f' ({tower.name} has no blocks to count)'
+            )
+            raise ConfigError(
+                f"backbone.trainable={k!r} is unknown; use 'none', 'temporal', 'all'{numbers}"
+            )
+        tower.freeze(depth - k)
+        return min(depth - k, timed)
+
+    def _copy_for_reference(self) -> nn.Module:
+        """Frozen copy of the part of the tower that trains; it goes where the model goes, but not into checkpoints."""
+        reference = copy.deepcopy(self.visual)
+        blocks = as_tower(reference).blocks
+        for i in range(max(self.first_live, 0)):
+            blocks[i] = nn.Identity()
+        return freeze(reference, is_copy=True)
+
+    def _checkpoint_whole_tower(self) -> None:
+        if isinstance(self.visual, ModifiedResNet):
+            raise ConfigError(
+                'backbone.grad_checkpointing: open_clip cannot checkpoint a ModifiedResNet; set it '
+                'to False'
+            )
+        self.visual.set_grad_checkpointing(True)
+
+
+def _run(tower: Tower, tokens: Tensor, start: int, run: Any = None) -> Tensor:
+    """Run the chain from part ``start`` on: tokens to embeddings ``(B * T, E)``."""
+    depth = len(tower.blocks)
+    if start > depth:
+        return tokens
+    if start < 0:
+        tokens = tower.embed(tokens)
+    for i in range(max(start, 0), depth):
+        tokens = (run or tower.run)(i, tokens)
+    return tower.head(tokens)

@@ -1,0 +1,97 @@
+"""What the modules that act inside blocks share: which blocks, and how they are called."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.temporal.block_parts import BlockParts
+
+
+class BaseBlockTemporal(BaseModule):
+    """A temporal module inside chosen blocks of a vision transformer.
+
+    Contract: ``module(x, num_frames, index, parts)`` runs block ``index`` (one of
+    ``module.blocks``) on tokens ``(B * T, N, D)`` and returns tokens of the same shape. At
+    initialisation it equals the block without time. The module owns the new weights and none of the
+    block's.
+
+    Args:
+        width: D of the tower; given by the backbone, like the next three.
+        depth: Number of blocks of the tower.
+        num_frames: T of training; another T works at any time.
+        has_class_token: Whether the tower's first token is one.
+        blocks: Which blocks: 'all', 'last-k', 'every-k' (counted from the last), k (the last k), or
+            indices.
+        init_cfg: See mmengine's ``BaseModule``.
+    """
+
+    level = 'block'
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        num_frames: int,
+        has_class_token: bool = True,
+        blocks: str | int | Sequence[int] = 'last-4',
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.width = width
+        self.num_frames = num_frames
+        self.has_class_token = has_class_token
+        self.blocks = select_blocks(blocks, depth)
+
+    def check(self, parts: BlockParts) -> None:
+        """Raise `ConfigError` where a block cannot take this module."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, num_frames: int, index: int, parts: BlockParts) -> Tensor:
+        """Run block ``index`` with time.
+
+        Args:
+            x: ``(B * T, N, D)``, the frames of a video in a row.
+            num_frames: T.
+            index: Number of the block.
+            parts: The block.
+
+        Returns:
+            ``(B * T, N, D)``
+        """
+
+
+def select_blocks(blocks: str | int | Sequence[int], depth: int) -> tuple[int, ...]:
+    """Indices of the blocks that ``blocks`` means, ascending.
+
+    >>> select_blocks('last-2', 12), select_blocks('every-4', 12), select_blocks([0, -1], 12)
+    ((10, 11), (3, 7, 11), (0, 11))
+    """
+    chosen: tuple[int, ...] = ()
+    if blocks == 'all':
+        chosen = tuple(range(depth))
+    elif isinstance(blocks, str):
+        found = re.fullmatch(r'(last|every)-(\d+)', blocks)
+        if found and 0 < int(found[2]) <= depth:
+            k = int(found[2])
+            chosen = tuple(
+                range(depth - k, depth) if found[1] == 'last' else range(depth - 1, -1, -k)
+            )
+    elif isinstance(blocks, int) and not isinstance(blocks, bool):
+        chosen = tuple(range(depth - blocks, depth)) if 0 < blocks <= depth else ()
+    elif isinstance(blocks, Sequence) and all(
+        isinstance(i, int) and -depth <= i < depth for i in blocks
+    ):
+        chosen = tuple({i % depth for i in blocks})
+    if not chosen:
+        raise ConfigError(
+            f"temporal.blocks={blocks!r} selects none of the tower's {depth} blocks; use 'all', "
+            "'last-k', 'every-k', "
+            f'k or indices, with k from 1 to {depth}'
+        )
+    return tuple(sorted(chosen))

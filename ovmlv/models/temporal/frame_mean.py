@@ -1,0 +1,28 @@
+"""No temporal modelling: the mean of the frames."""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class FrameMean(BaseModule):
+    """Mean of the frame embeddings, as in ViFi-CLIP (Rasheed et al., CVPR 2023). Nothing to learn.
+
+    Args:
+        embed_dim: Given by the backbone, like ``num_frames``; not used.
+        num_frames: Not used.
+        init_cfg: See mmengine's ``BaseModule``.
+    """
+
+    level = 'frame'
+
+    def __init__(self, embed_dim: int, num_frames: int, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Pool ``(B, T, E) -> (B, E)``."""
+        return frames.mean(1)

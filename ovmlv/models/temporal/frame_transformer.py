@@ -1,0 +1,75 @@
+"""A transformer over the frames' embeddings."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.temporal.positions import resample_positions, sinusoidal_positions
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class FrameTransformer(BaseModule):
+    """Mean over frames of ``z + g * Transformer(z + pos)``, after ActionCLIP (Wang et al., 2021;
+    its "Transf" head).
+
+    ActionCLIP has no gate (it is 1); here it starts at 0, so that the embedding starts at the mean
+    of CLIP's.
+
+    Args:
+        embed_dim: Given by the backbone, like ``num_frames``.
+        num_frames: Given by the backbone; another number of frames works at any time.
+        num_layers: Layers; ActionCLIP has 6.
+        num_heads: Heads; None is one for each 64 channels.
+        mlp_ratio: Width of a layer's MLP over the embedding's.
+        gate_init: Start of the gate.
+        position_scale: Root mean square of the sinusoids that the learnable positions start from.
+        dropout: Dropout inside the layers.
+        init_cfg: See mmengine's ``BaseModule``.
+    """
+
+    level = 'frame'
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_frames: int,
+        num_layers: int = 2,
+        num_heads: int | None = None,
+        mlp_ratio: float = 4.0,
+        gate_init: float = 0.0,
+        position_scale: float = 0.5,
+        dropout: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        heads = num_heads or max(1, embed_dim // 64)
+        if embed_dim % heads:
+            raise ConfigError(
+                f'temporal.num_heads={heads} does not divide the embedding of {embed_dim}; choose '
+                'a divisor'
+            )
+        # CLIP's frame embeddings have a norm of about 10 and differ little between frames.
+        self.norm = nn.LayerNorm(embed_dim)
+        self.positions = nn.Parameter(sinusoidal_positions(num_frames, embed_dim, position_scale))
+        layer = nn.TransformerEncoderLayer(
+            embed_dim,
+            heads,
+            round(mlp_ratio * embed_dim),
+            dropout,
+            'gelu',
+            batch_first=True,
+            norm_first=True,
+        )
+        self.layers = nn.TransformerEncoder(
+            layer, num_layers, nn.LayerNorm(embed_dim), enable_nested_tensor=False
+        )
+        self.gate = nn.Parameter(torch.tensor(float(gate_init)))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Pool ``(B, T, E) -> (B, E)``."""
+        y = self.norm(frames) + resample_positions(self.positions, frames.shape[1])
+        return (frames + self.gate * self.layers(y)).mean(1)

@@ -1,0 +1,130 @@
+"""Attention across frames, beside the spatial attention of CLIP's blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
+from ovmlv.models.temporal.block_parts import BlockParts
+from ovmlv.models.temporal.positions import resample_positions, sinusoidal_positions
+from ovmlv.registry import MODELS
+
+
+@MODELS.register_module()
+class ParallelTemporalAttention(BaseBlockTemporal):
+    """``x = x + MSA_s(LN x) + g * MSA_t(LN_t x + pos_t)``, then the block's MLP (Gupta et al., ECCV
+    2024).
+
+    Each token position, the class token's included, attends over the T frames at that position.
+    At ``gate_init=0`` the tower is CLIP itself at initialisation; the gate alone then has a
+    gradient in the first step, the branch behind it from the second. A small gate (0.1) starts both
+    at once.
+
+    Args:
+        width: Given by the backbone, like the next three.
+        depth: See `BaseBlockTemporal`.
+        num_frames: See `BaseBlockTemporal`.
+        has_class_token: See `BaseBlockTemporal`.
+        blocks: See `BaseBlockTemporal`.
+        width_ratio: Width inside the branch over the tower's.
+        num_heads: Heads of the branch; None is one for each 64 channels.
+        gate: One gate for a block, or one for each channel.
+        gate_init: Start of the gate.
+        position_scale: Root mean square of the sinusoids that the learnable positions start from;
+            tokens have about 1.
+        dropout: Dropout of the attention weights.
+        init_cfg: See mmengine's ``BaseModule``.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        num_frames: int,
+        has_class_token: bool = True,
+        blocks: str | int | Sequence[int] = 'last-4',
+        width_ratio: float = 1.0,
+        num_heads: int | None = None,
+        gate: Literal['scalar', 'channel'] = 'scalar',
+        gate_init: float = 0.0,
+        position_scale: float = 0.5,
+        dropout: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(width, depth, num_frames, has_class_token, blocks, init_cfg)
+        if gate not in ('scalar', 'channel'):
+            raise ConfigError(f"temporal.gate={gate!r} is unknown; use 'scalar' or 'channel'")
+        inner = round(width * width_ratio)
+        heads = num_heads or max(1, inner // 64)
+        if inner < 1 or inner % heads:
+            raise ConfigError(
+                f'temporal.width_ratio={width_ratio} makes {inner} of {width} channels, which '
+                f'{heads} heads do not divide; '
+                'change width_ratio or num_heads'
+            )
+        self.branches = nn.ModuleDict(
+            {
+                str(i): _TemporalBranch(
+                    width,
+                    inner,
+                    heads,
+                    num_frames,
+                    width if gate == 'channel' else 1,
+                    gate_init,
+                    position_scale,
+                    dropout,
+                )
+                for i in self.blocks
+            }
+        )
+
+    def forward(self, x: Tensor, num_frames: int, index: int, parts: BlockParts) -> Tensor:
+        """Run block ``index`` on ``(B * T, N, D)`` with the branch beside its attention."""
+        x = x + parts.attend(x) + self.branches[str(index)](x, num_frames)
+        return x + parts.feed_forward(x)
+
+
+class _TemporalBranch(nn.Module):
+    """``g * MSA_t(LN_t x + pos_t)`` of one block."""
+
+    def __init__(
+        self,
+        width: int,
+        inner: int,
+        num_heads: int,
+        num_frames: int,
+        num_gates: int,
+        gate_init: float,
+        position_scale: float,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.norm = nn.LayerNorm(width)
+        self.positions = nn.Parameter(sinusoidal_positions(num_frames, width, position_scale))
+        self.qkv = nn.Linear(width, 3 * inner)
+        self.proj = nn.Linear(inner, width)
+        self.gate = nn.Parameter(torch.full((num_gates,), float(gate_init)))
+        for layer in (self.qkv, self.proj):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
+        """Attend across frames: ``(B * T, N, D) -> (B * T, N, D)``."""
+        y = self.norm(x).unflatten(0, (-1, num_frames))
+        positions = resample_positions(self.positions, num_frames)
+        y = y + positions[:, None].to(y.dtype)
+        qkv = self.qkv(y).unflatten(-1, (3, self.num_heads, -1))  # B T N 3 h d
+        q, k, v = qkv.permute(3, 0, 2, 4, 1, 5).flatten(1, 2)  # 3 of (B * N) h T d
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        num_tokens = x.shape[1]
+        y = y.unflatten(0, (-1, num_tokens)).permute(0, 3, 1, 2, 4).flatten(3)  # B T N inner
+        return self.gate * self.proj(y).flatten(0, 1)
