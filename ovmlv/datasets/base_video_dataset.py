@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os.path as osp
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -218,15 +219,19 @@ class BaseVideoDataset(BaseDataset):
                 self._frame_shape = np.asarray(frames['imgs'][0]).shape[:2]
             return frames, done
         except READ_ERRORS as error:
-            reason, cause = describe(error), error
+            reason = describe(error)
+            # The traceback must not keep decord's reader: one that is alive when workers are forked
+            # makes them abort, for its threads do not exist there.
+            data.pop('video_reader', None)
+            traceback.clear_frames(error.__traceback__)
         self._note_failure(idx, filename, reason)
         if self.on_error == 'raise':
             raise DataError(
                 f'{filename} cannot be read ({reason}); repair or remove it, or set '
                 "on_error='replace'"
-            ) from cause
+            )
         if self.on_error == 'replace':
-            raise UnreadableVideoError(f'{filename} ({reason})') from cause
+            raise UnreadableVideoError(f'{filename} ({reason})')
         # A fresh dict: the transforms may have changed the first one before they failed.
         frames, done = black_frames(transforms, self.get_data_info(idx), self._black_shape(idx))
         frames.update(broken=True, broken_reason=reason)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -29,7 +30,23 @@ def videos(tmp_path_factory) -> Path:
     make_video(root / 'short.mp4', num_frames=3)
     (root / 'empty.mp4').write_bytes(b'')
     (root / 'cut.mp4').write_bytes((root / 'a.mp4').read_bytes()[:400])
+    write_truncated(root / 'stops.mp4')
     return root
+
+
+def write_truncated(path: Path) -> None:
+    """An mp4 with its index in front, cut in the middle: it opens, and decoding fails later."""
+    whole = path.with_suffix('.whole.mp4')
+    frames = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), dtype=np.uint8)
+    with av.open(str(whole), 'w', options={'movflags': 'faststart'}) as container:
+        stream = container.add_stream('libx264', rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, 'yuv420p'
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
+        container.mux(stream.encode())
+    data = whole.read_bytes()
+    path.write_bytes(data[: len(data) // 3])
+    whole.unlink()
 
 
 @pytest.fixture(scope='session')

@@ -1,8 +1,10 @@
 """Unreadable videos: replaced in training, reported in testing, counted across workers."""
 
+import gc
 import json
 import logging
 
+import decord
 import numpy as np
 import pytest
 import torch
@@ -101,6 +103,24 @@ def test_workers_count_together(build, test_mode):
         # A random replacement may itself be a bad one and be noted before its turn.
         assert dataset.num_broken == 6
         assert not any(s.broken for s in seen)
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_failures_leave_no_reader_behind(build, test_mode):
+    """A reader of decord that is still alive when workers are forked aborts them."""
+    np.random.seed(0)
+    dataset = build(names=('stops.mp4', *GOOD), test_mode=test_mode, max_refetch=50)
+    gc.collect()
+    gc.disable()  # a cycle through the traceback would be such a reader
+    try:
+        sample = dataset[0]['data_samples']
+        readers = [o for o in gc.get_objects() if isinstance(o, decord.VideoReader)]
+    finally:
+        gc.enable()
+    assert sample.broken == test_mode and dataset.num_broken == 1
+    assert not readers
+    loader = DataLoader(dataset, batch_size=1, num_workers=2, collate_fn=pseudo_collate)
+    assert len([batch for batch in loader]) == 4
 
 
 def test_black_frames_have_the_size_of_the_other_videos(build, pipeline):
