@@ -1,0 +1,230 @@
+"""What the command-line tools share: reading configs, their changes by flags, errors, strictness.
+
+Precedence, the same in every tool: a flag of its own (``--work-dir``, ``--seed``, ...) wins over
+``--cfg-options``, which wins over the config file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dis
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ovmlv.compat import apply
+from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
+
+apply()
+
+import torch  # noqa: E402
+from mmengine.config import Config, DictAction  # noqa: E402
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+class CfgOptions(DictAction):
+    """``--cfg-options a.b=1 c=[1,2]``, with a usage message for what is not ``key=value``."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for value in values:
+            if '=' not in value.lstrip('='):
+                parser.error(f'{option_string}: "{value}" is not of the form key=value')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that train.py and test.py have in common."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (work_dirs/<config>)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        help='changes of the config: key=value, nested as a.b.c=value, lists as key="[a,b]"; '
+        'flags of their own win over these',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    # torch.distributed.launch passes one spelling or the other by version; torchrun neither.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--debug', action='store_true', help='show the traceback of errors (or set OVMLV_DEBUG=1)'
+    )
+
+
+def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and merge ``--cfg-options`` into it.
+
+    Raises:
+        FileNotFoundError: The file or a base of it does not exist.
+        ConfigError: It is no config, or an option points into something that is no dict.
+    """
+    file = Path(path)
+    if not file.is_file():
+        near = [str(p) for p in file.parent.glob('*.py')] if file.parent.is_dir() else []
+        near = get_close_matches(str(file), near, 1)
+        hint = f'did you mean {near[0]}?' if near else 'give the path of a .py, .yml or .json file'
+        raise FileNotFoundError(f'there is no config {path}; {hint}')
+    try:
+        cfg = Config.fromfile(path)
+    except (SyntaxError, OSError, ImportError, ValueError, TypeError, NameError, KeyError) as error:
+        raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
+    if options:
+        try:
+            cfg.merge_from_dict(dict(options))
+        except (KeyError, TypeError, AssertionError, AttributeError, IndexError) as error:
+            raise ConfigError(
+                f'--cfg-options {" ".join(options)} do not fit {path}: {one_line(error)}'
+            ) from error
+    if cfg.get('default_scope') is None:
+        cfg.default_scope = 'ovmlv'
+    return cfg
+
+
+def apply_common_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Merge the flags of :func:`add_common_arguments` into the config."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+
+
+def refuse_mistakes(cfg: Config, path: str) -> None:
+    """Raise a :class:`ConfigError` naming the first mistake that can be seen without building."""
+    from ovmlv.utils.config_check import check_config
+
+    mistakes = check_config(cfg)
+    if mistakes:
+        more = f' (and {len(mistakes) - 1} more)' if len(mistakes) > 1 else ''
+        raise ConfigError(
+            f'{mistakes[0]}{more}; for all: '
+            f'python tools/analysis_tools/print_config.py {path} --check'
+        )
+
+
+def find_checkpoint(work_dir: str) -> str | None:
+    """The checkpoint that ``last_checkpoint`` of a work folder names, even if the folder moved."""
+    note = Path(work_dir) / 'last_checkpoint'
+    if not note.is_file():
+        return None
+    saved = Path(note.read_text().strip())
+    for candidate in (saved, note.parent / saved.name):
+        if candidate.exists():
+            return str(candidate)
+    raise FileNotFoundError(f'{note} names {saved}, which is gone; give --resume a checkpoint')
+
+
+def require_checkpoint(path: str) -> None:
+    """Raise unless ``path`` is a file or an address that mmengine can read."""
+    if '://' not in path and not Path(path).is_file():
+        found = sorted(str(p) for p in Path(path).parent.glob('*.pth'))
+        hint = f'there are {", ".join(found[-3:])}' if found else 'train first, or give another'
+        raise FileNotFoundError(f'there is no checkpoint {path}; {hint}')
+
+
+def checkpoint_seed(path: str) -> int | None:
+    """The seed of the run that wrote a checkpoint, so that a resumed run orders samples alike."""
+    if '://' in path:
+        return None
+    try:
+        saved = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+    except Exception as error:
+        raise CheckpointError(
+            f'{path} cannot be read as a checkpoint ({one_line(error)}); it may be cut short: '
+            'resume from an earlier one with --resume PATH'
+        ) from error
+    return saved.get('meta', {}).get('seed') if isinstance(saved, dict) else None
+
+
+def load_strictly(runner: Any) -> None:
+    """Make a runner refuse checkpoints of another model, where mmengine only warns."""
+    original = runner.load_checkpoint
+
+    @functools.wraps(original)
+    def load(filename: str, *args: Any, **kwargs: Any) -> dict:
+        kwargs['strict'] = True
+        try:
+            return original(filename, *args, **kwargs)
+        except OvmlvError:
+            raise
+        except RuntimeError as error:
+            raise CheckpointError(
+                f'{filename} does not fit the model of the config: {_mismatch(str(error))}'
+            ) from error
+
+    runner.load_checkpoint = load
+
+
+def _mismatch(text: str) -> str:
+    """mmengine's report of a failed loading, cut to one line and three keys a kind."""
+    lines = [' '.join(line.split()) for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith('The model and loaded state dict')]
+    short = []
+    for line in lines[:3]:
+        head, colon, tail = line.partition(': ')
+        keys = tail.split(', ')
+        more = f' and {len(keys) - 3} more' if len(keys) > 3 else ''
+        short.append(f'{head}{colon}{", ".join(keys[:3])}{more}')
+    if len(lines) > 3:
+        short.append(f'{len(lines) - 3} more lines')
+    return '; '.join(short)
+
+
+def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
+    """Run a tool's ``main``; a user's mistake becomes one line on stderr and exit status 2.
+
+    Args:
+        main: Takes the parsed arguments and returns an exit status or None.
+        args: Parsed arguments; ``args.debug`` or ``OVMLV_DEBUG=1`` lets tracebacks through.
+    """
+    try:
+        return main(args) or 0
+    except Exception as error:
+        debug = getattr(args, 'debug', False) or os.environ.get('OVMLV_DEBUG', '0') not in ('', '0')
+        if debug or not is_user_error(error):
+            raise
+        rank = os.environ.get('RANK')
+        prefix = 'error' if rank in (None, '0') else f'[rank {rank}] error'
+        print(f'{prefix}: {one_line(error)}', file=sys.stderr, flush=True)
+        return 2
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def is_user_error(error: BaseException) -> bool:
+    """Whether an error was raised on purpose for the user, rather than by a fault in the code.
+
+    That is: an :class:`~ovmlv.errors.OvmlvError`, a missing file, or a plain ValueError, TypeError
+    or KeyError from a ``raise`` statement in ovmlv itself.
+    """
+    if isinstance(error, (OvmlvError, FileNotFoundError)):
+        return True
+    if not isinstance(error, (ValueError, TypeError, KeyError)) or error.__traceback__ is None:
+        return False
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get('__name__', '')
+    code = trace.tb_frame.f_code.co_code
+    raised = code[trace.tb_lasti] == dis.opmap['RAISE_VARARGS']
+    return raised and module.split('.')[0] == 'ovmlv'
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, without the quotes of KeyError and worker tracebacks."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        text = f'{error.filename}: {error.strerror or "no such file"}'
+    elif isinstance(error, KeyError) and len(error.args) == 1:
+        text = str(error.args[0])
+    else:
+        text = str(error)
+    if 'Original Traceback' in text:  # a worker of a DataLoader: the cause is its last line
+        text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.strip().splitlines()[-1])
+    return ' '.join(text.split()) or type(error).__name__

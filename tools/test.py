@@ -1,0 +1,85 @@
+"""Test a model.
+
+    python tools/test.py CONFIG [CHECKPOINT] [--out METRICS.json] [--dump PREDICTIONS.pkl]
+
+Without a checkpoint, the model is tested as the config initialises it: with pretrained parts that
+is its zero-shot result. A checkpoint of another model is refused. A flag of its own wins over
+--cfg-options, which wins over the config file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ovmlv.utils.cli import (
+    add_common_arguments,
+    apply_common_arguments,
+    load_config,
+    load_strictly,
+    refuse_mistakes,
+    require_checkpoint,
+    run_tool,
+)
+
+from mmengine.config import Config  # isort: skip  # after ovmlv's repairs
+from mmengine.dist import is_main_process  # isort: skip
+from mmengine.registry import RUNNERS  # isort: skip
+
+from ovmlv.errors import ConfigError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
+    add_common_arguments(parser)
+    parser.add_argument('--dump', help='write every prediction to this .pkl file')
+    parser.add_argument('--out', help='write the metrics to this .json file')
+    return parser.parse_args(argv)
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Let the flags change the config."""
+    apply_common_arguments(cfg, args)
+    cfg.resume = False
+    cfg.load_from = args.checkpoint
+    if args.checkpoint is not None:
+        require_checkpoint(args.checkpoint)
+    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        if cfg.get(key) is None:
+            raise ConfigError(f'{args.config} has no {key}; add it to test with this config')
+    if args.out is not None and not args.out.endswith('.json'):
+        raise ConfigError(f'--out {args.out}: the metrics go into a .json file; name one')
+    if args.dump is not None:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise ConfigError(f'--dump {args.dump}: predictions go into a .pkl file; name one')
+        metrics = cfg.test_evaluator
+        metrics = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+        cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=args.dump)]
+
+
+def main(args: argparse.Namespace) -> None:
+    cfg = load_config(args.config, args.cfg_options)
+    merge_args(cfg, args)
+    refuse_mistakes(cfg, args.config)
+
+    from mmengine.runner import Runner
+
+    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    load_strictly(runner)
+    metrics = runner.test()
+    if args.out is not None and is_main_process():
+        # Figures arrive as Python or numpy numbers; `float` serves both.
+        text = json.dumps(metrics, indent=2, default=float)
+        out = Path(args.out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))
