@@ -57,6 +57,8 @@ def test_validation_of_a_folder_with_broken_videos(tmp_path, videos, pipeline, n
             found = runner.val()
         text = next((tmp_path / 'work').glob('*/*.log')).read_text()
     finally:
+        # Left to the garbage collector, persistent workers are waited for (5 s each).
+        runner.val_dataloader._iterator = None
         for handler in runner.logger.handlers:
             if isinstance(handler, logging.FileHandler):
                 handler.close()

@@ -114,7 +114,7 @@ def test_failures_leave_no_reader_behind(build, test_mode):
     gc.disable()  # a cycle through the traceback would be such a reader
     try:
         sample = dataset[0]['data_samples']
-        readers = [o for o in gc.get_objects() if isinstance(o, decord.VideoReader)]
+        readers = [o for o in gc.get_objects() if type(o) is decord.VideoReader]
     finally:
         gc.enable()
     assert sample.broken == test_mode and dataset.num_broken == 1
