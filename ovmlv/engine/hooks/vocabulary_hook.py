@@ -18,9 +18,10 @@ from ovmlv.registry import HOOKS
 class VocabularyHook(Hook):
     """Sets the vocabulary of the model from the data set before training, validation and testing.
 
-    A config thus cannot disagree with its data about the number of classes or their order, and a test set
-    may have other labels than the training set. Works through wrappers of models (DDP, averaged models)
-    and of data sets (``ConcatDataset``, ``RepeatDataset``, ``torch.utils.data.Subset`` ...).
+    A config thus cannot disagree with its data about the number of classes or their order, and a
+    test set may have other labels than the training set. Works through wrappers of models (DDP,
+    averaged models) and of data sets (``ConcatDataset``, ``RepeatDataset``,
+    ``torch.utils.data.Subset`` ...).
     """
 
     # Before hooks that use the model at the same point.
@@ -65,7 +66,7 @@ class VocabularyHook(Hook):
 
 
 def dataset_vocabulary(dataset: Any) -> dict:
-    """``classes``, and ``label_prior`` where there is one, of a data set or a wrapper of data sets."""
+    """``classes``, and ``label_prior`` if known, of a data set or a wrapper of data sets."""
     while True:
         if hasattr(dataset, 'full_init'):
             dataset.full_init()  # a lazy data set does not know its classes before
@@ -75,8 +76,10 @@ def dataset_vocabulary(dataset: Any) -> dict:
         if isinstance(metainfo, Mapping) and metainfo.get('classes'):
             return {key: metainfo[key] for key in ('classes', 'label_prior') if key in metainfo}
         if not hasattr(dataset, 'dataset'):
-            raise VocabularyError(f"VocabularyHook: {type(dataset).__name__} has no metainfo['classes']; use a data set "
-                                  'with class names, or give its config metainfo=dict(classes=[...])')
+            raise VocabularyError(
+                f"VocabularyHook: {type(dataset).__name__} has no metainfo['classes']; use a data "
+                'set with class names, or give its config metainfo=dict(classes=[...])'
+            )
         dataset = dataset.dataset
 
 
@@ -86,13 +89,20 @@ def _joint_vocabulary(datasets: Sequence[Any]) -> dict:
     classes = list(parts[0]['classes'])
     for i, part in enumerate(parts):
         if list(part['classes']) != classes:
-            raise VocabularyError(f'VocabularyHook: data set {i} of the concatenation has other classes '
-                                  f'({len(part["classes"])}) than the first ({len(classes)}); give all the same classes=')
+            raise VocabularyError(
+                f'VocabularyHook: data set {i} of the concatenation has other classes '
+                f'({len(part["classes"])}) than the first ({len(classes)}); give all the same '
+                'classes='
+            )
     if not all('label_prior' in part for part in parts):
         return {'classes': classes}
     prior = []
     for column in zip(*(part['label_prior'] for part in parts), strict=True):
-        known = [(float(p), len(d)) for p, d in zip(column, datasets, strict=True) if not math.isnan(float(p))]
+        known = [
+            (float(p), len(d))
+            for p, d in zip(column, datasets, strict=True)
+            if not math.isnan(float(p))
+        ]
         total = sum(n for _, n in known)
         prior.append(sum(p * n for p, n in known) / total if total else math.nan)
     return {'classes': classes, 'label_prior': prior}
@@ -103,7 +113,9 @@ def _recognizer(model: nn.Module) -> nn.Module:
     inner = model
     while not hasattr(inner, 'set_vocabulary'):
         if not isinstance(getattr(inner, 'module', None), nn.Module):
-            raise ConfigError(f'VocabularyHook: {type(inner).__name__} has no set_vocabulary; use an OpenVocabRecognizer, or '
-                              'remove the hook')
+            raise ConfigError(
+                f'VocabularyHook: {type(inner).__name__} has no set_vocabulary; use an '
+                'OpenVocabRecognizer, or remove the hook'
+            )
         inner = inner.module
     return inner

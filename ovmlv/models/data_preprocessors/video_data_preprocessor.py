@@ -20,8 +20,8 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Mean of each channel in [0, 1]; None takes that of the backbone's CLIP weights.
         std: The same for the standard deviation.
-        float_range: What floating-point inputs hold: ``unit`` ([0, 1]), ``byte`` ([0, 255], as after
-            mmaction2's ``ColorJitter``) or ``normalized`` (nothing is left to do).
+        float_range: What floating-point inputs hold: ``unit`` ([0, 1]), ``byte`` ([0, 255], as
+            after mmaction2's ``ColorJitter``) or ``normalized`` (nothing is left to do).
         non_blocking: See mmengine's ``BaseDataPreprocessor``.
     """
 
@@ -34,10 +34,14 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking)
         if (mean is None) != (std is None):
-            raise ConfigError(f'VideoDataPreprocessor: mean={mean} and std={std}; give both or neither')
+            raise ConfigError(
+                f'VideoDataPreprocessor: mean={mean} and std={std}; give both or neither'
+            )
         if float_range not in ('unit', 'byte', 'normalized'):
-            raise ConfigError(f"VideoDataPreprocessor: float_range={float_range!r} is not one of 'unit', 'byte', "
-                              "'normalized'")
+            raise ConfigError(
+                f"VideoDataPreprocessor: float_range={float_range!r} is not one of 'unit', 'byte', "
+                "'normalized'"
+            )
         self.float_range = float_range
         self.register_buffer('mean', None, persistent=False)
         self.register_buffer('std', None, persistent=False)
@@ -51,11 +55,21 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
 
     def set_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Set mean and standard deviation of each channel, in [0, 1]."""
-        if len(mean) != len(std) or not all(0 <= m <= 1 for m in mean) or not all(0 < s <= 1 for s in std):
-            raise ConfigError(f'VideoDataPreprocessor: mean={list(mean)} and std={list(std)} must be one value per '
-                              'channel, for pixels in [0, 1]; divide values for [0, 255] by 255')
+        if (
+            len(mean) != len(std)
+            or not all(0 <= m <= 1 for m in mean)
+            or not all(0 < s <= 1 for s in std)
+        ):
+            raise ConfigError(
+                f'VideoDataPreprocessor: mean={list(mean)} and std={list(std)} must be one value '
+                'per channel, for pixels in [0, 1]; divide values for [0, 255] by 255'
+            )
         for name, value in (('mean', mean), ('std', std)):
-            setattr(self, name, torch.tensor(value, dtype=torch.float32, device=self.device).view(-1, 1, 1, 1))
+            setattr(
+                self,
+                name,
+                torch.tensor(value, dtype=torch.float32, device=self.device).view(-1, 1, 1, 1),
+            )
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Stack and normalise a batch.
@@ -69,8 +83,10 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
             ``inputs`` float32 ``(B, M, C, T, H, W)`` and ``data_samples``.
         """
         if not isinstance(data, dict) or 'inputs' not in data:
-            raise DataError("VideoDataPreprocessor: a batch must be a dict with 'inputs'; let the pipeline end with "
-                            'PackMultilabelInputs')
+            raise DataError(
+                "VideoDataPreprocessor: a batch must be a dict with 'inputs'; let the pipeline end "
+                'with PackMultilabelInputs'
+            )
         data = self.cast_data(data)
         inputs = self.normalize(stack_videos(data['inputs'], data.get('data_samples')))
         return dict(data, inputs=inputs, data_samples=data.get('data_samples'))
@@ -86,32 +102,47 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         elif inputs.dtype == torch.uint8:
             inputs = inputs.float().div_(255)
         else:
-            raise DataError(f'VideoDataPreprocessor: inputs are {inputs.dtype}; use uint8 or floating-point pixels')
+            raise DataError(
+                f'VideoDataPreprocessor: inputs are {inputs.dtype}; use uint8 or floating-point '
+                'pixels'
+            )
         if self.mean is None:
-            raise ConfigError('VideoDataPreprocessor: mean and std are not set; give them, or use it in an '
-                              'OpenVocabRecognizer, which takes them from its backbone')
+            raise ConfigError(
+                'VideoDataPreprocessor: mean and std are not set; give them, or use it in an '
+                'OpenVocabRecognizer, which takes them from its backbone'
+            )
         if inputs.ndim < 4 or inputs.shape[-4] != len(self.mean):
-            raise DataError(f'VideoDataPreprocessor: inputs {tuple(inputs.shape)} must end in ({len(self.mean)} channels, '
-                            "frames, height, width); use mmaction.FormatShape(input_format='NCTHW')")
+            raise DataError(
+                f'VideoDataPreprocessor: inputs {tuple(inputs.shape)} must end in '
+                f'({len(self.mean)} channels, frames, height, width); use '
+                "mmaction.FormatShape(input_format='NCTHW')"
+            )
         return (inputs - self.mean) / self.std
 
 
-def stack_videos(inputs: Tensor | Sequence[Tensor], data_samples: Sequence[Any] | None = None) -> Tensor:
+def stack_videos(
+    inputs: Tensor | Sequence[Tensor], data_samples: Sequence[Any] | None = None
+) -> Tensor:
     """Stack videos to ``(B, M, C, T, H, W)``; a video without a dimension for views is one view."""
     if not isinstance(inputs, Tensor):
         if not len(inputs):
             raise DataError('VideoDataPreprocessor: the batch is empty')
         for i, video in enumerate(inputs):
             if video.shape != inputs[0].shape:
-                raise DataError(f'VideoDataPreprocessor: {_name(data_samples, i)} has shape {tuple(video.shape)} but '
-                                f'{_name(data_samples, 0)} has {tuple(inputs[0].shape)}; resize and crop all videos alike '
-                                'in the pipeline')
+                raise DataError(
+                    f'VideoDataPreprocessor: {_name(data_samples, i)} has shape '
+                    f'{tuple(video.shape)} but '
+                    f'{_name(data_samples, 0)} has {tuple(inputs[0].shape)}; resize and crop all '
+                    'videos alike in the pipeline'
+                )
         inputs = torch.stack(list(inputs))
     if inputs.ndim == 5:
         inputs = inputs[:, None]
     if inputs.ndim != 6:
-        raise DataError(f'VideoDataPreprocessor: a batch has shape {tuple(inputs.shape)}, not (videos, views, channels, '
-                        "frames, height, width); use mmaction.FormatShape(input_format='NCTHW')")
+        raise DataError(
+            f'VideoDataPreprocessor: a batch has shape {tuple(inputs.shape)}, not (videos, views, '
+            "channels, frames, height, width); use mmaction.FormatShape(input_format='NCTHW')"
+        )
     return inputs
 
 

@@ -7,5 +7,9 @@ from .regularized_multilabel_loss import RegularizedMultilabelLoss
 from .two_way_loss import TwoWayLoss
 
 __all__ = [
-    'AsymmetricLoss', 'MultilabelBCELoss', 'MultilabelFocalLoss', 'RegularizedMultilabelLoss', 'TwoWayLoss'
+    'AsymmetricLoss',
+    'MultilabelBCELoss',
+    'MultilabelFocalLoss',
+    'RegularizedMultilabelLoss',
+    'TwoWayLoss',
 ]

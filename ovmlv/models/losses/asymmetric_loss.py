@@ -16,7 +16,8 @@ from .elementwise_loss import ElementwiseLoss
 
 @MODELS.register_module()
 class AsymmetricLoss(ElementwiseLoss):
-    """Asymmetric loss of Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021, eq. 4-7.
+    """Asymmetric loss of Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV
+    2021, eq. 4-7.
 
     ``L+ = (1 - p)^gamma_pos * -log p`` and ``L- = p_m^gamma_neg * -log(1 - p_m)`` with the shifted
     probability ``p_m = max(p - clip, 0)``: easy negatives count less, very easy ones not at all.
@@ -26,7 +27,8 @@ class AsymmetricLoss(ElementwiseLoss):
         gamma_pos: Focusing exponent of positives.
         clip: Probability below which a negative costs nothing.
         detach_focus: No gradient through the focusing factors (the authors' training setting).
-        **kwargs: See :class:`ElementwiseLoss`. The authors use a sum: ``reduction='sum_per_sample'``.
+        **kwargs: See :class:`ElementwiseLoss`. The authors use a sum:
+            ``reduction='sum_per_sample'``.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class AsymmetricLoss(ElementwiseLoss):
     ) -> None:
         super().__init__(**kwargs)
         if gamma_neg < 0 or gamma_pos < 0 or not 0 <= clip < 1:
-            raise ConfigError(f'AsymmetricLoss: gamma_neg={gamma_neg} and gamma_pos={gamma_pos} must not be negative, '
-                              f'and clip={clip} must lie in [0, 1)')
+            raise ConfigError(
+                f'AsymmetricLoss: gamma_neg={gamma_neg} and gamma_pos={gamma_pos} must not be '
+                f'negative, and clip={clip} must lie in [0, 1)'
+            )
         self.gamma_neg, self.gamma_pos, self.clip = gamma_neg, gamma_pos, clip
         self.detach_focus = detach_focus
 

@@ -17,7 +17,8 @@ def embedding_distance(embeddings: Tensor, reference: Tensor, kind: str) -> Tens
     Args:
         embeddings: ``(N, E)``; brought to unit length.
         reference: ``(N, E)``; brought to unit length, no gradient.
-        kind: ``cosine`` is ``1 - u.v``; ``l2`` is ``|u - v|^2`` (twice that); ``l1`` is ``sum |u - v|``.
+        kind: ``cosine`` is ``1 - u.v``; ``l2`` is ``|u - v|^2`` (twice that); ``l1`` is ``sum |u -
+            v|``.
 
     Returns:
         A scalar.
@@ -42,9 +43,9 @@ def similarity_distance(
         video: ``(B, E)``; brought to unit length.
         video_ref: ``(B, E)`` of the frozen model; no gradient.
         vocab: ``(R, E)`` label embeddings of the frozen model; no gradient.
-        kind: ``kl``: Kullback-Leibler divergence of the softmax of ``similarity / temperature`` over the
-            vocabulary from the frozen model's, mean over videos; ``mse``: mean squared difference of
-            ``similarity / temperature``.
+        kind: ``kl``: Kullback-Leibler divergence of the softmax of ``similarity / temperature``
+            over the vocabulary from the frozen model's, mean over videos; ``mse``: mean squared
+            difference of ``similarity / temperature``.
         temperature: Softmax temperature; CLIP's own is 0.01.
 
     Returns:
@@ -55,7 +56,8 @@ def similarity_distance(
     teacher = F.normalize(_at_least_float32(video_ref.detach()), dim=-1) @ vocab.T / temperature
     if kind == 'kl':
         return F.kl_div(
-            student.log_softmax(-1), teacher.log_softmax(-1), reduction='batchmean', log_target=True)
+            student.log_softmax(-1), teacher.log_softmax(-1), reduction='batchmean', log_target=True
+        )
     if kind == 'mse':
         return (student - teacher).square().mean()
     raise ConfigError(f'similarity={kind!r} is not one of {", ".join(SIMILARITIES)}')

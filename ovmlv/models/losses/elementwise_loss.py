@@ -1,4 +1,4 @@
-"""What losses that are a sum over (video, label) pairs share: unknown labels, weights, reduction."""
+"""Losses that are a sum over (video, label) pairs: unknown labels, weights, reduction."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ REDUCTIONS = ('mean', 'sum_per_sample', 'none')
 class ElementwiseLoss(nn.Module):
     """Base of losses with one term for each video and label.
 
-    A subclass gives, for every logit, the cost of a positive and of a negative; a target ``y`` in [0, 1]
-    mixes the two, a negative target is unknown: it costs nothing and its gradient is exactly zero.
+    A subclass gives, for every logit, the cost of a positive and of a negative; a target ``y`` in
+    [0, 1] mixes the two, a negative target is unknown: it costs nothing and its gradient is exactly
+    zero.
 
     Args:
-        reduction: ``mean`` over the known entries (of all processes in distributed training, so that
-            it equals one process on the whole batch), ``sum_per_sample`` (sum over the known labels of
-            a sample, mean over samples) or ``none``.
+        reduction: ``mean`` over the known entries (of all processes in distributed training, so
+            that it equals one process on the whole batch), ``sum_per_sample`` (sum over the known
+            labels of a sample, mean over samples) or ``none``.
         class_weight: Factor of each label's terms, ``(C,)``.
         pos_weight: Factor of the positives' costs: one number, or ``(C,)``.
     """
@@ -36,7 +37,10 @@ class ElementwiseLoss(nn.Module):
     ) -> None:
         super().__init__()
         if reduction not in REDUCTIONS:
-            raise ConfigError(f'{type(self).__name__}: reduction={reduction!r} is not one of {", ".join(REDUCTIONS)}')
+            raise ConfigError(
+                f'{type(self).__name__}: reduction={reduction!r} is not one of '
+                f'{", ".join(REDUCTIONS)}'
+            )
         self.reduction = reduction
         # Settings, not state: a config may change them for a checkpoint that exists.
         for name, value in (('class_weight', class_weight), ('pos_weight', pos_weight)):
@@ -59,8 +63,8 @@ class ElementwiseLoss(nn.Module):
         Args:
             logits: ``(B, C)``.
             targets: ``(B, C)`` of {1, 0, -1 = unknown}, or soft ones in [0, 1].
-            columns: ``(C,)``, where each column stands in the whole vocabulary, if the columns are a
-                subset of it (needed for weights per class).
+            columns: ``(C,)``, where each column stands in the whole vocabulary, if the columns are
+                a subset of it (needed for weights per class).
             column_weight: ``(C,)``, how many labels of the vocabulary a column of a random subset
                 stands for; it enters the mean's denominator as well.
 
@@ -92,20 +96,25 @@ class ElementwiseLoss(nn.Module):
         if columns is not None:
             return weight[columns]
         if len(weight) != logits.shape[1]:
-            raise ConfigError(f'{type(self).__name__}: {name} has {len(weight)} values but there are '
-                              f'{logits.shape[1]} labels; give one value per label')
+            raise ConfigError(
+                f'{type(self).__name__}: {name} has {len(weight)} values but there are '
+                f'{logits.shape[1]} labels; give one value per label'
+            )
         return weight
 
 
 def prepare(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Check shapes; return logits (at least float32, zero where unknown), targets and the known mask.
+    """Check shapes; return logits (at least float32, zero where unknown), targets and the known
+    mask.
 
-    Replacing the unknown logits, rather than multiplying their terms by zero, keeps their gradients zero
-    whatever the logits are.
+    Replacing the unknown logits, rather than multiplying their terms by zero, keeps their gradients
+    zero whatever the logits are.
     """
     if logits.ndim != 2 or logits.shape != targets.shape:
-        raise ValueError(f'logits {tuple(logits.shape)} and targets {tuple(targets.shape)} must both be (videos, '
-                         'labels); give one target for each label')
+        raise ValueError(
+            f'logits {tuple(logits.shape)} and targets {tuple(targets.shape)} must both be '
+            '(videos, labels); give one target for each label'
+        )
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
     known = targets >= 0
@@ -116,7 +125,8 @@ def prepare(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def mean_over_processes(value: Tensor, training: bool) -> Tensor:
     """Mean of a number over the processes of distributed training; the number itself elsewhere.
 
-    A local sum over this mean, averaged over processes by DDP, is the global sum over the global count.
+    A local sum over this mean, averaged over processes by DDP, is the global sum over the global
+    count.
     """
     if training and get_world_size() > 1:
         value = value.detach().clone()

@@ -28,8 +28,10 @@ class MultilabelFocalLoss(ElementwiseLoss):
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if gamma < 0 or (alpha is not None and not 0 <= alpha <= 1):
-            raise ConfigError(f'MultilabelFocalLoss: gamma={gamma} must not be negative, and alpha={alpha} must be '
-                              'None or lie in [0, 1]')
+            raise ConfigError(
+                f'MultilabelFocalLoss: gamma={gamma} must not be negative, and alpha={alpha} must '
+                'be None or lie in [0, 1]'
+            )
         self.gamma, self.alpha = gamma, alpha
 
     def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,31 +18,34 @@ from .distances import DISTANCES, SIMILARITIES, embedding_distance, similarity_d
 class RegularizedMultilabelLoss(nn.Module):
     """A base loss plus regularisers, each with a weight and absent at weight 0.
 
-    ``loss_cls`` is the base loss; the others are distances from the frozen CLIP: ``loss_video_distill`` of
-    the video embedding from CLIP's frame mean, ``loss_text_distill`` of label embeddings from CLIP's
-    templated ones, ``loss_similarity_distill`` of the videos' similarities to a reference vocabulary,
-    ``loss_weight_l2`` of the finetuned weights from their start. Beside each weighted term its plain value
-    is logged (``video_distill`` ...), which does not count as a loss.
+    ``loss_cls`` is the base loss; the others are distances from the frozen CLIP:
+    ``loss_video_distill`` of the video embedding from CLIP's frame mean, ``loss_text_distill`` of
+    label embeddings from CLIP's templated ones, ``loss_similarity_distill`` of the videos'
+    similarities to a reference vocabulary, ``loss_weight_l2`` of the finetuned weights from their
+    start. Beside each weighted term its plain value is logged (``video_distill`` ...), which does
+    not count as a loss.
 
     Args:
-        base: Config of the loss on logits, or a module; its ``forward(logits, targets)`` gives a scalar.
+        base: Config of the loss on logits, or a module; its ``forward(logits, targets)`` gives a
+            scalar.
         video_distill: Weight of that term.
         text_distill: Weight of that term.
         similarity_distill: Weight of that term.
         weight_l2: Weight of that term.
         distance: Of the two embedding terms: ``cosine``, ``l2`` or ``l1``, see
             :func:`~ovmlv.models.losses.distances.embedding_distance`.
-        similarity: ``kl`` or ``mse``, see :func:`~ovmlv.models.losses.distances.similarity_distance`.
+        similarity: ``kl`` or ``mse``, see
+            :func:`~ovmlv.models.losses.distances.similarity_distance`.
         temperature: Of the similarities.
         loss_weight: Weight of the base loss.
     """
 
     #: Weighted terms -> the inputs of `forward` that they need beside `video` and `text`.
     INPUTS = {
-        'video_distill': ('video_ref', ),
-        'text_distill': ('text_ref', ),
+        'video_distill': ('video_ref',),
+        'text_distill': ('text_ref',),
         'similarity_distill': ('video_ref', 'reference_vocab'),
-        'weight_l2': ('drift', ),
+        'weight_l2': ('drift',),
     }
 
     def __init__(
@@ -58,16 +61,32 @@ class RegularizedMultilabelLoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        weights = dict(video_distill=video_distill, text_distill=text_distill,
-                       similarity_distill=similarity_distill, weight_l2=weight_l2, loss_weight=loss_weight)
+        weights = dict(
+            video_distill=video_distill,
+            text_distill=text_distill,
+            similarity_distill=similarity_distill,
+            weight_l2=weight_l2,
+            loss_weight=loss_weight,
+        )
         for name, value in weights.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-                raise ConfigError(f'RegularizedMultilabelLoss: {name}={value!r} must be a number >= 0; 0 switches it off')
-        for name, value, allowed in (('distance', distance, DISTANCES), ('similarity', similarity, SIMILARITIES)):
+                raise ConfigError(
+                    f'RegularizedMultilabelLoss: {name}={value!r} must be a number >= 0; 0 '
+                    'switches it off'
+                )
+        for name, value, allowed in (
+            ('distance', distance, DISTANCES),
+            ('similarity', similarity, SIMILARITIES),
+        ):
             if value not in allowed:
-                raise ConfigError(f'RegularizedMultilabelLoss: {name}={value!r} is not one of {", ".join(allowed)}')
+                raise ConfigError(
+                    f'RegularizedMultilabelLoss: {name}={value!r} is not one of '
+                    f'{", ".join(allowed)}'
+                )
         if not temperature > 0:
-            raise ConfigError(f'RegularizedMultilabelLoss: temperature={temperature} must be positive')
+            raise ConfigError(
+                f'RegularizedMultilabelLoss: temperature={temperature} must be positive'
+            )
         if not isinstance(base, nn.Module):
             # `_scope_`: unprefixed names mean ours also where this is built inside another project.
             base = MODELS.build({'type': 'MultilabelBCELoss', '_scope_': 'ovmlv', **(base or {})})
@@ -112,8 +131,14 @@ class RegularizedMultilabelLoss(nn.Module):
         Returns:
             Scalars: ``loss_*`` are weighted and add up to the loss, the others are for the log.
         """
-        given = {'video': video, 'video_ref': video_ref, 'text': text, 'text_ref': text_ref,
-                 'reference_vocab': reference_vocab, 'drift': drift}
+        given = {
+            'video': video,
+            'video_ref': video_ref,
+            'text': text,
+            'text_ref': text_ref,
+            'reference_vocab': reference_vocab,
+            'drift': drift,
+        }
         self._check(given)
         subset = {} if columns is None else {'columns': columns, 'column_weight': column_weight}
         out = {'loss_cls': self.loss_weight * self._base(logits, targets, subset)}
@@ -125,8 +150,10 @@ class RegularizedMultilabelLoss(nn.Module):
 
     def _base(self, logits: Tensor, targets: Tensor, subset: dict[str, Any]) -> Tensor:
         if subset and 'column_weight' not in inspect.signature(self.base.forward).parameters:
-            raise ConfigError(f'{type(self.base).__name__} cannot train on label subsets; set labels_per_step=None or '
-                              'use a base loss of ovmlv')
+            raise ConfigError(
+                f'{type(self.base).__name__} cannot train on label subsets; set '
+                'labels_per_step=None or use a base loss of ovmlv'
+            )
         return self.base(logits, targets, **subset)
 
     def _term(self, name: str, given: dict[str, Any]) -> Tensor:
@@ -135,8 +162,13 @@ class RegularizedMultilabelLoss(nn.Module):
         if name == 'text_distill':
             return embedding_distance(given['text'], given['text_ref'], self.distance)
         if name == 'similarity_distill':
-            return similarity_distance(given['video'], given['video_ref'], given['reference_vocab'],
-                                       self.similarity, self.temperature)
+            return similarity_distance(
+                given['video'],
+                given['video_ref'],
+                given['reference_vocab'],
+                self.similarity,
+                self.temperature,
+            )
         return torch.as_tensor(given['drift'])
 
     def _check(self, given: dict[str, Any]) -> None:
@@ -144,5 +176,7 @@ class RegularizedMultilabelLoss(nn.Module):
         for term in self.weights:
             for name in (*self.INPUTS[term], own.get(term, 'drift')):
                 if given[name] is None:
-                    raise ValueError(f'RegularizedMultilabelLoss: {term}={self.weights[term]} needs {name}=...; pass '
-                                     f'it to the loss or set {term}=0')
+                    raise ValueError(
+                        f'RegularizedMultilabelLoss: {term}={self.weights[term]} needs {name}=...; '
+                        f'pass it to the loss or set {term}=0'
+                    )

@@ -16,10 +16,10 @@ from .elementwise_loss import prepare
 class TwoWayLoss(nn.Module):
     """Two-way loss of Kobayashi, "Two-way Multi-Label Loss", CVPR 2023, eq. 6 and 9.
 
-    ``softplus(Tn log sum_neg exp(x / Tn) + Tp log sum_pos exp(-x / Tp))``, once with the sums over the
-    labels of a video and once over the videos of a label; each is averaged over the rows that have a
-    positive, and the two means are added. Unknown labels are in neither sum. A row without negatives has
-    the limit 0. The label-wise part sees the videos of one process only.
+    ``softplus(Tn log sum_neg exp(x / Tn) + Tp log sum_pos exp(-x / Tp))``, once with the sums over
+    the labels of a video and once over the videos of a label; each is averaged over the rows that
+    have a positive, and the two means are added. Unknown labels are in neither sum. A row without
+    negatives has the limit 0. The label-wise part sees the videos of one process only.
 
     Args:
         temperature_pos: ``Tp``, temperature of the positives.
@@ -37,8 +37,10 @@ class TwoWayLoss(nn.Module):
     ) -> None:
         super().__init__()
         if temperature_pos <= 0 or temperature_neg <= 0:
-            raise ConfigError(f'TwoWayLoss: temperature_pos={temperature_pos} and temperature_neg={temperature_neg} '
-                              'must be positive')
+            raise ConfigError(
+                f'TwoWayLoss: temperature_pos={temperature_pos} and '
+                f'temperature_neg={temperature_neg} must be positive'
+            )
         self.temperature_pos, self.temperature_neg = temperature_pos, temperature_neg
         self.class_wise, self.sample_wise = class_wise, sample_wise
 
@@ -55,8 +57,8 @@ class TwoWayLoss(nn.Module):
             logits: ``(B, C)``.
             targets: ``(B, C)`` of {1, 0, -1 = unknown}; soft ones are positive above 0.5.
             columns: Unused; there are no weights per class.
-            column_weight: ``(C,)``, how many labels of the vocabulary a column of a random subset stands
-                for; the negatives of a video are counted that often.
+            column_weight: ``(C,)``, how many labels of the vocabulary a column of a random subset
+                stands for; the negatives of a video are counted that often.
 
         Returns:
             A scalar.
@@ -77,7 +79,7 @@ class TwoWayLoss(nn.Module):
         # Rows that lack either sum have a softplus of zero; logsumexp of nothing has no gradient.
         logits, positive, negative = logits[both], positive[both], negative[both]
         pos = (-logits / self.temperature_pos).masked_fill(~positive, -torch.inf)
-        neg = (logits / self.temperature_neg)
+        neg = logits / self.temperature_neg
         if log_weight is not None:
             neg = neg + log_weight
         neg = neg.masked_fill(~negative, -torch.inf)

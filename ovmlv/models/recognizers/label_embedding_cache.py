@@ -13,9 +13,9 @@ _VOCABULARIES = 4
 class LabelEmbeddingCache:
     """Embeddings of the last few vocabularies in evaluation mode.
 
-    An entry holds only while the head is exactly what it was: the same tensors (identity, address, version
-    counter) and, for trainable ones, the same contents, since writes through ``.data``, as by mmengine's
-    ``EMAHook``, do not move the version counter.
+    An entry holds only while the head is exactly what it was: the same tensors (identity, address,
+    version counter) and, for trainable ones, the same contents, since writes through ``.data``, as
+    by mmengine's ``EMAHook``, do not move the version counter.
     """
 
     def __init__(self) -> None:
@@ -62,9 +62,12 @@ def _trainable(head: nn.Module) -> list[Tensor]:
 def _equal(old: Sequence[Tensor], new: Sequence[Tensor]) -> bool:
     return len(old) == len(new) and all(
         a.shape == b.shape and a.device == b.device and torch.equal(a, b)
-        for a, b in zip(old, new, strict=True))
+        for a, b in zip(old, new, strict=True)
+    )
 
 
 def _precision() -> tuple:
-    return tuple((device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
-                 for device in ('cpu', 'cuda'))
+    return tuple(
+        (device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
+        for device in ('cpu', 'cuda')
+    )

@@ -27,8 +27,9 @@ AVERAGES = ('score', 'embedding', 'probability')
 class OpenVocabRecognizer(BaseModel):
     """Scores a video against any list of labels, each with its own probability.
 
-    ``s(l, v) = f_t(l).f_v(v)`` of unit vectors, ``p(l | v) = sigmoid(s / tau + b)`` (arXiv 2407.09073). The
-    vocabulary is set from the data set's metainfo (:class:`VocabularyHook` does it), never by the config.
+    ``s(l, v) = f_t(l).f_v(v)`` of unit vectors, ``p(l | v) = sigmoid(s / tau + b)`` (arXiv
+    2407.09073). The vocabulary is set from the data set's metainfo (:class:`VocabularyHook` does
+    it), never by the config.
 
     Args:
         backbone: Video encoder ``(B, C, T, H, W) -> (B, E)``.
@@ -38,8 +39,9 @@ class OpenVocabRecognizer(BaseModel):
         data_preprocessor: Without mean and std it takes those of the backbone.
         reference_vocabulary: Labels (a list, or a text file with one a line) for the loss's
             ``similarity_distill``; the training labels among them are left out.
-        labels_per_step: Encode that many labels in a training step: the batch's positives and random
-            others, weighted so that the loss estimates that of the whole vocabulary; None is all.
+        labels_per_step: Encode that many labels in a training step: the batch's positives and
+            random others, weighted so that the loss estimates that of the whole vocabulary; None is
+            all.
         average_views: Average over the views of a video in testing: ``score`` (similarities),
             ``embedding`` or ``probability``.
         views_per_pass: Views that go through the backbone at once in testing; None is all.
@@ -62,12 +64,18 @@ class OpenVocabRecognizer(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(_build(data_preprocessor, 'VideoDataPreprocessor'), init_cfg)
-        for name, value in (('labels_per_step', labels_per_step), ('views_per_pass', views_per_pass),
-                            ('labels_per_pass', labels_per_pass)):
+        for name, value in (
+            ('labels_per_step', labels_per_step),
+            ('views_per_pass', views_per_pass),
+            ('labels_per_pass', labels_per_pass),
+        ):
             if value is not None and value < 1:
                 raise ConfigError(f'OpenVocabRecognizer: {name}={value} must be at least 1')
         if average_views not in AVERAGES:
-            raise ConfigError(f'OpenVocabRecognizer: average_views={average_views!r} is not one of {", ".join(AVERAGES)}')
+            raise ConfigError(
+                f'OpenVocabRecognizer: average_views={average_views!r} is not one of '
+                f'{", ".join(AVERAGES)}'
+            )
         self.backbone = _build(backbone)
         self.head = _build(head)
         self.scorer = _build(scorer, 'SigmoidScorer')
@@ -84,8 +92,10 @@ class OpenVocabRecognizer(BaseModel):
         self.reference_vocabulary = None
         if 'reference_vocab' in self.criterion.needs:
             if reference_vocabulary is None:
-                raise ConfigError('OpenVocabRecognizer: the loss has similarity_distill, which needs '
-                                  'reference_vocabulary=[...]')
+                raise ConfigError(
+                    'OpenVocabRecognizer: the loss has similarity_distill, which needs '
+                    'reference_vocabulary=[...]'
+                )
             self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
         self.start_weights = self._start_weights()
 
@@ -93,16 +103,21 @@ class OpenVocabRecognizer(BaseModel):
         """Let the parts take what the CLIP weights of the others know."""
         sizes = [getattr(part, 'embed_dim', None) for part in (self.backbone, self.head)]
         if None not in sizes and sizes[0] != sizes[1]:
-            raise ConfigError(f'OpenVocabRecognizer: the backbone has embeddings of {sizes[0]} and the head of {sizes[1]}; '
-                              'give both the same model_name')
+            raise ConfigError(
+                f'OpenVocabRecognizer: the backbone has embeddings of {sizes[0]} and the head of '
+                f'{sizes[1]}; give both the same model_name'
+            )
         if getattr(self.data_preprocessor, 'needs_statistics', False):
             if not hasattr(self.backbone, 'mean'):
-                raise ConfigError('OpenVocabRecognizer: the backbone names no mean and std; give them to the '
-                                  'data_preprocessor')
+                raise ConfigError(
+                    'OpenVocabRecognizer: the backbone names no mean and std; give them to the '
+                    'data_preprocessor'
+                )
             self.data_preprocessor.set_statistics(self.backbone.mean, self.backbone.std)
         if hasattr(self.scorer, 'start_from_clip'):
             self.scorer.start_from_clip(
-                getattr(self.head, 'logit_scale', None), getattr(self.head, 'logit_bias', None))
+                getattr(self.head, 'logit_scale', None), getattr(self.head, 'logit_bias', None)
+            )
 
     def _start_weights(self) -> StartWeights | None:
         if 'drift' not in self.criterion.needs:
@@ -111,12 +126,15 @@ class OpenVocabRecognizer(BaseModel):
         parameters = dict(self.backbone.named_parameters())
         names = [name for name in names if parameters[name].requires_grad]
         if not names:
-            raise ConfigError('OpenVocabRecognizer: the loss has weight_l2, but no pretrained weight is finetuned; set '
-                              "weight_l2=0 or the backbone's trainable to 'all' or a number of blocks")
+            raise ConfigError(
+                'OpenVocabRecognizer: the loss has weight_l2, but no pretrained weight is '
+                "finetuned; set weight_l2=0 or the backbone's trainable to 'all' or a number of "
+                'blocks'
+            )
         return StartWeights(self.backbone, names)
 
     def init_weights(self) -> None:
-        """Initialise as configured by ``init_cfg``; the weights after it are the start of ``weight_l2``."""
+        """Initialise by ``init_cfg``; ``weight_l2`` measures from the weights after it."""
         super().init_weights()
         self.start_weights = self._start_weights()
 
@@ -132,7 +150,8 @@ class OpenVocabRecognizer(BaseModel):
 
         Args:
             metainfo: A data set's metainfo with ``classes`` and perhaps ``label_prior``, or a list.
-            embeddings: Unit vectors ``(C, E)`` of the labels, if they were computed before (testing only).
+            embeddings: Unit vectors ``(C, E)`` of the labels, if they were computed before (testing
+                only).
         """
         self.vocabulary = Vocabulary.of(metainfo, embeddings)
 
@@ -147,8 +166,8 @@ class OpenVocabRecognizer(BaseModel):
         Args:
             inputs: Normalised videos ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``.
             data_samples: B samples with ``gt_label (C,)``.
-            mode: ``tensor``: video embeddings ``(B, E)``; ``loss``: dict of losses; ``predict``: samples
-                with ``pred_score (C,)``.
+            mode: ``tensor``: video embeddings ``(B, E)``; ``loss``: dict of losses; ``predict``:
+                samples with ``pred_score (C,)``.
         """
         if mode == 'tensor':
             return self.encode_videos(inputs)
@@ -161,8 +180,8 @@ class OpenVocabRecognizer(BaseModel):
     def loss(self, inputs: Tensor, data_samples: Sequence[ActionDataSample]) -> dict[str, Tensor]:
         """Losses and what is logged beside them.
 
-        Nothing here keeps state that a second call in the same step would disturb, so that the loss may be
-        computed on other weights as well (``torch.func.functional_call``).
+        Nothing here keeps state that a second call in the same step would disturb, so that the loss
+        may be computed on other weights as well (``torch.func.functional_call``).
 
         Args:
             inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``; views are trained on as videos.
@@ -199,8 +218,14 @@ class OpenVocabRecognizer(BaseModel):
             similarities = video @ text.T
             self._calibrate(similarities, targets, weight, vocabulary.prior)
             losses = self.criterion(
-                self.scorer(similarities), targets, video=video, text=text, columns=columns,
-                column_weight=weight, **references)
+                self.scorer(similarities),
+                targets,
+                video=video,
+                text=text,
+                columns=columns,
+                column_weight=weight,
+                **references,
+            )
             if hasattr(self.scorer, 'scale'):
                 losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
         return losses
@@ -216,7 +241,9 @@ class OpenVocabRecognizer(BaseModel):
         """
         vocabulary = self._require_vocabulary()
         text = vocabulary.embeddings
-        text = self.encode_labels(vocabulary.labels) if text is None else _unit(text.to(inputs.device))
+        text = (
+            self.encode_labels(vocabulary.labels) if text is None else _unit(text.to(inputs.device))
+        )
         scores = self._probabilities(self._encode_views(inputs), text).cpu()
         if data_samples is None:
             data_samples = [ActionDataSample() for _ in scores]
@@ -231,7 +258,8 @@ class OpenVocabRecognizer(BaseModel):
         """Embeddings of videos, averaged over their views.
 
         Args:
-            inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``, normalised; bytes are normalised here.
+            inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``, normalised; bytes are normalised
+                here.
 
         Returns:
             Unit vectors ``(B, E)``.
@@ -242,11 +270,12 @@ class OpenVocabRecognizer(BaseModel):
 
     @torch.no_grad()
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
-        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode while the head stays as it is."""
+        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode while the head stays as it
+        is."""
 
         def compute() -> Tensor:
             step = self.labels_per_pass
-            parts = [self.head(labels[i:i + step]) for i in range(0, len(labels), step)]
+            parts = [self.head(labels[i : i + step]) for i in range(0, len(labels), step)]
             return _unit(torch.cat(parts))
 
         labels = list(Vocabulary.of(labels).labels)
@@ -283,9 +312,13 @@ class OpenVocabRecognizer(BaseModel):
             return self.scorer(similarities.mean(1)).sigmoid()
 
     def _calibrate(
-        self, similarities: Tensor, targets: Tensor, column_weight: Tensor | None, prior: float | None
+        self,
+        similarities: Tensor,
+        targets: Tensor,
+        column_weight: Tensor | None,
+        prior: float | None,
     ) -> None:
-        """Let the scorer find its first bias; the batch's share of positives stands in for no prior."""
+        """Let the scorer find its first bias; without a prior the batch's own share will do."""
         if not hasattr(self.scorer, 'calibrate') or not self.scorer.wants_calibration:
             return
         weight = (targets >= 0).float()
@@ -299,8 +332,10 @@ class OpenVocabRecognizer(BaseModel):
 
     def _require_vocabulary(self) -> Vocabulary:
         if self.vocabulary is None:
-            raise VocabularyError('no vocabulary is set; add custom_hooks=[dict(type="VocabularyHook")] to the config, or '
-                                  'call model.set_vocabulary(labels)')
+            raise VocabularyError(
+                'no vocabulary is set; add custom_hooks=[dict(type="VocabularyHook")] to the '
+                'config, or call model.set_vocabulary(labels)'
+            )
         return self.vocabulary
 
     @staticmethod
@@ -308,12 +343,16 @@ class OpenVocabRecognizer(BaseModel):
         """Targets ``(B, C)`` of {1, 0, -1}."""
         for sample in data_samples or [ActionDataSample()]:
             if 'gt_label' not in sample:
-                raise VocabularyError(f'{sample.get("filename", "a sample")} has no gt_label; training needs labelled '
-                                      'samples packed by PackMultilabelInputs')
-            if sample.gt_label.shape != (len(vocabulary.labels), ):
                 raise VocabularyError(
-                    f'{sample.get("filename", "a sample")} has gt_label of {sample.gt_label.numel()} labels but the '
-                    f'vocabulary has {len(vocabulary.labels)}; both must come from the same data set')
+                    f'{sample.get("filename", "a sample")} has no gt_label; training needs '
+                    'labelled samples packed by PackMultilabelInputs'
+                )
+            if sample.gt_label.shape != (len(vocabulary.labels),):
+                raise VocabularyError(
+                    f'{sample.get("filename", "a sample")} has gt_label of '
+                    f'{sample.gt_label.numel()} labels but the vocabulary has '
+                    f'{len(vocabulary.labels)}; both must come from the same data set'
+                )
         return torch.stack([sample.gt_label for sample in data_samples])
 
 
@@ -331,8 +370,10 @@ def _fold_views(inputs: Tensor) -> tuple[Tensor, int]:
         return inputs.flatten(0, 1), inputs.shape[1]
     if inputs.ndim == 5:
         return inputs, 1
-    raise ValueError(f'videos have shape {tuple(inputs.shape)}, not (videos, views, channels, frames, height, width); '
-                     "use mmaction.FormatShape(input_format='NCTHW')")
+    raise ValueError(
+        f'videos have shape {tuple(inputs.shape)}, not (videos, views, channels, frames, height, '
+        "width); use mmaction.FormatShape(input_format='NCTHW')"
+    )
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -28,17 +28,25 @@ class Vocabulary:
     embeddings: Tensor | None = None
 
     @classmethod
-    def of(cls, metainfo: Mapping[str, Any] | Sequence[str], embeddings: Tensor | None = None) -> Vocabulary:
-        """From a data set's metainfo (``classes`` and perhaps ``label_prior``) or a list of labels."""
+    def of(
+        cls, metainfo: Mapping[str, Any] | Sequence[str], embeddings: Tensor | None = None
+    ) -> Vocabulary:
+        """From a list of labels, or metainfo with ``classes`` and perhaps ``label_prior``."""
         if isinstance(metainfo, str):
-            raise VocabularyError(f'the vocabulary is the single text {metainfo!r}; write [{metainfo!r}]')
+            raise VocabularyError(
+                f'the vocabulary is the single text {metainfo!r}; write [{metainfo!r}]'
+            )
         prior = None
         if isinstance(metainfo, Mapping):
             if not metainfo.get('classes'):
-                raise VocabularyError("the metainfo has no 'classes'; use a data set with class names, or give its "
-                                      'config metainfo=dict(classes=[...])')
+                raise VocabularyError(
+                    "the metainfo has no 'classes'; use a data set with class names, or give its "
+                    'config metainfo=dict(classes=[...])'
+                )
             shares = metainfo.get('label_prior')
-            shares = [float(p) for p in (() if shares is None else shares) if not math.isnan(float(p))]
+            shares = [
+                float(p) for p in (() if shares is None else shares) if not math.isnan(float(p))
+            ]
             prior = sum(shares) / len(shares) if shares else None
             metainfo = metainfo['classes']
         labels = tuple(metainfo)
@@ -47,12 +55,16 @@ class Vocabulary:
         seen: set[str] = set()
         for i, label in enumerate(labels):
             if not isinstance(label, str) or not label.strip():
-                raise VocabularyError(f'label {i} of the vocabulary is {label!r}; labels are texts that are not empty')
+                raise VocabularyError(
+                    f'label {i} of the vocabulary is {label!r}; labels are texts that are not empty'
+                )
             if label in seen:
                 raise VocabularyError(f'label {label!r} is twice in the vocabulary; remove one')
             seen.add(label)
         if embeddings is not None and len(embeddings) != len(labels):
-            raise VocabularyError(f'{len(embeddings)} embeddings for {len(labels)} labels; give one for each')
+            raise VocabularyError(
+                f'{len(embeddings)} embeddings for {len(labels)} labels; give one for each'
+            )
         return cls(labels, prior, embeddings)
 
 
@@ -61,12 +73,18 @@ def read_reference_vocabulary(source: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(source, str):
         path = Path(source)
         if not path.is_file():
-            raise FileNotFoundError(f'reference_vocabulary: file {source} not found; give a text file with one label a '
-                                    'line, or a list')
-        source = [line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
+            raise FileNotFoundError(
+                f'reference_vocabulary: file {source} not found; give a text file with one label a '
+                'line, or a list'
+            )
+        source = [
+            line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()
+        ]
     labels = tuple(dict.fromkeys(source))
     if len(labels) < 2:
-        raise ConfigError(f'reference_vocabulary has {len(labels)} labels; similarities need at least 2')
+        raise ConfigError(
+            f'reference_vocabulary has {len(labels)} labels; similarities need at least 2'
+        )
     return labels
 
 
@@ -78,6 +96,8 @@ def without_training_labels(reference: Sequence[str], training: Sequence[str]) -
     taken = {label.strip().casefold() for label in training}
     left = tuple(label for label in reference if label.strip().casefold() not in taken)
     if len(left) < 2:
-        raise ConfigError(f'reference_vocabulary: {len(left)} of {len(reference)} labels are no training labels; give '
-                          'labels that the training set does not have')
+        raise ConfigError(
+            f'reference_vocabulary: {len(left)} of {len(reference)} labels are no training labels; '
+            'give labels that the training set does not have'
+        )
     return left

@@ -17,7 +17,8 @@ PRIOR_RANGE = (1e-4, 1 - 1e-4)
 def bias_for_prior(logits: Tensor, weight: Tensor, prior: float) -> float | None:
     """The ``b`` with weighted mean ``sigmoid(logits + b) = prior``, by bisection.
 
-    All processes of distributed training take part, each with its own entries, and find the same value.
+    All processes of distributed training take part, each with its own entries, and find the same
+    value.
 
     Args:
         logits: Any shape, without the bias.

@@ -24,11 +24,11 @@ class SigmoidScorer(nn.Module):
 
     Args:
         init_scale: ``1 / tau`` at the start; ``clip`` takes the CLIP weights' logit scale.
-        init_bias: ``b`` at the start. ``prior``: found on the first training batch, such that the mean
-            probability over its known entries is the data set's share of positives; recorded in
-            checkpoints, so that resuming and finetuning keep what was learned. Until then the CLIP
-            weights' bias, or where they have none, one that puts a typical cosine at probability 0.05.
-            ``clip``: the CLIP weights' bias (sigmoid-trained ones only).
+        init_bias: ``b`` at the start. ``prior``: found on the first training batch, such that the
+            mean probability over its known entries is the data set's share of positives; recorded
+            in checkpoints, so that resuming and finetuning keep what was learned. Until then the
+            CLIP weights' bias, or where they have none, one that puts a typical cosine at
+            probability 0.05. ``clip``: the CLIP weights' bias (sigmoid-trained ones only).
         learnable: Whether scale and bias are trained.
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
     """
@@ -42,9 +42,14 @@ class SigmoidScorer(nn.Module):
     ) -> None:
         super().__init__()
         if init_scale != 'clip' and not (_is_number(init_scale) and 1 <= init_scale <= max_scale):
-            raise ConfigError(f"SigmoidScorer: init_scale={init_scale!r} must be 'clip' or a number in [1, {max_scale:g}]")
+            raise ConfigError(
+                f"SigmoidScorer: init_scale={init_scale!r} must be 'clip' or a number in [1, "
+                f'{max_scale:g}]'
+            )
         if init_bias not in ('prior', 'clip') and not _is_number(init_bias):
-            raise ConfigError(f"SigmoidScorer: init_bias={init_bias!r} must be 'prior', 'clip' or a number")
+            raise ConfigError(
+                f"SigmoidScorer: init_bias={init_bias!r} must be 'prior', 'clip' or a number"
+            )
         self.init_scale, self.init_bias, self.max_scale = init_scale, init_bias, max_scale
         self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=learnable)
         self.bias = nn.Parameter(torch.zeros(()), requires_grad=learnable)
@@ -65,10 +70,14 @@ class SigmoidScorer(nn.Module):
     def start_from_clip(self, logit_scale: float | None, logit_bias: float | None) -> None:
         """Fill in the values that the config leaves to CLIP's weights."""
         if self.init_scale == 'clip' and logit_scale is None:
-            raise ConfigError("SigmoidScorer: init_scale='clip' but the head has no logit_scale; give a number")
+            raise ConfigError(
+                "SigmoidScorer: init_scale='clip' but the head has no logit_scale; give a number"
+            )
         if self.init_bias == 'clip' and logit_bias is None:
-            raise ConfigError("SigmoidScorer: init_bias='clip' but these CLIP weights have no logit bias (they were "
-                              "trained with a softmax); use 'prior' or a number")
+            raise ConfigError(
+                "SigmoidScorer: init_bias='clip' but these CLIP weights have no logit bias (they "
+                "were trained with a softmax); use 'prior' or a number"
+            )
         scale = float(logit_scale if self.init_scale == 'clip' else self.init_scale)
         if _is_number(self.init_bias):
             bias = float(self.init_bias)
@@ -80,7 +89,8 @@ class SigmoidScorer(nn.Module):
 
     @property
     def wants_calibration(self) -> bool:
-        """Whether the bias is still to be found, and this is training on the scorer's own parameters."""
+        """Whether the bias is still to be found, and this is training on the scorer's own
+        parameters."""
         # A functional call on other parameters must not set these.
         if self._known_calibrated or not self.training or not isinstance(self.bias, nn.Parameter):
             return False
@@ -103,7 +113,9 @@ class SigmoidScorer(nn.Module):
         self._set(None, bias)
         self.calibrated.fill_(True)
         MMLogger.get_current_instance().info(
-            f'SigmoidScorer: bias {bias:.3f} puts the mean probability at the label prior {prior:.4f}')
+            f'SigmoidScorer: bias {bias:.3f} puts the mean probability at the label prior '
+            f'{prior:.4f}'
+        )
 
     @torch.no_grad()
     def _set(self, scale: float | None, bias: float | None) -> None:

@@ -1,0 +1,201 @@
+"""The terms of RegularizedMultilabelLoss, one by one and together."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import entropy
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.losses import MultilabelBCELoss, RegularizedMultilabelLoss
+from ovmlv.registry import MODELS
+
+
+def unit(*shape):
+    return torch.nn.functional.normalize(torch.randn(*shape, dtype=torch.float64), dim=-1)
+
+
+@pytest.fixture
+def inputs():
+    torch.manual_seed(0)
+    return dict(
+        video=unit(4, 6),
+        video_ref=unit(4, 6),
+        text=unit(5, 6),
+        text_ref=unit(5, 6),
+        reference_vocab=unit(8, 6),
+        drift=torch.tensor(3.5, dtype=torch.float64),
+    )
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(1)
+    return torch.randn(4, 5, dtype=torch.float64), torch.randint(-1, 2, (4, 5))
+
+
+def cosine(u, v):
+    u, v = u.numpy(), v.numpy()
+    return (u * v).sum(-1) / np.linalg.norm(u, axis=-1) / np.linalg.norm(v, axis=-1)
+
+
+def test_without_regularisers_it_is_the_base_loss(batch):
+    loss = RegularizedMultilabelLoss()
+    out = loss(*batch)
+    assert loss.needs == frozenset() and list(out) == ['loss_cls']
+    assert torch.equal(out['loss_cls'], MultilabelBCELoss()(*batch))
+
+
+@pytest.mark.parametrize(
+    'base', ['MultilabelBCELoss', 'AsymmetricLoss', 'MultilabelFocalLoss', 'TwoWayLoss']
+)
+def test_all_base_losses_by_config(base, batch):
+    expected = MODELS.build(dict(type=base))(*batch)
+    out = MODELS.build(dict(type='RegularizedMultilabelLoss', base=dict(type=base), loss_weight=2))(
+        *batch
+    )
+    assert torch.allclose(out['loss_cls'], 2 * expected)
+
+
+def test_base_settings_reach_the_base_loss_without_a_type(batch):
+    assert (
+        RegularizedMultilabelLoss(base=dict(reduction='sum_per_sample')).base.reduction
+        == 'sum_per_sample'
+    )
+
+
+@pytest.mark.parametrize(
+    ('distance', 'closed'),
+    [
+        ('cosine', lambda u, v: (1 - cosine(u, v)).mean()),
+        ('l2', lambda u, v: (np.linalg.norm(u.numpy() - v.numpy(), axis=1) ** 2).mean()),
+        ('l1', lambda u, v: np.abs(u.numpy() - v.numpy()).sum(1).mean()),
+    ],
+)
+def test_embedding_terms(distance, closed, batch, inputs):
+    loss = RegularizedMultilabelLoss(video_distill=0.3, text_distill=0.7, distance=distance)
+    assert loss.needs == {'video_ref', 'text_ref'}
+    out = loss(*batch, **inputs)
+    assert out['loss_video_distill'].item() == pytest.approx(
+        0.3 * closed(inputs['video'], inputs['video_ref'])
+    )
+    assert out['loss_text_distill'].item() == pytest.approx(
+        0.7 * closed(inputs['text'], inputs['text_ref'])
+    )
+    assert out['video_distill'].item() == pytest.approx(
+        closed(inputs['video'], inputs['video_ref'])
+    )
+
+
+def test_similarity_term_is_scipys_relative_entropy(batch, inputs):
+    loss = RegularizedMultilabelLoss(similarity_distill=2.0, temperature=0.1)
+    assert loss.needs == {'video_ref', 'reference_vocab'}
+    out = loss(*batch, **inputs)
+
+    def softmax(videos):
+        z = np.exp(videos.numpy() @ inputs['reference_vocab'].numpy().T / 0.1)
+        return z / z.sum(1, keepdims=True)
+
+    expected = entropy(softmax(inputs['video_ref']), softmax(inputs['video']), axis=1).mean()
+    assert out['loss_similarity_distill'].item() == pytest.approx(2 * expected)
+    mse = RegularizedMultilabelLoss(similarity_distill=2.0, temperature=0.1, similarity='mse')
+    gap = (
+        (inputs['video'] - inputs['video_ref']).numpy() @ inputs['reference_vocab'].numpy().T / 0.1
+    )
+    assert mse(*batch, **inputs)['loss_similarity_distill'].item() == pytest.approx(
+        2 * (gap**2).mean()
+    )
+
+
+def test_weight_term(batch, inputs):
+    loss = RegularizedMultilabelLoss(weight_l2=0.1)
+    assert loss.needs == {'drift'}
+    assert loss(*batch, drift=inputs['drift'])['loss_weight_l2'].item() == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(video_distill=1.0),
+        dict(text_distill=1.0, distance='l2'),
+        dict(video_distill=1.0, distance='l1'),
+        dict(similarity_distill=1.0, temperature=0.2),
+        dict(similarity_distill=1.0, similarity='mse', temperature=0.5),
+    ],
+)
+def test_gradients_equal_finite_differences_and_spare_the_references(config, batch, inputs):
+    loss = RegularizedMultilabelLoss(**config)
+    names = ('video', 'text')
+    trained = [inputs[name].clone().requires_grad_() for name in names]
+
+    def total(*embeddings):
+        out = loss(*batch, **{**inputs, **dict(zip(names, embeddings, strict=True))})
+        return sum(value for key, value in out.items() if 'loss' in key)
+
+    assert torch.autograd.gradcheck(total, trained)
+    inputs = {name: value.requires_grad_() for name, value in inputs.items()}
+    total(inputs['video'], inputs['text']).backward()
+    assert all(inputs[name].grad is None for name in ('video_ref', 'text_ref', 'reference_vocab'))
+
+
+def test_no_distance_where_the_model_has_not_moved(batch, inputs):
+    loss = RegularizedMultilabelLoss(video_distill=1.0, text_distill=1.0, similarity_distill=1.0)
+    inputs['video_ref'], inputs['text_ref'] = inputs['video'].clone(), inputs['text'].clone()
+    inputs['video'].requires_grad_()
+    out = loss(*batch, **inputs)
+    for name in ('loss_video_distill', 'loss_text_distill', 'loss_similarity_distill'):
+        assert abs(out[name].item()) < 1e-12
+    out['loss_video_distill'].backward()
+    assert inputs['video'].grad.abs().max() < 1e-12
+
+
+def test_mmengine_adds_up_the_weighted_terms_only(batch, inputs):
+    from mmengine.model import BaseModel
+
+    class Model(BaseModel):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            return None
+
+    loss = RegularizedMultilabelLoss(
+        video_distill=0.5, text_distill=0.5, similarity_distill=0.5, weight_l2=0.5
+    )
+    out = loss(*batch, **inputs)
+    total, log = Model().parse_losses(out)
+    weighted = [
+        'loss_cls',
+        'loss_video_distill',
+        'loss_text_distill',
+        'loss_similarity_distill',
+        'loss_weight_l2',
+    ]
+    assert total.item() == pytest.approx(sum(out[name].item() for name in weighted))
+    assert set(log) == {'loss', *weighted, *(name.removeprefix('loss_') for name in weighted[1:])}
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        (dict(video_distill=-1.0), 'video_distill=-1.0 must be a number >= 0'),
+        (dict(weight_l2='big'), "weight_l2='big' must be a number"),
+        (dict(distance='l3'), "distance='l3' is not one of cosine, l2, l1"),
+        (dict(similarity='js'), "similarity='js' is not one of"),
+        (dict(temperature=0), 'temperature=0 must be positive'),
+    ],
+)
+def test_wrong_settings_are_named(config, message):
+    with pytest.raises(ConfigError, match=message):
+        RegularizedMultilabelLoss(**config)
+
+
+def test_a_missing_input_is_named(batch):
+    with pytest.raises(ValueError, match='video_distill=1.0 needs video_ref=...; pass it'):
+        RegularizedMultilabelLoss(video_distill=1.0)(*batch, video=torch.ones(4, 2))
+
+
+def test_foreign_base_losses_work_but_not_on_subsets(batch):
+    logits, targets = batch
+    loss = RegularizedMultilabelLoss(base=torch.nn.MultiLabelSoftMarginLoss())
+    targets = targets.clamp(min=0)
+    expected = MultilabelBCELoss()(logits, targets)  # the same formula where all is known
+    assert torch.allclose(loss(logits, targets)['loss_cls'], expected)
+    with pytest.raises(ConfigError, match='labels_per_step=None'):
+        loss(logits, targets, columns=torch.arange(5))
