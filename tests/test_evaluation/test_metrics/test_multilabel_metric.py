@@ -13,8 +13,7 @@ from mmengine.logging import MMLogger
 from sklearn.metrics import average_precision_score
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.evaluation import MultilabelMetric
-from ovmlv.evaluation import functional as F
+from ovmlv.evaluation import MultilabelMetric, functional as F
 from ovmlv.registry import METRICS
 
 CLASSES = ['a dog', 'a cat', 'running', 'a bird', 'flying', 'a plane']
