@@ -14,6 +14,10 @@ import json
 import sys
 from pathlib import Path
 
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import RUNNERS
+
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
@@ -24,9 +28,6 @@ from ovmlv.utils.cli import (
     run_tool,
 )
 
-from mmengine.config import Config  # isort: skip  # after ovmlv's repairs
-from mmengine.dist import is_main_process  # isort: skip
-from mmengine.registry import RUNNERS  # isort: skip
 
 from ovmlv.errors import ConfigError
 

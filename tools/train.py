@@ -10,6 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
@@ -22,8 +25,6 @@ from ovmlv.utils.cli import (
     run_tool,
 )
 
-from mmengine.config import Config  # isort: skip  # after ovmlv's repairs
-from mmengine.registry import RUNNERS  # isort: skip
 
 from ovmlv.errors import ConfigError
 
