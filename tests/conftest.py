@@ -1,5 +1,92 @@
-"""Settings of all tests."""
+"""What all tests share. Environment first: it must be set before torch is imported."""
 
-from ovmlv.compat import apply
+import os
 
-apply()  # before a test module imports torchvision, open_clip or transformers
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+os.environ.setdefault('MPLBACKEND', 'Agg')
+
+from ovmlv.compat import apply  # noqa: E402
+
+apply()
+
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
+
+
+def pytest_collection_modifyitems(config, items):
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if 'gpu' in item.keywords:
+            item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+
+
+@pytest.fixture(autouse=True)
+def restore_default_scope():
+    """mmengine keeps the default scope in a global; a test that sets it must not leak it."""
+    from mmengine.registry import DefaultScope
+
+    instances = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(instances)
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """Folder with real annotation files that do not belong to the repository; skips without."""
+    folder = Path(os.environ.get('OVMLV_SHARED_DATA') or REPOSITORY.parent / 'shared' / 'data')
+    if not folder.is_dir():
+        pytest.skip(f'no {folder}; set OVMLV_SHARED_DATA to the folder of real annotation files')
+    return folder
+
+
+@pytest.fixture
+def write_video(tmp_path):
+    """A function that writes a small H.264 mp4 and returns its path.
+
+    Frame ``t`` is filled with grey ``10 * t`` (modulo 250) unless ``frames`` are given.
+    """
+
+    def write(
+        name: str = 'video.mp4',
+        num_frames: int = 16,
+        size: tuple[int, int] = (48, 64),
+        fps: int = 8,
+        frames: np.ndarray | None = None,
+    ) -> Path:
+        import av
+
+        if frames is None:
+            levels = (10 * np.arange(num_frames) % 250).astype(np.uint8)
+            frames = np.broadcast_to(levels[:, None, None, None], (num_frames, *size, 3))
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), 'w') as container:
+            stream = container.add_stream('libx264', rate=fps)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = 'yuv420p'
+            for frame in frames:
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='rgb24')
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode())
+        return path
+
+    return write
