@@ -151,6 +151,10 @@ class TemporalCLIPBackbone(BaseModule):
         frames = _run(as_tower(visual), tokens, self.first_live)
         return frames.unflatten(0, (-1, num_frames)).mean(1)
 
+    def pretrained_parameter_names(self) -> list[str]:
+        """Names of the parameters that CLIP's weights filled, trainable or not."""
+        return [f'visual.{name}' for name, _ in self.visual.named_parameters()]
+
     def train(self, mode: bool = True) -> TemporalCLIPBackbone:
         """Set training mode; what is frozen stays in evaluation mode."""
         super().train(mode)
@@ -253,7 +257,7 @@ class TemporalCLIPBackbone(BaseModule):
         return min(depth - k, timed)
 
     def _copy_for_reference(self) -> nn.Module:
-        """Frozen copy of the part of the tower that trains; it goes where the model goes, but not into checkpoints."""
+        """Frozen copy of what trains; it goes where the model goes, but not into checkpoints."""
         reference = copy.deepcopy(self.visual)
         blocks = as_tower(reference).blocks
         for i in range(max(self.first_live, 0)):

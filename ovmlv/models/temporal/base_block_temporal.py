@@ -77,8 +77,8 @@ def select_blocks(blocks: str | int | Sequence[int], depth: int) -> tuple[int, .
         chosen = tuple(range(depth))
     elif isinstance(blocks, str):
         found = re.fullmatch(r'(last|every)-(\d+)', blocks)
-        if found and 0 < int(found[2]) <= depth:
-            k = int(found[2])
+        if found and int(found[2]):
+            k = min(int(found[2]), depth)  # the default fits shallow towers too
             chosen = tuple(
                 range(depth - k, depth) if found[1] == 'last' else range(depth - 1, -1, -k)
             )

@@ -94,7 +94,7 @@ class BlockParts:
         return block.drop_path2(block.ls2(y))
 
     def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values ``(B * T, heads, N, d)`` of foreign tokens that have no position of their own."""
+        """Keys and values ``(B * T, heads, N, d)`` of foreign tokens, which have no position."""
         if not isinstance(self.block, EvaBlockPostNorm):
             x = (
                 self.block.ln_1 if isinstance(self.block, _OPEN_CLIP_BLOCKS) else self.block.norm1
@@ -158,7 +158,7 @@ def _rotate(attention: nn.Module, x: Tensor, rope: Tensor) -> Tensor:
 
 
 def _project_out(attention: nn.Module, y: Tensor, x: Tensor) -> Tensor:
-    """Join the heads of ``y`` and project; ``x`` is the attention's input, which may gate its output."""
+    """Join the heads of ``y`` and project; the input ``x`` may gate the output."""
     if isinstance(attention, OpenClipAttention):
         if attention.head_scale is not None:
             y = y * attention.head_scale

@@ -89,7 +89,7 @@ class NeighborFrameAttention(BaseBlockTemporal):
         return x + parts.feed_forward(x)
 
     def _gather(self, y: Tensor, num_frames: int) -> Tensor:
-        """Lay the tokens of all neighbours in a row: ``(B * T, h, N, d) -> (B * T, h, (2 r + 1) N, d)``."""
+        """Tokens of all neighbours in a row: ``(B * T, h, N, d) -> (B * T, h, (2 r + 1) N, d)``."""
         y = y.unflatten(0, (-1, num_frames))
         padded = F.pad(y, (0, 0, 0, 0, 0, 0, self.reach, self.reach))
         shifted = [padded[:, i : i + num_frames] for i in range(2 * self.reach + 1)]

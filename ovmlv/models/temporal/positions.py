@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def resample_positions(positions: Tensor, num_frames: int) -> Tensor:
-    """Interpolate positions ``(T0, D)`` linearly to ``(T, D)``; first and last frame keep theirs."""
+    """Interpolate positions ``(T0, D)`` linearly to ``(T, D)``; both ends keep theirs."""
     if len(positions) == num_frames:
         return positions
     return F.interpolate(positions.T[None], size=num_frames, mode='linear', align_corners=True)[0].T

@@ -75,7 +75,7 @@ def exclude_frozen_from_state_dict(module: nn.Module) -> None:
 
 
 def fingerprint(module: nn.Module, skip: Collection[str] = ()) -> str:
-    """Short hash of all weights of a module but those in ``skip``; the same in float32 and bfloat16."""
+    """Short hash of all weights but those in ``skip``; the same in float32 and bfloat16."""
     rows = [
         _name_digest(name) + _tensor_digest(tensor)
         for name, tensor, _ in _tensors(module, nested=True)
@@ -129,7 +129,7 @@ def _drop_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: 
 def _fill_in_frozen(
     module: nn.Module, state_dict: dict[str, Any], prefix: str, metadata: dict, *args: Any
 ) -> None:
-    """Complete a state dict by the tensors in place, where those are what the checkpoint left out."""
+    """Add the tensors in place to a state dict, where they are what the checkpoint left out."""
     record = state_dict.pop(prefix + FINGERPRINT_KEY, None)
     digests = {}
     if record is not None:

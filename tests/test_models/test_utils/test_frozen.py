@@ -131,7 +131,7 @@ def test_precision_of_frozen_weights_may_change():
 
 
 def test_stages_with_different_frozen_parts():
-    """A branch is trained first, then the tower with it; checkpoints of both stages fit both models."""
+    """A branch is trained first, then the tower too; checkpoints of both stages fit both models."""
 
     def unfrozen():
         model = Branched()
