@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.positions import resample_positions, sinusoidal_positions
+from ovmlv.models.temporal.positions import TemporalPositions
 from ovmlv.registry import MODELS
 
 
@@ -54,7 +54,7 @@ class FrameTransformer(BaseModule):
             )
         # CLIP's frame embeddings have a norm of about 10 and differ little between frames.
         self.norm = nn.LayerNorm(embed_dim)
-        self.positions = nn.Parameter(sinusoidal_positions(num_frames, embed_dim, position_scale))
+        self.positions = TemporalPositions(num_frames, embed_dim, position_scale)
         layer = nn.TransformerEncoderLayer(
             embed_dim,
             heads,
@@ -71,5 +71,5 @@ class FrameTransformer(BaseModule):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Pool ``(B, T, E) -> (B, E)``."""
-        y = self.norm(frames) + resample_positions(self.positions, frames.shape[1])
+        y = self.norm(frames) + self.positions(frames.shape[1])
         return (frames + self.gate * self.layers(y)).mean(1)

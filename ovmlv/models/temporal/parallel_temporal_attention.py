@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
 from ovmlv.models.temporal.block_parts import BlockParts
-from ovmlv.models.temporal.positions import resample_positions, sinusoidal_positions
+from ovmlv.models.temporal.positions import TemporalPositions
 from ovmlv.registry import MODELS
 
 
@@ -108,7 +108,7 @@ class _TemporalBranch(nn.Module):
         self.num_heads = num_heads
         self.dropout = dropout
         self.norm = nn.LayerNorm(width)
-        self.positions = nn.Parameter(sinusoidal_positions(num_frames, width, position_scale))
+        self.positions = TemporalPositions(num_frames, width, position_scale)
         self.qkv = nn.Linear(width, 3 * inner)
         self.proj = nn.Linear(inner, width)
         self.gate = nn.Parameter(torch.full((num_gates,), float(gate_init)))
@@ -119,8 +119,7 @@ class _TemporalBranch(nn.Module):
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Attend across frames: ``(B * T, N, D) -> (B * T, N, D)``."""
         y = self.norm(x).unflatten(0, (-1, num_frames))
-        positions = resample_positions(self.positions, num_frames)
-        y = y + positions[:, None].to(y.dtype)
+        y = y + self.positions(num_frames)[:, None].to(y.dtype)
         qkv = self.qkv(y).unflatten(-1, (3, self.num_heads, -1))  # B T N 3 h d
         q, k, v = qkv.permute(3, 0, 2, 4, 1, 5).flatten(1, 2)  # 3 of (B * N) h T d
         dropout = self.dropout if self.training else 0.0

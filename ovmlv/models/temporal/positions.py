@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class TemporalPositions(nn.Module):
+    """Learnable embeddings of T0 positions, for any T; starts from sinusoids.
+
+    A checkpoint of another T0 is resampled when it is loaded.
+
+    Args:
+        num_frames: T0.
+        width: D.
+        scale: Root mean square of the sinusoids.
+    """
+
+    flexible_shapes = True  # see exclude_frozen_from_state_dict
+
+    def __init__(self, num_frames: int, width: int, scale: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(sinusoidal_positions(num_frames, width, scale))
+
+    def forward(self, num_frames: int) -> Tensor:
+        """Embeddings ``(T, D)``."""
+        return resample_positions(self.weight, num_frames)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        loaded = state_dict.get(f'{prefix}weight')
+        if loaded is not None and loaded.ndim == 2 and loaded.shape[1] == self.weight.shape[1]:
+            state_dict[f'{prefix}weight'] = resample_positions(loaded, len(self.weight))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def resample_positions(positions: Tensor, num_frames: int) -> Tensor:

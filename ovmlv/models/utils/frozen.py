@@ -100,16 +100,17 @@ def _own_names(module: nn.Module) -> frozenset[str]:
 def _tensors(
     root: nn.Module, prefix: str = '', nested: bool = False
 ) -> Iterator[tuple[str, Tensor, str]]:
-    """Yield ``(name, tensor, kind)`` of a tree; kind is 'live', 'frozen' or 'copy'.
+    """Yield ``(name, tensor, kind)`` of a tree; kind is 'frozen', 'copy', 'live' or 'flexible'.
 
     Without ``nested``, trees with hooks of their own are left to them. Tied weights appear once for
     each name, as in a state dict.
     """
     frozen = _own_names(root)
     kind = 'copy' if getattr(root, _COPY, False) else 'frozen'
+    other = 'flexible' if getattr(root, 'flexible_shapes', False) else 'live'
     for name, tensor in (*root._parameters.items(), *root._buffers.items()):
         if tensor is not None and name not in root._non_persistent_buffers_set:
-            yield prefix + name, tensor, kind if name in frozen else 'live'
+            yield prefix + name, tensor, kind if name in frozen else other
     for name, child in root._modules.items():
         if child is not None and (nested or not getattr(child, _ROOT, False)):
             yield from _tensors(child, f'{prefix}{name}.', nested)
@@ -118,7 +119,7 @@ def _tensors(
 def _drop_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: Any) -> None:
     rows = []
     for name, tensor, kind in _tensors(module):
-        if kind != 'live':
+        if kind in ('frozen', 'copy'):
             state_dict.pop(prefix + name, None)
             rows.append(_name_digest(name) + _tensor_digest(tensor))
     if rows:
@@ -138,7 +139,8 @@ def _fill_in_frozen(
     for name, tensor, kind in _tensors(module):
         key = prefix + name
         if key in state_dict:
-            if state_dict[key].shape != tensor.shape:  # mmengine would log it and go on
+            if kind != 'flexible' and state_dict[key].shape != tensor.shape:
+                # mmengine would log it and go on.
                 raise CheckpointError(
                     f'{key} is {tuple(state_dict[key].shape)} in the checkpoint and '
                     f'{tuple(tensor.shape)} in the '
@@ -158,7 +160,7 @@ def _fill_in_frozen(
                 'build the model '
                 'with the config that made the checkpoint'
             )
-        if kind != 'live' or expected is not None:
+        if kind in ('frozen', 'copy') or expected is not None:
             state_dict[key] = tensor.detach()
 
 

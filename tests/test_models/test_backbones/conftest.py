@@ -30,15 +30,15 @@ def architecture(tmp_path):
 
 @pytest.fixture
 def build(architecture, monkeypatch):
-    """Build a backbone on a tiny tower; ``module`` is the type of the temporal module."""
+    """Build a backbone on a tiny tower of always the same weights, with a temporal module."""
 
     def shaken(*args):
         # Some libraries start layers at zero, where a test would see nothing.
-        model = build_model(*args)
-        generator = torch.Generator().manual_seed(0)
-        with torch.no_grad():
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(0)
+            model = build_model(*args)
             for parameter in model.parameters():
-                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+                parameter.add_(0.1 * torch.randn_like(parameter))
         return model
 
     build_model = loading.build_model

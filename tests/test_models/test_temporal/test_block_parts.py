@@ -97,7 +97,7 @@ def test_parallel_attention_equals_a_loop(name, frames):
     for parameter in branch.parameters():
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     x = tokens(frames)
-    positions = branch.positions
+    positions = branch.positions.weight
     if frames != FRAMES:
         at = torch.linspace(0, FRAMES - 1, frames) if frames > 1 else torch.zeros(1)
         low = at.floor().long().clamp(max=FRAMES - 2)

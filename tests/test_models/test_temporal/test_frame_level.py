@@ -22,7 +22,7 @@ def test_frame_transformer_starts_at_the_mean_and_equals_a_loop():
     torch.testing.assert_close(module(frames), frames.mean(1), atol=1e-6, rtol=0)
     module.gate.fill_(0.6)
     for b in range(3):
-        y = module.norm(frames[b]) + module.positions
+        y = module.norm(frames[b]) + module.positions.weight
         for layer in module.layers.layers:
             h = layer.norm1(y)[None]
             y = y + layer.self_attn(h, h, h)[0][0]
