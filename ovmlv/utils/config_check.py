@@ -106,6 +106,8 @@ def _walk(value: Any, path: str, registry: str | None, scope: str) -> Iterator[M
 def _registry_below(key: str, registry: str | None) -> str | None:
     if registry == 'MODELS':
         return _BY_KEY[key] if key in _MODEL_KEYS else 'MODELS'
+    if registry == 'HOOKS':  # their names are the user's: one of mmengine's is "param_scheduler"
+        return 'HOOKS'
     if registry == 'OPTIM_WRAPPERS':
         return _BY_KEY.get(key)
     return _BY_KEY.get(key, registry)
@@ -134,7 +136,7 @@ def _check_node(node: Mapping, path: str, name: str, scope: str) -> Iterator[Mis
         else:
             yield Mistake(f'{path}.type', f'{kind!r} is neither a name nor a class')
         return
-    if name == 'MODELS' and kind.islower() and '.' not in kind:
+    if name == 'MODELS' and '.' in path and kind.islower() and '.' not in kind:
         return  # plain data of a model, such as rope_scaling=dict(type='linear')
     root = _root_for(name, kind)
     try:

@@ -1,0 +1,146 @@
+"""print_config.py: prints what a config inherits; --check finds mistakes without building."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from ovmlv.utils.config_check import check_config, nearest_names
+
+HERE = Path(__file__).parent
+CONFIG = HERE / 'toy_config.py'
+TOOL = HERE.parents[1] / 'tools' / 'analysis_tools' / 'print_config.py'
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    spec = importlib.util.spec_from_file_location('print_config', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    return Config.fromfile(CONFIG)
+
+
+def found(cfg, **changes):
+    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in changes.items()})
+    return [str(mistake) for mistake in check_config(cfg)]
+
+
+def test_prints_the_merged_config(tool, tmp_path, capsys):
+    child = tmp_path / 'child.py'
+    child.write_text(f"_base_ = ['{CONFIG}']\nmodel = dict(dropout=0.25)\n")
+    saved = tmp_path / 'whole.py'
+    args = tool.parse_args([str(child), '--cfg-options', 'model.dim=9', '--save', str(saved)])
+    assert tool.main(args) == 0
+    for text in (capsys.readouterr().out, saved.read_text()):
+        assert 'dropout=0.25' in text and 'dim=9' in text and 'CosineAnnealingLR' in text
+
+
+def test_check_lists_all_mistakes_at_once(tool, capsys):
+    changes = [
+        'model.type=ToyMdel',
+        'train_dataloader.dataset.lenght=4',
+        'train_dataloader.sampler.type=Defaultsampler',
+        'val_evaluator.type=MultilabelMetrc',
+        'optim_wrapper.optimizer.type=AdmW',
+        'default_hooks.logger.intervall=3',
+        'custom_hooks.0.type=StepSedHook',
+    ]
+    args = tool.parse_args([str(CONFIG), '--check', '--cfg-options', *changes])
+    assert tool.main(args) == 1
+    lines = capsys.readouterr().out.splitlines()
+    for key, near in [
+        ('model.type', 'ToyModel'),
+        ('train_dataloader.dataset.lenght', 'did you mean length?'),
+        ('train_dataloader.sampler.type', 'DefaultSampler'),
+        ('val_evaluator.type', 'MultilabelMetric'),
+        ('optim_wrapper.optimizer.type', 'AdamW'),
+        ('default_hooks.logger.intervall', 'did you mean interval?'),
+        ('custom_hooks[0].type', 'StepSeedHook'),
+    ]:
+        assert any(f' {key}: ' in line and near in line for line in lines), (key, lines)
+    assert lines[-1].endswith(f'{len(changes)} mistakes')
+
+
+def test_check_passes_what_is_right(tool, capsys):
+    assert tool.main(tool.parse_args([str(CONFIG), '--check'])) == 0
+    assert 'every type and keyword is known' in capsys.readouterr().out
+
+
+def test_nothing_is_built(toy, monkeypatch):
+    toy_parts = sys.modules['toy_parts']
+    for name in ('ToyModel', 'ToyDataset', 'ToyMetric'):
+        monkeypatch.setattr(getattr(toy_parts, name), '__new__', lambda *a, **k: 1 / 0)
+    assert found(toy) == []
+
+
+@pytest.mark.parametrize(
+    ('scope', 'count'), [('mmaction', 0), ('mmengine', 1)], ids=['right', 'wrong']
+)
+def test_scope_key_holds_for_the_subtree(toy, scope, count):
+    node = dict(_scope_=scope, type='BaseModel', backbone=dict(type='ResNet3d', depth=50))
+    toy.model = dict(type='ToyModel')
+    toy.tta_model = dict(_scope_=scope, type='Recognizer3D', backbone=node['backbone'])
+    mistakes = found(toy)
+    assert len(mistakes) == 2 * count
+    if count:
+        assert all('nearest: mmaction.Res' in m or 'mmaction.Recognizer3D' in m for m in mistakes)
+
+
+def test_prefix_does_not_reach_children(toy):
+    """As in mmengine: mmaction.X(sub=dict(type='Y')) looks for Y in the default scope."""
+    toy.tta_model = dict(type='mmaction.Recognizer3D', backbone=dict(type='ResNet3d', depth=50))
+    (mistake,) = found(toy)
+    assert mistake.startswith("tta_model.backbone.type: 'ResNet3d' is not in the registry MODELS")
+    assert 'mmaction.ResNet3d' in mistake
+
+
+def test_pipelines_and_nested_data_sets_are_walked(toy):
+    inner = dict(
+        type='MultilabelVideoDataset',
+        ann_file='x.csv',
+        pipeline=[dict(type='mmaction.DecordInit'), dict(type='mmaction.SampleFrame', clip_len=4)],
+    )
+    toy.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+    (mistake,) = found(toy)
+    assert mistake.startswith('train_dataloader.dataset.dataset.pipeline[1].type: ')
+    assert 'mmaction.SampleFrames' in mistake
+
+
+def test_plain_data_of_a_model_is_no_type(toy):
+    toy.tta_model = dict(type='mmaction.ResNet3d', depth=50, norm_cfg=dict(type='linear', x=1))
+    assert found(toy) == []
+
+
+def test_misspelt_scope_is_named(toy):
+    (mistake,) = found(toy, default_scope='ovmvl')
+    assert 'there is no scope "ovmvl"' in mistake
+
+
+def test_module_name_is_no_type(toy):
+    (mistake,) = found(toy, model__type='this')  # mmengine would import the Zen of Python
+    assert mistake.startswith('model.type')
+
+
+def test_nearest_names_carry_the_prefix_they_need():
+    assert nearest_names('DecordDecod', 'TRANSFORMS', 'ovmlv')[0] == 'mmaction.DecordDecode'
+    assert nearest_names('DecordDecod', 'TRANSFORMS', 'mmaction')[0] == 'DecordDecode'
+    assert (
+        nearest_names('mmaction.DecordDecod', 'TRANSFORMS', 'ovmlv')[0] == 'mmaction.DecordDecode'
+    )
+
+
+def test_every_config_of_the_repository_is_clean(repository):
+    configs = [p for p in (repository / 'configs').glob('*.py')]
+    if not configs:
+        pytest.skip('no configs')
+    for path in configs:
+        assert check_config(Config.fromfile(path)) == [], path
