@@ -79,7 +79,7 @@ class TokenRows:
             end = len(row) - len(after)
             if row[: len(before)] != before or row[end:] != after or end < len(before):
                 raise ConfigError(
-                    f'head.template={template!r}: the tokenizer merges it with the label {label!r}; '
+                    f'head.template={template!r}: the tokenizer merges it with label {label!r}; '
                     "put spaces around '{}'"
                 )
             if end == len(before):

@@ -14,7 +14,7 @@ from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.clip.text_tower import FrozenTextTower
 from ovmlv.models.clip.token_rows import LabelTokens
-from ovmlv.models.llm.kv_cache import LabelCache, move
+from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 
 
@@ -84,15 +84,16 @@ class BasePromptHead(BaseModule):
         found = {label: self._references.get(label) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
         if missing:
-            for label, entry in zip(missing, self.compute_reference(missing), strict=True):
+            with constants(self.text_tower.device):
+                computed = self.compute_reference(missing)
+            for label, entry in zip(missing, computed, strict=True):
                 found[label] = entry
                 self._references.put(label, entry)
         return torch.stack([move(found[label], self.text_tower.device) for label in labels])
 
-    @torch.no_grad()
     def compute_reference(self, labels: list[str]) -> Tensor:
         """What :meth:`reference` caches; heads of several templates average them."""
-        return self.encode_tokens(self.tokens(labels)).detach()
+        return self.encode_tokens(self.tokens(labels))
 
     def tokens(self, labels: Sequence[str]) -> list[LabelTokens]:
         """Token runs of each label in the template, cut or refused where they do not fit."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -42,7 +41,6 @@ class TemplatePromptHead(BasePromptHead):
         """Unit vectors ``(C, E)``, the same as :meth:`reference`."""
         return self.reference(labels)
 
-    @torch.no_grad()
     def compute_reference(self, labels: list[str]) -> Tensor:
         """Average over the templates."""
         texts = [template.replace('{}', label) for label in labels for template in self.templates]

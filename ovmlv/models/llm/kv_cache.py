@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
@@ -85,10 +86,12 @@ class LabelCache:
         old = self._entries.pop(key, None)
         if old is not None:
             self.num_bytes -= old.nbytes
-        # Entries are often slices of a batch: a view would keep the whole batch alive.
+        # Entries are often slices of a batch: a view would keep the whole batch alive. Tensors of
+        # inference mode could not be used in training later.
         value = value.detach()
-        if value.untyped_storage().nbytes() > value.nbytes:
-            value = value.clone()
+        if value.is_inference() or value.untyped_storage().nbytes() > value.nbytes:
+            with torch.inference_mode(False):
+                value = value.clone()
         self._entries[key] = value
         self.num_bytes += value.nbytes
         while self.num_bytes > self.max_bytes and self._entries:
@@ -107,6 +110,16 @@ class LabelCache:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state['max_bytes'] / 2**20)  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def constants(device: torch.device) -> Iterator[None]:
+    """Compute what is cached: without gradient, and never in the reduced precision of autocast.
+
+    A cached number must not depend on whether training or testing asked for it first.
+    """
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        yield
 
 
 def move(tensor: Tensor, device: torch.device) -> Tensor:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from ovmlv import compat
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.clip.text_tower import FrozenTextTower
 
 compat.apply()
@@ -205,3 +206,33 @@ def test_refused_tokenizers_and_templates(tmp_path: Path) -> None:
         FrozenTextTower(
             SimpleNamespace(text=torch.nn.Linear(2, 2), tokenizer=tokenizer, embed_dim=24)
         )
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'ViT-B-32',
+        pytest.param('ViT-B-16-quickgelu', marks=pytest.mark.slow),
+        pytest.param('RN50', marks=pytest.mark.slow),
+        pytest.param('ViT-B-16-SigLIP', marks=pytest.mark.slow),
+    ],
+)
+def test_whole_architectures(name: str, tmp_path: Path) -> None:
+    clip = load_clip(name, part='text')
+    tokenizer = (
+        local_tokenizer(clip.architecture.config['text_cfg'], tmp_path)
+        if 'SigLIP' in name
+        else clip.tokenizer
+    )
+    tower = FrozenTextTower(
+        SimpleNamespace(text=clip.text, tokenizer=tokenizer, embed_dim=clip.embed_dim)
+    )
+    texts = [TEMPLATE.format(label) for label in LABELS]
+    with torch.no_grad():
+        expected = clip.text.encode_text(tokenizer(texts), normalize=True)
+        tokens = tower.rows.split(TEMPLATE, LABELS)
+        rows = tower.rows.build([[*t.before, *t.label] for t in tokens])
+        count, head = len(tokens[0].before), len(tower.rows.head)
+        at = torch.arange(head, head + count).expand(len(LABELS), -1)
+        got = F.normalize(tower(rows, tower.embed(rows[:, head : head + count]), at), dim=-1)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)

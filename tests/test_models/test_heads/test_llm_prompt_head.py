@@ -244,3 +244,25 @@ def test_truncate(tmp_path: Path) -> None:
         got = head(['red ' * 30])
     tokens = head.text_tower.rows.tokenizer(['a video of ' + 'red ' * 30], context_length=24)
     torch.testing.assert_close(got, F.normalize(head.text_tower(tokens), dim=-1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('readout', READOUTS, ids=lambda r: '-'.join(map(str, r.values())))
+def test_caches_are_the_same_whoever_fills_them(tmp_path: Path, readout: dict[str, Any]) -> None:
+    want = wake(make(tmp_path, readout=readout))
+    expected, reference = want(LABELS).detach(), want.reference(LABELS)
+
+    mixed = make(tmp_path, readout=readout)
+    mixed.load_state_dict(want.state_dict())
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        coarse = mixed(LABELS)
+        torch.testing.assert_close(mixed.reference(LABELS), reference, atol=1e-6, rtol=0)
+        (coarse * torch.randn_like(coarse)).sum().backward()
+    assert 0 < (coarse - expected).abs().max() < 0.05
+    torch.testing.assert_close(mixed(LABELS), expected, atol=1e-6, rtol=0)
+
+    served = make(tmp_path, readout=readout)
+    served.load_state_dict(want.state_dict())
+    with torch.inference_mode():
+        served(LABELS), served.reference(LABELS)
+    (served(LABELS) * served.reference(LABELS)).sum().backward()
+    torch.testing.assert_close(served(LABELS), expected, atol=1e-6, rtol=0)

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import LabelCache, move
+from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.llm.readouts.base_readout import BaseReadout, pad_tokens
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.registry import MODELS
@@ -57,21 +57,21 @@ class StaticReadout(BaseReadout):
         padded = pad_sequence(states, batch_first=True)
         return padded, torch.arange(padded.shape[1], device=llm.device)[None] < lengths[:, None]
 
-    @torch.no_grad()
     def label_states(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
         """Constant states ``(L_i, H)`` in float32 of every label."""
         if self.cache_dir is not None and self._file is None:
             self._file = self._open(llm)
         found = {label: self.cache.get((label, llm.dtype)) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
-        for start in range(0, len(missing), 64):
-            chunk = missing[start : start + 64]
-            rows, starts = self.label_tokens(llm, chunk, bos=True)
-            ids, mask = pad_tokens(rows, llm.device)
-            states = llm(llm.embed(ids), None if mask.all() else mask).states.float()
-            for i, label in enumerate(chunk):
-                found[label] = states[i, starts[i] : len(rows[i])].clone()
-                self.cache.put((label, llm.dtype), found[label])
+        with constants(llm.device):
+            for start in range(0, len(missing), 64):
+                chunk = missing[start : start + 64]
+                rows, starts = self.label_tokens(llm, chunk, bos=True)
+                ids, mask = pad_tokens(rows, llm.device)
+                states = llm(llm.embed(ids), None if mask.all() else mask).states.float()
+                for i, label in enumerate(chunk):
+                    found[label] = states[i, starts[i] : len(rows[i])].clone()
+                    self.cache.put((label, llm.dtype), found[label])
         if missing and self._file is not None:
             self._save({label: found[label] for label in missing})
         return [move(found[label], llm.device) for label in labels]

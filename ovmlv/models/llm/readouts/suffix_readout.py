@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import LabelCache, move
+from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.llm.readouts.base_readout import BaseReadout, learnable_tokens, pad_tokens
 from ovmlv.registry import MODELS
 
@@ -61,20 +61,22 @@ class SuffixReadout(BaseReadout):
         out = llm(embeds, None if mask.all() else full, positions, past)
         return out.states, mask.new_ones(count, num_tokens)
 
-    @torch.no_grad()
     def label_key_values(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
         """Constant keys and values ``(L_i, layers, 2, heads, head_width)`` of every label."""
         found = {label: self.cache.get((label, llm.dtype)) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
-        for start in range(0, len(missing), 64):
-            chunk = missing[start : start + 64]
-            rows, _ = self.label_tokens(llm, chunk, bos=True, extra=len(self.tokens))
-            ids, mask = pad_tokens(rows, llm.device)
-            pairs = llm(llm.embed(ids), None if mask.all() else mask).key_values
-            # (layers, 2, c, heads, L, head_width) -> (c, L, layers, 2, heads, head_width)
-            stacked = torch.stack([torch.stack(pair) for pair in pairs]).permute(2, 4, 0, 1, 3, 5)
-            for i, label in enumerate(chunk):
-                entry = stacked[i, : len(rows[i])]
-                found[label] = entry.clone(memory_format=torch.contiguous_format)
-                self.cache.put((label, llm.dtype), found[label])
+        with constants(llm.device):
+            for start in range(0, len(missing), 64):
+                chunk = missing[start : start + 64]
+                rows, _ = self.label_tokens(llm, chunk, bos=True, extra=len(self.tokens))
+                ids, mask = pad_tokens(rows, llm.device)
+                pairs = llm(llm.embed(ids), None if mask.all() else mask).key_values
+                # (layers, 2, c, heads, L, head_width) -> (c, L, layers, 2, heads, head_width)
+                stacked = torch.stack([torch.stack(pair) for pair in pairs]).permute(
+                    2, 4, 0, 1, 3, 5
+                )
+                for i, label in enumerate(chunk):
+                    entry = stacked[i, : len(rows[i])]
+                    found[label] = entry.clone(memory_format=torch.contiguous_format)
+                    self.cache.put((label, llm.dtype), found[label])
         return [move(found[label], llm.device) for label in labels]
