@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from ovmlv.errors import ConfigError
 from ovmlv.models.backbones.towers import Tower, as_tower
 from ovmlv.models.clip.loading import load_clip
+from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
 from ovmlv.registry import MODELS
 
@@ -137,7 +138,7 @@ class TemporalCLIPBackbone(BaseModule):
     def forward_from(self, tokens: Tensor, num_frames: int) -> Tensor:
         """The rest of `forward`: what `frozen_prefix` returned ``-> (B, E)``."""
         frames = self._frames_from(tokens, num_frames)
-        return self.temporal(frames) if self.temporal.level == 'frame' else frames.mean(1)
+        return self.temporal(frames) if self.temporal.level == 'frame' else mean_of_frames(frames)
 
     @torch.no_grad()
     def reference_from(self, tokens: Tensor, num_frames: int) -> Tensor:
@@ -149,7 +150,7 @@ class TemporalCLIPBackbone(BaseModule):
                 'True'
             )
         frames = _run(as_tower(visual), tokens, self.first_live)
-        return frames.unflatten(0, (-1, num_frames)).mean(1)
+        return mean_of_frames(frames.unflatten(0, (-1, num_frames)))
 
     def pretrained_parameter_names(self) -> list[str]:
         """Names of the parameters that CLIP's weights filled, trainable or not."""

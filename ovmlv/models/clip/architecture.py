@@ -20,6 +20,10 @@ from ovmlv.errors import ConfigError
 if importlib.util.find_spec('ovmlv.models.clip.timm_models') is not None:
     importlib.import_module('ovmlv.models.clip.timm_models')  # registers architectures in timm
 
+#: CLIPs that come with this package: an architecture ``NAME.json`` and weights
+#: ``NAME.safetensors``, both named by NAME in configs.
+SHIPPED = Path(__file__).resolve().parent / 'shipped'
+
 _REQUIRED = ('embed_dim', 'vision_cfg', 'text_cfg')
 
 
@@ -66,11 +70,15 @@ class Architecture:
 def find_architecture(model: str) -> Architecture:
     """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.
 
+    ``motionshapes`` is the tiny CLIP that comes with this package.
+
     The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have
     a ``preprocess_cfg`` beside the model's keys.
     """
     if str(model).endswith('.json'):
         return _read_json(Path(model).expanduser())
+    if (SHIPPED / f'{model}.json').is_file():
+        return _read_json(SHIPPED / f'{model}.json')
     config = (
         open_clip.get_model_config(str(model).replace('/', '-')) if ':' not in str(model) else None
     )
@@ -134,8 +142,7 @@ def build_tokenizer(architecture: Architecture) -> Any:
         reason = str(error).strip().split('\n')[0]
         raise ConfigError(
             f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the '
-            'architecture to a .json '
-            'file and name a local folder in its text_cfg.hf_tokenizer_name'
+            'architecture to a .json file and name a local folder in its text_cfg.hf_tokenizer_name'
         ) from error
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError, ConfigError
-from ovmlv.models.clip.architecture import Architecture
+from ovmlv.models.clip.architecture import SHIPPED, Architecture
 from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
 
 _FILES_IN_FOLDER = (
@@ -30,6 +30,7 @@ _FILES_IN_FOLDER = (
     'pytorch_model.bin',
 )
 _OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
+_UNREADABLE = (RuntimeError, EOFError, OSError, ValueError)
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
 
 
@@ -52,6 +53,9 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     """Read weights from a local file or folder, or by a tag of open_clip (downloaded once)."""
     name = architecture.name
     path = Path(pretrained).expanduser()
+    shipped = SHIPPED / f'{pretrained}.safetensors'
+    if architecture.folder == SHIPPED and shipped.is_file():
+        path = shipped
     if pretrained not in architecture.tags and path.exists():
         return read_weights(path)
     config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
@@ -72,8 +76,7 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
         where = config.get('hf_hub') or config.get('url')
         raise CheckpointError(
             f'weights {pretrained!r} of {name} cannot be downloaded ({type(error).__name__}); '
-            f'fetch them from {where} '
-            "on another machine and set pretrained='/path/to/the/file'"
+            f"fetch them from {where} on another machine and set pretrained='/path/to/the/file'"
         ) from error
     weights.quick_gelu = bool(config.get('quick_gelu', False))
     return weights
@@ -87,10 +90,8 @@ def read_weights(path: Path) -> Weights:
         hf_config = json.loads(config_file.read_text()) if config_file.is_file() else None
         found = [path / name for name in _FILES_IN_FOLDER if (path / name).is_file()]
         if not found:
-            raise FileNotFoundError(
-                f'pretrained: {path} holds none of {", ".join(_FILES_IN_FOLDER)}; name the weight '
-                'file'
-            )
+            names = ', '.join(_FILES_IN_FOLDER)
+            raise FileNotFoundError(f'pretrained: {path} holds none of {names}; name the file')
         path = found[0]
     state = _read_tensors(path)
     quick_gelu = None
@@ -120,48 +121,56 @@ def load_weights(
     Raises:
         CheckpointError: The weights are of another architecture.
     """
-    state = convert_state_dict(model, dict(weights.state))
+    current = model.state_dict()
+    state = _fit_layout(weights.state, model, current)
+    absent = [name for name in current if name not in state]
+    ignored = {name for name in absent if part != 'both' and _part_of(name) != part}
+    missing = [name for name in absent if name not in ignored]
+    unexpected = [name for name in state if name not in current]
+    shapes = [k for k in state if k in current and state[k].shape != current[k].shape]
+    if missing or unexpected or shapes:
+        if shapes:
+            there, here = state[shapes[0]].shape, current[shapes[0]].shape
+            what = f'{shapes[0]} is {tuple(there)} there and {tuple(here)} here'
+        elif missing:
+            what = f'{missing[0]} is missing there'
+        else:
+            what = f'{unexpected[0]} is unknown here'
+        raise CheckpointError(
+            f'weights {weights.source} do not fit the architecture {architecture}: {what} '
+            f'({len(missing)} missing, {len(unexpected)} unexpected, {len(shapes)} of another '
+            'shape); set the model_name they belong to'
+        )
+    model.load_state_dict(state, strict=False)
+    return ignored
+
+
+def _part_of(name: str) -> str:
+    return 'vision' if name.startswith('visual.') else 'text'
+
+
+def _fit_layout(
+    state: dict[str, Tensor], model: nn.Module, current: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Bring names to the model's text layout and positions to its image size, as open_clip does."""
+    state = convert_state_dict(model, dict(state))
     if hasattr(model, 'text'):
         state = convert_to_custom_text_state_dict(state)
     else:
         state = {k.removeprefix('text.'): v for k, v in state.items()}
-    current = model.state_dict()
+    state = {k: v for k, v in state.items() if k in current or not k.endswith('position_ids')}
     for name in ('logit_scale', 'logit_bias'):
         if name in state and name in current:
             state[name] = state[name].reshape(current[name].shape)
     if 'logit_bias' in current and 'logit_bias' not in state and 'logit_scale' in state:
-        # CLIP's weights in a SigLIP, as in open_clip.
+        # CLIP's weights in a SigLIP.
         state['logit_bias'] = torch.zeros_like(state['logit_scale'])
-    state = {k: v for k, v in state.items() if k in current or not k.endswith('position_ids')}
-    unwanted = {
-        'vision': lambda k: not k.startswith('visual.'),
-        'text': lambda k: k.startswith('visual.'),
-    }
-    ignored = {k for k in current if k not in state and unwanted.get(part, lambda k: False)(k)}
     try:
         resize_pos_embed(state, model)
         _resize_attention_pool(state, current)
-    except RuntimeError:  # no square grid, so not of this architecture: the comparison below tells
+    except RuntimeError:  # no square grid, so not of this architecture: the caller compares shapes
         pass
-    missing = [k for k in current if k not in state and k not in ignored]
-    unexpected = [k for k in state if k not in current]
-    shapes = [k for k in state if k in current and state[k].shape != current[k].shape]
-    if missing or unexpected or shapes:
-        if shapes:
-            key = shapes[0]
-            what = f'{key} is {tuple(state[key].shape)} there and {tuple(current[key].shape)} here'
-        else:
-            what = (
-                f'{missing[0]} is missing there' if missing else f'{unexpected[0]} is unknown here'
-            )
-        raise CheckpointError(
-            f'weights {weights.source} do not fit the architecture {architecture}: {what} '
-            f'({len(missing)} missing, '
-            f'{len(unexpected)} unexpected, {len(shapes)} of another shape); set the model_name '
-            'they belong to'
-        )
-    model.load_state_dict(state, strict=False)
-    return ignored
+    return state
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -170,14 +179,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = _torch_load(path)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
+    except (SafetensorError, pickle.UnpicklingError, *_UNREADABLE) as error:
         reason = str(error).strip().split('\n')[0][:120]
         raise CheckpointError(
             f'{path} is no readable weight file ({reason}); download or convert it again'

@@ -91,7 +91,6 @@ def select_blocks(blocks: str | int | Sequence[int], depth: int) -> tuple[int, .
     if not chosen:
         raise ConfigError(
             f"temporal.blocks={blocks!r} selects none of the tower's {depth} blocks; use 'all', "
-            "'last-k', 'every-k', "
-            f'k or indices, with k from 1 to {depth}'
+            f"'last-k', 'every-k', k or indices, with k from 1 to {depth}"
         )
     return tuple(sorted(chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -25,4 +26,9 @@ class FrameMean(BaseModule):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Pool ``(B, T, E) -> (B, E)``."""
-        return frames.mean(1)
+        return mean_of_frames(frames)
+
+
+def mean_of_frames(frames: Tensor) -> Tensor:
+    """Mean ``(B, T, E) -> (B, E)``, in float32 at least."""
+    return frames.mean(1, dtype=torch.promote_types(frames.dtype, torch.float32))

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.temporal.positions import TemporalPositions
 from ovmlv.registry import MODELS
 
@@ -72,4 +73,4 @@ class FrameTransformer(BaseModule):
     def forward(self, frames: Tensor) -> Tensor:
         """Pool ``(B, T, E) -> (B, E)``."""
         y = self.norm(frames) + self.positions(frames.shape[1])
-        return (frames + self.gate * self.layers(y)).mean(1)
+        return mean_of_frames(frames + self.gate * self.layers(y))

@@ -143,22 +143,19 @@ def _fill_in_frozen(
                 # mmengine would log it and go on.
                 raise CheckpointError(
                     f'{key} is {tuple(state_dict[key].shape)} in the checkpoint and '
-                    f'{tuple(tensor.shape)} in the '
-                    'model; build the model with the config that made the checkpoint'
+                    f'{tuple(tensor.shape)} in the model; build the model with the config that made the checkpoint'
                 )
             continue
         expected = digests.get(_name_digest(name))
         if expected is not None and expected != _tensor_digest(tensor):
             raise CheckpointError(
                 f'the checkpoint was trained on other frozen weights ({key} differs); build the '
-                'model with the '
-                'architecture and pretrained weights of the config that made the checkpoint'
+                'model with the architecture and pretrained weights of its config'
             )
         if kind == 'frozen' and record is not None and expected is None:
             raise CheckpointError(
                 f'the checkpoint was trained on another frozen architecture (it has no {key}); '
-                'build the model '
-                'with the config that made the checkpoint'
+                'build the model with the config that made the checkpoint'
             )
         if kind in ('frozen', 'copy') or expected is not None:
             state_dict[key] = tensor.detach()

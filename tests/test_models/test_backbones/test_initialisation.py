@@ -1,10 +1,14 @@
 """At initialisation a video's embedding is the mean of open_clip's frame embeddings."""
 
+import json
+
 import open_clip
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ovmlv.models.backbones import TemporalCLIPBackbone
+from ovmlv.models.clip.architecture import SHIPPED
 from tests.test_models.test_backbones.tiny_towers import OTHERS, TOWERS, VITS, videos
 
 BLOCK_LEVEL = ('ParallelTemporalAttention', 'NeighborFrameAttention', 'CrossFrameMessage')
@@ -37,6 +41,22 @@ def test_named_architectures_against_open_clip(name):
     torch.testing.assert_close(backbone.encode_frames(x), frames, atol=tolerance, rtol=0)
     torch.testing.assert_close(video, frames.mean(1), atol=tolerance, rtol=0)
     torch.testing.assert_close(reference, frames.mean(1), atol=tolerance, rtol=0)
+
+
+@torch.no_grad()
+def test_shipped_clip_against_open_clip():
+    """open_clip itself builds the shipped architecture and reads the shipped weights."""
+    config = json.loads((SHIPPED / 'motionshapes.json').read_text())
+    config['text_cfg'].pop('tokenizer_kwargs')
+    model = open_clip.CLIP(**config).eval()
+    state = load_file(SHIPPED / 'motionshapes.safetensors')
+    model.load_state_dict(state)
+    x = videos('hybrid', frames=5)
+    frames = model.encode_image(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (2, 5))
+    backbone = TemporalCLIPBackbone('motionshapes', 'motionshapes').train()
+    video, reference = backbone.forward_with_reference(x)
+    torch.testing.assert_close(video, frames.mean(1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(reference, frames.mean(1), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize('tower', list(TOWERS))

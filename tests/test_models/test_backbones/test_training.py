@@ -129,3 +129,21 @@ def test_training_teaches_the_order_of_frames(build):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+@pytest.mark.parametrize('tower', ['open_clip', 'eva', 'hybrid'])
+@pytest.mark.parametrize('module', [*BLOCK_LEVEL, 'FrameTransformer', None])
+def test_mixed_precision(build, tower, module):
+    temporal = None if module is None else dict(type=module, gate_init=0.3)
+    backbone = build(tower, temporal, trainable=1).train()
+    x = videos(tower)
+    exact, reference = backbone.forward_with_reference(x)
+    with torch.autocast('cpu', torch.bfloat16):
+        video, reference_too = backbone.forward_with_reference(x)
+    assert video.dtype == reference_too.dtype == torch.float32  # the mean is taken in float32
+    assert (video - exact).norm() < 0.05 * exact.norm()
+    assert (reference_too - reference).norm() < 0.05 * reference.norm()
+    video.square().sum().backward()
+    for name, parameter in backbone.named_parameters():
+        if parameter.requires_grad:
+            assert torch.isfinite(parameter.grad).all(), name
