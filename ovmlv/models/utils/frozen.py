@@ -143,7 +143,8 @@ def _fill_in_frozen(
                 # mmengine would log it and go on.
                 raise CheckpointError(
                     f'{key} is {tuple(state_dict[key].shape)} in the checkpoint and '
-                    f'{tuple(tensor.shape)} in the model; build the model with the config that made the checkpoint'
+                    f'{tuple(tensor.shape)} in the model; build it with the config that made the '
+                    'checkpoint'
                 )
             continue
         expected = digests.get(_name_digest(name))
