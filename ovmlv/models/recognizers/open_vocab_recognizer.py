@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.registry import MODELS
 
+from .batch import fold_views, stack_targets, unit
 from .label_embedding_cache import LabelEmbeddingCache
 from .label_sampler import sample_labels
 from .start_weights import StartWeights
@@ -88,6 +89,7 @@ class OpenVocabRecognizer(BaseModel):
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
         self.vocabulary: Vocabulary | None = None
         self._cache = LabelEmbeddingCache()
+        self._references: tuple[str, ...] | None = None
         self._join()
         self.reference_vocabulary = None
         if 'reference_vocab' in self.criterion.needs:
@@ -135,8 +137,10 @@ class OpenVocabRecognizer(BaseModel):
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; ``weight_l2`` measures from the weights after it."""
+        first = not self.is_init  # mmengine calls this again in every train() of a Runner
         super().init_weights()
-        self.start_weights = self._start_weights()
+        if first:
+            self.start_weights = self._start_weights()
 
     def train(self, mode: bool = True) -> OpenVocabRecognizer:
         """Switch the mode; label embeddings are forgotten, since weights change in between."""
@@ -154,6 +158,7 @@ class OpenVocabRecognizer(BaseModel):
                 only).
         """
         self.vocabulary = Vocabulary.of(metainfo, embeddings)
+        self._references = None
 
     def forward(
         self,
@@ -188,8 +193,8 @@ class OpenVocabRecognizer(BaseModel):
             data_samples: B samples with ``gt_label (C,)``.
         """
         vocabulary = self._require_vocabulary()
-        videos, views = _fold_views(inputs)
-        targets = self._targets(data_samples, vocabulary).to(videos.device)
+        videos, views = fold_views(inputs)
+        targets = stack_targets(data_samples, vocabulary).to(videos.device)
         labels, columns, weight = list(vocabulary.labels), None, None
         if self.labels_per_step is not None and self.labels_per_step < len(labels):
             columns, weight = sample_labels(targets, self.labels_per_step)
@@ -207,12 +212,11 @@ class OpenVocabRecognizer(BaseModel):
         if 'text_ref' in needs:
             references['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
-            left = without_training_labels(self.reference_vocabulary, vocabulary.labels)
-            references['reference_vocab'] = self.head.reference(left)
+            references['reference_vocab'] = self.head.reference(self._reference_labels(vocabulary))
 
         # Cosines times a scale of 100 lose too much in half precision.
         with torch.autocast(videos.device.type, enabled=False):
-            video, text = _unit(video), _unit(text)
+            video, text = unit(video), unit(text)
             if 'drift' in needs:
                 references['drift'] = self.start_weights.drift(self.backbone)
             similarities = video @ text.T
@@ -230,6 +234,7 @@ class OpenVocabRecognizer(BaseModel):
                 losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
         return losses
 
+    @torch.no_grad()
     def predict(
         self, inputs: Tensor, data_samples: Sequence[ActionDataSample] | None = None
     ) -> list[ActionDataSample]:
@@ -240,10 +245,10 @@ class OpenVocabRecognizer(BaseModel):
             data_samples: B samples; what they hold is kept.
         """
         vocabulary = self._require_vocabulary()
-        text = vocabulary.embeddings
-        text = (
-            self.encode_labels(vocabulary.labels) if text is None else _unit(text.to(inputs.device))
-        )
+        if vocabulary.embeddings is None:
+            text = self.encode_labels(vocabulary.labels)
+        else:
+            text = unit(vocabulary.embeddings.to(inputs.device))
         scores = self._probabilities(self._encode_views(inputs), text).cpu()
         if data_samples is None:
             data_samples = [ActionDataSample() for _ in scores]
@@ -266,17 +271,16 @@ class OpenVocabRecognizer(BaseModel):
         """
         if inputs.dtype == torch.uint8:
             inputs = self.data_preprocessor.normalize(inputs)
-        return _unit(self._encode_views(inputs).mean(1))
+        return unit(self._encode_views(inputs).mean(1))
 
     @torch.no_grad()
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
-        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode while the head stays as it
-        is."""
+        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode, while the head stays."""
 
         def compute() -> Tensor:
             step = self.labels_per_pass
             parts = [self.head(labels[i : i + step]) for i in range(0, len(labels), step)]
-            return _unit(torch.cat(parts))
+            return unit(torch.cat(parts))
 
         labels = list(Vocabulary.of(labels).labels)
         if self.head.training:
@@ -297,15 +301,15 @@ class OpenVocabRecognizer(BaseModel):
 
     def _encode_views(self, inputs: Tensor) -> Tensor:
         """Unit vectors ``(B, M, E)`` of all views."""
-        videos, views = _fold_views(inputs)
+        videos, views = fold_views(inputs)
         parts = videos.split(self.views_per_pass or len(videos))
-        return torch.cat([_unit(self.backbone(part)) for part in parts]).unflatten(0, (-1, views))
+        return torch.cat([unit(self.backbone(part)) for part in parts]).unflatten(0, (-1, views))
 
     def _probabilities(self, video: Tensor, text: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` from views ``(B, M, E)`` and labels ``(C, E)``."""
         with torch.autocast(video.device.type, enabled=False):
             if self.average_views == 'embedding':
-                video = _unit(video.mean(1, keepdim=True))
+                video = unit(video.mean(1, keepdim=True))
             similarities = video @ text.to(video).T
             if self.average_views == 'probability':
                 return self.scorer(similarities).sigmoid().mean(1)
@@ -330,6 +334,18 @@ class OpenVocabRecognizer(BaseModel):
             prior = (counts[0] / counts[1].clamp(min=1)).item()
         self.scorer.calibrate(similarities, weight, prior)
 
+    def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """The reference vocabulary without training labels, found once for a vocabulary."""
+        if self._references is None:
+            given = self.reference_vocabulary
+            self._references = without_training_labels(given, vocabulary.labels)
+            if len(self._references) < len(given):
+                MMLogger.get_current_instance().info(
+                    f'OpenVocabRecognizer: {len(given) - len(self._references)} of {len(given)} '
+                    'reference labels are training labels and left out'
+                )
+        return self._references
+
     def _require_vocabulary(self) -> Vocabulary:
         if self.vocabulary is None:
             raise VocabularyError(
@@ -338,23 +354,6 @@ class OpenVocabRecognizer(BaseModel):
             )
         return self.vocabulary
 
-    @staticmethod
-    def _targets(data_samples: Sequence[ActionDataSample] | None, vocabulary: Vocabulary) -> Tensor:
-        """Targets ``(B, C)`` of {1, 0, -1}."""
-        for sample in data_samples or [ActionDataSample()]:
-            if 'gt_label' not in sample:
-                raise VocabularyError(
-                    f'{sample.get("filename", "a sample")} has no gt_label; training needs '
-                    'labelled samples packed by PackMultilabelInputs'
-                )
-            if sample.gt_label.shape != (len(vocabulary.labels),):
-                raise VocabularyError(
-                    f'{sample.get("filename", "a sample")} has gt_label of '
-                    f'{sample.gt_label.numel()} labels but the vocabulary has '
-                    f'{len(vocabulary.labels)}; both must come from the same data set'
-                )
-        return torch.stack([sample.gt_label for sample in data_samples])
-
 
 def _build(cfg: dict | nn.Module | None, default: str | None = None) -> nn.Module:
     """Build a part; unprefixed names are ours whatever the default scope is."""
@@ -362,19 +361,3 @@ def _build(cfg: dict | nn.Module | None, default: str | None = None) -> nn.Modul
         return cfg
     cfg = {'_scope_': 'ovmlv', **({'type': default} if default else {}), **(cfg or {})}
     return MODELS.build(cfg)
-
-
-def _fold_views(inputs: Tensor) -> tuple[Tensor, int]:
-    """Videos ``(B * M, C, T, H, W)`` and M."""
-    if inputs.ndim == 6:
-        return inputs.flatten(0, 1), inputs.shape[1]
-    if inputs.ndim == 5:
-        return inputs, 1
-    raise ValueError(
-        f'videos have shape {tuple(inputs.shape)}, not (videos, views, channels, frames, height, '
-        "width); use mmaction.FormatShape(input_format='NCTHW')"
-    )
-
-
-def _unit(x: Tensor) -> Tensor:
-    return F.normalize(x.float(), dim=-1)

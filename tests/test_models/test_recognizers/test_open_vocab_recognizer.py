@@ -87,6 +87,15 @@ def test_start_weights_are_in_no_checkpoint(make_model):
     assert not any('start' in key for key in model.state_dict())
 
 
+def test_start_weights_stay_when_the_runner_initialises_again(make_model):
+    model = make_model(loss=dict(weight_l2=0.1))
+    model.init_weights()
+    with torch.no_grad():
+        model.backbone.layer.weight += 0.5
+    model.init_weights()
+    assert model.start_weights.drift(model.backbone).item() == pytest.approx(64 * 0.25)
+
+
 def test_the_first_bias_puts_the_mean_probability_at_the_prior(make_model, make_batch, labels):
     model = make_model()
     prior = [0.1, 0.3, math.nan, 0.2, 0.1, 0.3]
@@ -172,7 +181,8 @@ def test_predictions_keep_the_samples_and_can_be_made_again(make_model, make_bat
         assert all(len(s.pred_score) == len(names) == s.num_classes for s in out)
         assert all(torch.equal(a.gt_label, b.gt_label) for a, b in zip(out, samples, strict=True))
     assert len(model(inputs, mode='predict')) == 4
-    assert model(inputs, mode='predict')[0].pred_score.device.type == 'cpu'
+    score = model(inputs, mode='predict')[0].pred_score
+    assert score.device.type == 'cpu' and not score.requires_grad
 
 
 def test_convenience_functions_agree_with_prediction(make_model, make_batch, labels):
