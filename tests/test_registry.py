@@ -1,4 +1,4 @@
-"""Registries: every root has its child, locations import, parts are reachable from other projects."""
+"""Registries: every root has its child, locations import, parts are reached from other projects."""
 
 import importlib
 import subprocess

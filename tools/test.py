@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 
+from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
@@ -29,9 +30,6 @@ from ovmlv.utils.cli import (
 )
 
 
-from ovmlv.errors import ConfigError
-
-
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -41,7 +39,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add_common_arguments(parser)
     parser.add_argument('--dump', help='write every prediction to this .pkl file')
     parser.add_argument('--out', help='write the metrics to this .json file')
-    return parser.parse_args(argv)
+    # Intermixed, so that the checkpoint may also stand behind options.
+    return parser.parse_intermixed_args(argv)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:

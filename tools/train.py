@@ -13,6 +13,7 @@ import sys
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
+from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
@@ -24,9 +25,6 @@ from ovmlv.utils.cli import (
     require_checkpoint,
     run_tool,
 )
-
-
-from ovmlv.errors import ConfigError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
