@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.backbones.prefix_cache import PrefixCache
 from ovmlv.models.backbones.towers import Tower, as_tower
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.temporal.frame_mean import mean_of_frames
@@ -37,6 +38,9 @@ class TemporalCLIPBackbone(BaseModule):
             final norm and projection); or 'all'.
         grad_checkpointing: Save memory by computing activations again in the backward pass.
         keep_reference: Keep a frozen copy of what is finetuned, for `forward_with_reference`.
+        prefix_cache: Megabytes of memory in which to keep what the frozen part of the tower gave
+            for each video. Pays off for training without augmentation on a CPU; see
+            :class:`PrefixCache`.
         init_cfg: See mmengine's ``BaseModule``.
 
     Attributes:
@@ -58,6 +62,7 @@ class TemporalCLIPBackbone(BaseModule):
         trainable: str | int = 'temporal',
         grad_checkpointing: bool = False,
         keep_reference: bool = True,
+        prefix_cache: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -79,6 +84,7 @@ class TemporalCLIPBackbone(BaseModule):
         )
         if grad_checkpointing and not len(self.tower.blocks):
             self._checkpoint_whole_tower()
+        self.prefix_cache = PrefixCache(prefix_cache) if prefix_cache > 0 else None
         exclude_frozen_from_state_dict(self)
 
     @property
@@ -126,11 +132,15 @@ class TemporalCLIPBackbone(BaseModule):
                 f'TemporalCLIPBackbone takes videos (B, C, T, H, W), not {tuple(x.shape)}; '
                 'unsqueeze or flatten'
             )
-        tokens = x.transpose(1, 2).flatten(0, 1)
-        tower = self.tower
         if self.first_live < 0:
-            return tokens
-        tokens = tower.embed(tokens)
+            return x.transpose(1, 2).flatten(0, 1)
+        if self.prefix_cache is not None and self.training:
+            return self.prefix_cache(x, self._compute_prefix)
+        return self._compute_prefix(x)
+
+    def _compute_prefix(self, x: Tensor) -> Tensor:
+        tower = self.tower
+        tokens = tower.embed(x.transpose(1, 2).flatten(0, 1))
         for i in range(min(self.first_live, len(tower.blocks))):
             tokens = tower.run(i, tokens)
         return tower.head(tokens) if self.first_live > len(tower.blocks) else tokens

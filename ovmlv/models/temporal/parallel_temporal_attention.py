@@ -22,9 +22,10 @@ class ParallelTemporalAttention(BaseBlockTemporal):
     2024).
 
     Each token position, the class token's included, attends over the T frames at that position.
-    At ``gate_init=0`` the tower is CLIP itself at initialisation; the gate alone then has a
-    gradient in the first step, the branch behind it from the second. A small gate (0.1) starts both
-    at once.
+    The tower is CLIP itself at initialisation, by a gate of zero (the paper) or, with
+    ``zero_init='proj'``, by a zero output projection under a gate of one. A scalar gate's first
+    gradient is that of a random direction and may keep it at zero for hundreds of steps; the
+    projection finds its direction in the first one, which suits short runs.
 
     Args:
         width: Given by the backbone, like the next three.
@@ -35,7 +36,8 @@ class ParallelTemporalAttention(BaseBlockTemporal):
         width_ratio: Width inside the branch over the tower's.
         num_heads: Heads of the branch; None is one for each 64 channels.
         gate: One gate for a block, or one for each channel.
-        gate_init: Start of the gate.
+        zero_init: What starts at zero: the ``gate``, or the output projection ``proj``.
+        gate_init: Start of the gate, if not that of `zero_init`.
         position_scale: Root mean square of the sinusoids that the learnable positions start from;
             tokens have about 1.
         dropout: Dropout of the attention weights.
@@ -52,7 +54,8 @@ class ParallelTemporalAttention(BaseBlockTemporal):
         width_ratio: float = 1.0,
         num_heads: int | None = None,
         gate: Literal['scalar', 'channel'] = 'scalar',
-        gate_init: float = 0.0,
+        zero_init: Literal['gate', 'proj'] = 'gate',
+        gate_init: float | None = None,
         position_scale: float = 0.5,
         dropout: float = 0.0,
         init_cfg: dict | None = None,
@@ -60,6 +63,10 @@ class ParallelTemporalAttention(BaseBlockTemporal):
         super().__init__(width, depth, num_frames, has_class_token, blocks, init_cfg)
         if gate not in ('scalar', 'channel'):
             raise ConfigError(f"temporal.gate={gate!r} is unknown; use 'scalar' or 'channel'")
+        if zero_init not in ('gate', 'proj'):
+            raise ConfigError(f"temporal.zero_init={zero_init!r} is unknown; use 'gate' or 'proj'")
+        if gate_init is None:
+            gate_init = float(zero_init == 'proj')
         inner = round(width * width_ratio)
         heads = num_heads or max(1, inner // 64)
         if inner < 1 or inner % heads:
@@ -83,6 +90,9 @@ class ParallelTemporalAttention(BaseBlockTemporal):
                 for i in self.blocks
             }
         )
+        if zero_init == 'proj':
+            for branch in self.branches.values():
+                nn.init.zeros_(branch.proj.weight)
 
     def forward(self, x: Tensor, num_frames: int, index: int, parts: BlockParts) -> Tensor:
         """Run block ``index`` on ``(B * T, N, D)`` with the branch beside its attention."""

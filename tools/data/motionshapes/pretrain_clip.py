@@ -256,7 +256,7 @@ def main() -> None:
     log(f'arguments: { {k: str(v) for k, v in vars(args).items()} }')
     log(f'torch {torch.__version__}, open_clip {open_clip.__version__}')
     config = architecture(build_tokenizer(args.out_dir / 'motionshapes_bpe.txt.gz'))
-    (args.out_dir / 'motionshapes_clip.json').write_text(json.dumps(config, indent=2) + '\n')
+    (args.out_dir / 'motionshapes.json').write_text(json.dumps(config, indent=2) + '\n')
     tokenizer = open_clip.SimpleTokenizer(
         str(args.out_dir / 'motionshapes_bpe.txt.gz'), context_length=CONTEXT_LENGTH
     )
@@ -324,8 +324,8 @@ def main() -> None:
         if step % args.eval_interval == 0 or step == args.steps:
             result = evaluate(average, tokenizer, 1000 if step < args.steps else 4000, args.seed)
             log('zero-shot ' + ', '.join(f'{k} {v:.3f}' for k, v in result.items()))
-            save(average, args.out_dir / 'motionshapes_clip.safetensors')
-    state = save(average, args.out_dir / 'motionshapes_clip.safetensors')
+            save(average, args.out_dir / 'motionshapes.safetensors')
+    state = save(average, args.out_dir / 'motionshapes.safetensors')
     # What is written is what is evaluated.
     average.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     for template in ('{}', 'a video of {}'):
