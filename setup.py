@@ -75,7 +75,9 @@ setup(
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['ovmlv', 'ovmlv.*']),
     package_data={
-        'ovmlv': [f'**/*.{end}' for end in ('json', 'safetensors', 'gz', 'txt', 'csv', 'html')]
+        'ovmlv': [
+            f'**/*.{end}' for end in ('json', 'safetensors', 'gz', 'txt', 'csv', 'html', 'md')
+        ]
     },
     install_requires=runtime,
     extras_require={'optional': optional, 'tests': tests, 'all': optional + tests},

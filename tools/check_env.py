@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / 'requirements'
@@ -20,11 +21,11 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r'\d+', version.split('+')[0])[:3])
 
 
-def problem(line: str) -> str | None:
+def problem(line: str, installed: Callable[[str], str] = importlib.metadata.version) -> str | None:
     """What is wrong with one requirement line such as ``mmengine>=0.10.7,<1.0``, if anything."""
     name, limits = re.fullmatch(r'([\w.-]+)\s*(.*)', line).groups()
     try:
-        found = importlib.metadata.version(name)
+        found = installed(name)
     except importlib.metadata.PackageNotFoundError:
         return f'{name} is not installed (needed: {line})'
     for limit in filter(None, limits.split(',')):
