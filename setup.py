@@ -76,7 +76,8 @@ setup(
     packages=find_packages(include=['ovmlv', 'ovmlv.*']),
     package_data={
         'ovmlv': [
-            f'**/*.{end}' for end in ('json', 'safetensors', 'gz', 'txt', 'csv', 'html', 'md')
+            f'**/*.{end}'
+            for end in ('json', 'safetensors', 'gz', 'txt', 'csv', 'html', 'md', 'log')
         ]
     },
     install_requires=runtime,
