@@ -161,6 +161,11 @@ def _unknown(kind: str, name: str, scope: str) -> str:
     """A message for a name that no registry knows, with the nearest names that some do."""
     nearest = nearest_names(kind, name, scope)
     mend = f'nearest: {", ".join(nearest)}' if nearest else 'no name is near'
+    if not nearest:  # right name in the wrong place?
+        for other in ('MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS', 'HOOKS'):
+            elsewhere = nearest_names(kind, other, scope, 1) if other != name else []
+            if elsewhere and elsewhere[0].split('.')[-1] == kind.split('.')[-1]:
+                mend = f'{elsewhere[0]} is in {other}'
     return f"'{kind}' is not in the registry {name} (scope {scope}); {mend}"
 
 

@@ -176,6 +176,11 @@ def test_two_processes_train_on_the_cpu(tmp_path):
     assert all(torch.isfinite(value).all() for value in weights(tmp_path / 'epoch_1.pth').values())
 
 
+def test_pure_python_config_trains(train, tmp_path):
+    assert forked(train, HERE / 'toy_python.py', '--work-dir', tmp_path) == 0
+    assert (tmp_path / 'epoch_1.pth').is_file()
+
+
 # --- what the flags do to the config, without running -------------------------------------------
 
 
