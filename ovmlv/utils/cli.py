@@ -71,7 +71,12 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         raise FileNotFoundError(f'there is no config {path}; {hint}')
     try:
         cfg = Config.fromfile(path)
-    except (SyntaxError, OSError, ImportError, ValueError, TypeError, NameError, KeyError) as error:
+    except ImportError as error:  # mmengine's own message blames sys.path and spells it out
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
+    except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
     if options:
         try:

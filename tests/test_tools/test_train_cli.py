@@ -258,7 +258,10 @@ def test_mistakes_are_one_line(train, tester, tmp_path, trained, capsys):
     loose.write_text(f"_base_ = ['{CONFIG}']\nauto_scale_lr = dict(_delete_=True, enable=True)\n")
     orphan = tmp_path / 'orphan.py'
     orphan.write_text("_base_ = ['./absent.py']\n")
+    alien = tmp_path / 'alien.py'
+    alien.write_text("custom_imports = dict(imports=['no_such_module'])\n")
     cases = [
+        (train, str(alien), [], ['alien.py imports', "No module named 'no_such_module'"]),
         (train, CONFIG[:-4] + '.py', [], ['there is no config', 'did you mean', 'toy_config.py']),
         (train, str(broken), [], ['broken.py is no usable config']),
         (train, str(orphan), [], ['orphan.py is no usable config', 'absent.py']),
