@@ -73,8 +73,8 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         cfg = Config.fromfile(path)
     except ImportError as error:  # mmengine's own message blames sys.path and spells it out
         cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
+        while isinstance(cause.__cause__ or cause.__context__, ImportError):
+            cause = cause.__cause__ or cause.__context__
         raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
@@ -160,13 +160,13 @@ def load_strictly(runner: Any) -> None:
             raise
         except RuntimeError as error:
             raise CheckpointError(
-                f'{filename} does not fit the model of the config: {_mismatch(str(error))}'
+                f'{filename} does not fit the model of the config: {describe_mismatch(str(error))}'
             ) from error
 
     runner.load_checkpoint = load
 
 
-def _mismatch(text: str) -> str:
+def describe_mismatch(text: str) -> str:
     """mmengine's report of a failed loading, cut to one line and three keys a kind."""
     lines = [' '.join(line.split()) for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith('The model and loaded state dict')]
