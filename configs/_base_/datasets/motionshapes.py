@@ -5,7 +5,8 @@ clip_len = 8
 
 train_pipeline = [
     dict(type='mmaction.DecordInit', num_threads=1),
-    dict(type='SampleSegmentFrames', clip_len=clip_len),
+    # The same frames every epoch, so that the frozen part of the tower is computed once a video.
+    dict(type='SampleSegmentFrames', clip_len=clip_len, test_mode=True),
     dict(type='mmaction.DecordDecode'),
     # No flips: they would turn "moving left" into "moving right".
     dict(type='mmaction.FormatShape', input_format='NCTHW'),

@@ -13,8 +13,12 @@ model = dict(
             blocks='last-1',
             num_heads=4,
             position_scale=1.0,
+            # Starting from a zero projection learns at once where a zero gate hesitates.
+            zero_init='proj',
         ),
         trainable='temporal',
+        # Everything before the last block is frozen: compute it once a video.
+        prefix_cache=2048,
     ),
     head=dict(
         type='LLMPromptHead',
@@ -26,6 +30,7 @@ model = dict(
         prompter=dict(width=128, num_layers=2),
         label_dropout=0.3,
     ),
+    labels_per_step=96,
     scorer=dict(type='SigmoidScorer'),
-    loss=dict(type='RegularizedMultilabelLoss', video_distill=1.0),
+    loss=dict(type='RegularizedMultilabelLoss', video_distill=0.02),
 )

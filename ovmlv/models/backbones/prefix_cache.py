@@ -25,14 +25,16 @@ class PrefixCache:
         self.budget = int(megabytes * 2**20)
         self.used = 0
         self.hits = self.misses = 0
-        self._entries: dict[bytes, Tensor] = {}
+        self._entries: dict[bytes, tuple[Tensor, ...]] = {}
 
-    def __call__(self, videos: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Tokens ``(B * T, ...)`` of videos ``(B, C, T, H, W)``.
+    def __call__(
+        self, videos: Tensor, compute: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        """What ``compute`` gives for the videos, one tensor with B or B * T rows each.
 
         Args:
-            videos: The videos.
-            compute: Gives the tokens of some of them.
+            videos: ``(B, C, T, H, W)``
+            compute: Called with those videos that were not seen before.
         """
         # The number format of a pass is part of what it computes.
         suffix = str((videos.dtype, torch.is_autocast_enabled(videos.device.type))).encode()
@@ -40,17 +42,17 @@ class PrefixCache:
         missing = [i for i, key in enumerate(keys) if key not in self._entries]
         self.misses += len(missing)
         self.hits += len(keys) - len(missing)
-        fresh: dict[int, Tensor] = {}
+        fresh: dict[int, tuple[Tensor, ...]] = {}
         if missing:
-            tokens = compute(videos[missing]).unflatten(0, (len(missing), -1))
-            fresh = dict(zip(missing, tokens, strict=True))
+            results = (r.unflatten(0, (len(missing), -1)) for r in compute(videos[missing]))
+            fresh = dict(zip(missing, zip(*results, strict=True), strict=True))
             for i in missing:
                 self._keep(keys[i], fresh[i])
-        rows = [
-            fresh[i] if i in fresh else self._entries[key].to(videos.device)
-            for i, key in enumerate(keys)
-        ]
-        return torch.cat(rows)
+        rows = [fresh[i] if i in fresh else self._entries[key] for i, key in enumerate(keys)]
+        return tuple(
+            torch.cat([row.to(videos.device) for row in column])
+            for column in zip(*rows, strict=True)
+        )
 
     def __deepcopy__(self, memo: dict) -> PrefixCache:
         return PrefixCache(self.budget / 2**20)
@@ -58,10 +60,11 @@ class PrefixCache:
     def __getstate__(self) -> dict:
         return {**self.__dict__, '_entries': {}, 'used': 0}
 
-    def _keep(self, key: bytes, tokens: Tensor) -> None:
-        size = tokens.numel() * tokens.element_size()
+    def _keep(self, key: bytes, entry: tuple[Tensor, ...]) -> None:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in entry)
         if key not in self._entries and self.used + size <= self.budget:
-            self._entries[key] = tokens.detach().to('cpu', copy=True)
+            # Copies: a slice would keep the whole batch that it was cut from.
+            self._entries[key] = tuple(t.detach().to('cpu', copy=True) for t in entry)
             self.used += size
 
 

@@ -112,6 +112,10 @@ class TemporalCLIPBackbone(BaseModule):
             ``(B, E)`` as of `forward`, and ``(B, E)`` the frozen CLIP's mean over frames, without
             gradient.
         """
+        if self.prefix_cache is not None and self.training and self._spatial_is_frozen:
+            with torch.no_grad():
+                tokens, reference = self.prefix_cache(x, self._prefix_and_reference)
+            return self.forward_from(tokens, x.shape[2]), reference
         tokens = self.frozen_prefix(x)
         return self.forward_from(tokens, x.shape[2]), self.reference_from(tokens, x.shape[2])
 
@@ -135,8 +139,14 @@ class TemporalCLIPBackbone(BaseModule):
         if self.first_live < 0:
             return x.transpose(1, 2).flatten(0, 1)
         if self.prefix_cache is not None and self.training:
-            return self.prefix_cache(x, self._compute_prefix)
+            return self.prefix_cache(x, self._prefix_and_reference)[0]
         return self._compute_prefix(x)
+
+    def _prefix_and_reference(self, x: Tensor) -> tuple[Tensor, ...]:
+        tokens = self._compute_prefix(x)
+        if not self._spatial_is_frozen:
+            return (tokens,)
+        return tokens, self.reference_from(tokens, x.shape[2])
 
     def _compute_prefix(self, x: Tensor) -> Tensor:
         tower = self.tower
