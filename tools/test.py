@@ -25,6 +25,7 @@ from ovmlv.utils.cli import (
     load_config,
     load_strictly,
     refuse_mistakes,
+    refuse_missing_data,
     require_checkpoint,
     run_tool,
 )
@@ -67,6 +68,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     merge_args(cfg, args)
     refuse_mistakes(cfg, args.config)
+    refuse_missing_data(cfg, 'test_dataloader')
 
     from mmengine.runner import Runner
 

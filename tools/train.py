@@ -22,6 +22,7 @@ from ovmlv.utils.cli import (
     load_config,
     load_strictly,
     refuse_mistakes,
+    refuse_missing_data,
     require_checkpoint,
     run_tool,
 )
@@ -101,6 +102,19 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def leave_amp_to_gpus(cfg: Config) -> None:
+    """Without a GPU, train a config with mixed precision in float32: mmengine refuses it there."""
+    from mmengine.device import get_device
+
+    kind = cfg.get('optim_wrapper', {}).get('type')
+    if get_device() not in ('cpu', 'mps') or getattr(kind, '__name__', kind) != 'AmpOptimWrapper':
+        return
+    print('no GPU: training in float32 instead of mixed precision', flush=True)
+    cfg.optim_wrapper.type = 'OptimWrapper'
+    for key in ('dtype', 'loss_scale', 'use_fsdp'):
+        cfg.optim_wrapper.pop(key, None)
+
+
 def set_resume(cfg: Config, args: argparse.Namespace, randomness: dict) -> None:
     """Settle what to resume from, and take over that run's seed where none is given.
 
@@ -127,6 +141,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     merge_args(cfg, args)
     refuse_mistakes(cfg, args.config)
+    refuse_missing_data(cfg, 'train_dataloader', 'val_dataloader')
+    leave_amp_to_gpus(cfg)
 
     from mmengine.runner import Runner
 

@@ -133,7 +133,7 @@ class BaseVideoDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Annotations -> sample dicts; sets ``classes`` and ``class_attributes``."""
-        self._check_files()
+        self.check_files()
         annotations = self.read_annotations()
         if not annotations:
             raise DataError(f'{self.ann_file}: no sample in this annotation file')
@@ -254,7 +254,7 @@ class BaseVideoDataset(BaseDataset):
             paths['video folder'] = self.data_prefix.get('video', '')
         return paths
 
-    def _check_files(self) -> None:
+    def check_files(self) -> None:
         """One clear line that names all that is missing, before anything is read."""
         missing = [
             f'{what} {path}'

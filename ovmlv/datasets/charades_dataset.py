@@ -78,7 +78,7 @@ class CharadesDataset(BaseVideoDataset):
 
     DOWNLOAD = (
         'get Charades.zip (annotations) and Charades_v1_480.zip (videos) from '
-        'https://prior.allenai.org/projects/charades and unpack both into data_root, or correct '
+        'https://prior.allenai.org/projects/charades and put their files there, or correct '
         'data_root, ann_file, class_file or data_prefix'
     )
 

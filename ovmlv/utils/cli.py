@@ -12,7 +12,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,34 @@ def refuse_mistakes(cfg: Config, path: str) -> None:
             f'{mistakes[0]}{more}; for all: '
             f'python tools/analysis_tools/print_config.py {path} --check'
         )
+
+
+def refuse_missing_data(cfg: Config, *loaders: str) -> None:
+    """Look for the files of the data sets before models are built, which may take downloads.
+
+    Raises:
+        DataError: An annotation file or a video folder is missing.
+    """
+    from mmengine.registry import DATASETS, DefaultScope
+
+    scope = cfg.get('default_scope') or 'ovmlv'
+    with DefaultScope.overwrite_default_scope(scope), DATASETS.switch_scope_and_registry(scope):
+        for name in loaders:
+            for dataset in _leaves((cfg.get(name) or {}).get('dataset')):
+                if hasattr(DATASETS.get(dataset['type']), 'check_files'):
+                    DATASETS.build({**dataset, 'lazy_init': True}).check_files()
+
+
+def _leaves(dataset: Any) -> Iterator[dict]:
+    """The data sets inside wrappers (``RepeatDataset``, ``ConcatDataset``, ...)."""
+    if not isinstance(dataset, Mapping):
+        return
+    inner = [*(dataset.get('datasets') or ()), dataset.get('dataset')]
+    if any(isinstance(part, Mapping) for part in inner):
+        for part in inner:
+            yield from _leaves(part)
+    elif isinstance(dataset.get('type'), str):
+        yield dict(dataset)
 
 
 def find_checkpoint(work_dir: str) -> str | None:

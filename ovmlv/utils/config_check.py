@@ -7,7 +7,7 @@ force there, and the keywords beside it are held against the signature. Nothing 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -50,6 +50,8 @@ _BY_KEY: dict[str, str] = {
 }
 # Below `model` these words have other meanings, or are plain data of the model's own.
 _MODEL_KEYS = {'init_cfg', 'model'}
+# Keys of an optimizer wrapper that go to its constructor.
+_OF_CONSTRUCTOR = {'constructor', 'paramwise_cfg'}
 # Values that no registry is asked for.
 _OPAQUE = {'metainfo', 'class_attributes', 'data_prefix', 'paramwise_cfg', 'env_cfg'}
 
@@ -148,7 +150,8 @@ def _check_node(node: Mapping, path: str, name: str, scope: str) -> Iterator[Mis
     if found is None or inspect.ismodule(found):
         yield Mistake(f'{path}.type', _unknown(kind, name, scope))
     else:
-        yield from _check_keywords(node, path, found)
+        extra = _OF_CONSTRUCTOR if name == 'OPTIM_WRAPPERS' else frozenset()
+        yield from _check_keywords(node, path, found, extra)
 
 
 def _root_for(name: str, kind: str) -> Registry:
@@ -196,12 +199,14 @@ def nearest_names(kind: str, name: str, scope: str, count: int = 3) -> list[str]
     return [lowered[near] for near in get_close_matches(bare, lowered, count, cutoff=0.6)]
 
 
-def _check_keywords(node: Mapping, path: str, target: Any) -> Iterator[Mistake]:
+def _check_keywords(
+    node: Mapping, path: str, target: Any, extra: Set[str] = frozenset()
+) -> Iterator[Mistake]:
     accepted, is_open = _keywords(target)
     if accepted is None:
         return
     for key in node:
-        if key in ('type', '_scope_', '_delete_') or key in accepted:
+        if key in ('type', '_scope_', '_delete_') or key in accepted | extra:
             continue
         near = get_close_matches(key, accepted, 1, cutoff=0.8 if is_open else 0.6)
         if is_open and not near:
