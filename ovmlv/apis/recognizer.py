@@ -1,0 +1,106 @@
+"""A model from a config, ready to score videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+from torch import nn
+
+from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
+from ovmlv.registry import MODELS
+from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
+
+
+def init_recognizer(
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Build the model of a config and load its weights.
+
+    Without a checkpoint the model is what the config initialises: with pretrained parts that is
+    zero-shot tagging. The scope of the calling program stays as it is.
+
+    Args:
+        config: Config file, or a config.
+        checkpoint: Checkpoint of a training with this config. One of another model is refused.
+        device: Such as ``cuda:0``; None takes a GPU where there is one.
+        cfg_options: Changes of the config, ``{'model.scorer.init_bias': -4.0}``.
+
+    Returns:
+        The model in evaluation mode, with the config as ``model.cfg``.
+    """
+    cfg = _read(config, cfg_options)
+    if cfg.get('model') is None:
+        raise ConfigError(f'{_name(config)} has no model; give a config of a recognizer')
+    if checkpoint is not None:
+        require_checkpoint(str(checkpoint))
+    device = _check_device(device)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'):
+        model = MODELS.build(cfg.model)
+    if not hasattr(model, 'predict_labels'):
+        raise ConfigError(
+            f'{_name(config)}: model.type is {type(model).__name__}, which takes no labels; use an '
+            'OpenVocabRecognizer'
+        )
+    if checkpoint is not None:
+        _load(model, str(checkpoint))
+    model.cfg = cfg
+    return model.to(device).eval()
+
+
+def _read(config: str | Path | Config, options: Mapping[str, Any] | None) -> Config:
+    if isinstance(config, (str, Path)):
+        return load_config(str(config), options)
+    if not isinstance(config, Config):
+        raise TypeError(f'config is {type(config).__name__}; give a path or an mmengine Config')
+    cfg = config.copy()
+    if options:
+        cfg.merge_from_dict(dict(options))
+    return cfg
+
+
+def _name(config: str | Path | Config) -> str:
+    return (
+        str(getattr(config, 'filename', None) or 'the config')
+        if isinstance(config, Config)
+        else str(config)
+    )
+
+
+def _check_device(device: str | torch.device | None) -> torch.device:
+    try:
+        device = torch.device(get_device() if device is None else device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f'device={str(device)!r} cannot be used ({one_line(error).split(". ")[0]}); use '
+            f'{get_device()!r}'
+        ) from error
+    return device
+
+
+def _load(model: nn.Module, checkpoint: str) -> None:
+    """Load strictly; what is frozen and pretrained is in no checkpoint and not missed."""
+    try:
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True, logger='silent')
+    except OvmlvError:
+        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError) and 'state_dict' in str(error):
+            raise CheckpointError(
+                f'{checkpoint} does not fit the model of the config: '
+                f'{describe_mismatch(str(error))}'
+            ) from error
+        raise CheckpointError(
+            f'{checkpoint} cannot be read as a checkpoint ({one_line(error)}); it may be cut '
+            'short: give another'
+        ) from error

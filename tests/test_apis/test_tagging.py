@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+
+from ovmlv.apis import tag_video, tag_videos
+from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
+from ovmlv.errors import ConfigError, DataError, VocabularyError
+
+SHARED_VIDEO = 'videos/mmaction2_demo.mp4'
+SOME = ['red circle', 'blue square', 'green tree']
+
+
+def test_the_right_pair_comes_first(model, videos):
+    pairs = [f'{color} {shape}' for color in COLORS for shape in SHAPES]
+    result = tag_video(model, videos['red circle'], pairs)
+    assert result.video == str(videos['red circle'])
+    assert result.labels == tuple(pairs)
+    assert result.top(1)[0].label == 'red circle'
+
+
+def test_several_videos_are_tagged_as_each_alone(model, videos):
+    paths = [videos[name] for name in SOME]
+    results = tag_videos(model, paths, SOME, batch_size=2)
+    for name, path, result in zip(SOME, paths, results, strict=True):
+        assert result.top(1)[0].label == name
+        alone = tag_video(model, path, SOME)
+        np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_probabilities_are_those_of_predict(model, videos):
+    """The path of ``tools/test.py``: data set, preprocessor, ``predict``."""
+    from mmengine.dataset import Compose
+    from mmengine.registry import DefaultScope
+
+    steps = model.cfg.test_dataloader.dataset.pipeline
+    with DefaultScope.overwrite_default_scope('ovmlv'):
+        packed = Compose(steps)(dict(filename=str(videos['red circle']), start_index=0))
+    before = model.vocabulary
+    model.set_vocabulary(SOME)
+    batch = model.data_preprocessor(dict(inputs=[packed['inputs']], data_samples=None))
+    expected = model.predict(**batch)[0].pred_score
+    model.vocabulary = before
+    found = tag_video(model, videos['red circle'], SOME).probabilities
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+
+
+def test_frames_and_clips_may_be_chosen(model, videos, monkeypatch):
+    shapes = []
+    original = model.predict_labels
+    monkeypatch.setattr(
+        model,
+        'predict_labels',
+        lambda x, names: (shapes.append(tuple(x.shape)), original(x, names))[1],
+    )
+    tag_video(model, videos['red circle'], SOME, num_frames=6, num_clips=2)
+    tag_video(model, videos['red circle'], SOME)  # the config was not changed by that
+    assert shapes == [(1, 2, 3, 6, 64, 64), (1, 1, 3, 4, 64, 64)]
+
+
+def test_labels_are_encoded_once(model, videos, monkeypatch):
+    calls = []
+    encode = type(model.head).encode
+    monkeypatch.setattr(
+        type(model.head),
+        'encode',
+        lambda self, labels: calls.append(labels) or encode(self, labels),
+    )
+    labels = ['never asked before', 'green']
+    paths = [videos[name] for name in SOME]
+    tag_videos(model, paths, labels, batch_size=1)
+    tag_video(model, paths[0], labels)
+    assert calls == [labels]
+
+
+def test_a_bad_video_is_an_error_or_reported(model, videos, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'video \S+none.mp4 not found; give the path'):
+        tag_video(model, tmp_path / 'none.mp4', SOME)
+    with pytest.raises(FileNotFoundError, match='is a folder'):
+        tag_video(model, tmp_path, SOME)
+    with pytest.raises(DataError, match=r'damaged.mp4 cannot be read \(.*\); repair') as caught:
+        tag_video(model, videos['damaged'], SOME)
+    assert '\n' not in str(caught.value)
+
+    paths = [videos['damaged'], videos['red circle'], tmp_path / 'none.mp4']
+    bad, good, missing = tag_videos(model, paths, SOME, batch_size=2, on_error='report')
+    assert 'cannot be read' in bad.error and np.isnan(bad.probabilities).all()
+    assert good.error is None and good.top(1)[0].label == 'red circle'
+    assert 'not found' in missing.error
+
+
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [
+        ([], 'the list of labels is empty'),
+        (['red', ' '], 'label 1 is empty'),
+        (['red', 3], 'label 1 is 3, not a text'),
+        ('red', r"write \['red'\]"),
+        (['red', 'blue', 'red '], r"'red' is given twice \(entries 1 and 3\)"),
+    ],
+)
+def test_bad_labels(model, videos, labels, message):
+    with pytest.raises(VocabularyError, match=message):
+        tag_video(model, videos['red circle'], labels)
+
+
+def test_wrong_settings(model, videos):
+    video = videos['red circle']
+    with pytest.raises(ConfigError, match='num_frames=0'):
+        tag_video(model, video, SOME, num_frames=0)
+    with pytest.raises(ConfigError, match='no transform with clip_len'):
+        tag_video(model, video, SOME, pipeline=[], num_frames=2)
+    with pytest.raises(ConfigError, match='on_error'):
+        tag_videos(model, [video], SOME, on_error='ignore')
+    with pytest.raises(TypeError, match='single path'):
+        tag_videos(model, str(video), SOME)
+    with pytest.raises(TypeError, match='init_recognizer'):
+        tag_video(torch.nn.Identity(), video, SOME)
+
+
+def test_any_real_video(model, shared_data):
+    """Frames of 340 x 256 go into a model for 64 x 64."""
+    path = shared_data / SHARED_VIDEO
+    if not path.is_file():
+        pytest.skip(f'no {path}')
+    result = tag_video(model, path, SOME)
+    assert ((result.probabilities > 0) & (result.probabilities < 1)).all()
