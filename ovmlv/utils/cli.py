@@ -122,11 +122,16 @@ def refuse_missing_data(cfg: Config, *loaders: str) -> None:
     from mmengine.registry import DATASETS, DefaultScope
 
     scope = cfg.get('default_scope') or 'ovmlv'
-    with DefaultScope.overwrite_default_scope(scope), DATASETS.switch_scope_and_registry(scope):
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        DATASETS.switch_scope_and_registry(scope) as registry,
+    ):
         for name in loaders:
             for dataset in _leaves((cfg.get(name) or {}).get('dataset')):
-                if hasattr(DATASETS.get(dataset['type']), 'check_files'):
-                    DATASETS.build({**dataset, 'lazy_init': True}).check_files()
+                kind = dataset['type']
+                kind = registry.get(kind) if isinstance(kind, str) else kind
+                if hasattr(kind, 'check_files'):
+                    registry.build({**dataset, 'lazy_init': True}).check_files()
 
 
 def _leaves(dataset: Any) -> Iterator[dict]:
@@ -137,7 +142,7 @@ def _leaves(dataset: Any) -> Iterator[dict]:
     if any(isinstance(part, Mapping) for part in inner):
         for part in inner:
             yield from _leaves(part)
-    elif isinstance(dataset.get('type'), str):
+    elif 'type' in dataset:
         yield dict(dataset)
 
 
