@@ -1,0 +1,189 @@
+"""Compare the metrics of several tests in one table.
+
+    python tools/analysis_tools/compare_results.py "zero-shot=a.json" "trained=b.json" \\
+        [--markdown results.md] [--require [--strict]]
+
+The files are those of ``tools/test.py --out``. Figures are in percent; the harmonic mean is of seen
+and unseen labels; "joint" is over all labels. ``--require`` says of every row after the first one
+whether learning motion cost the open vocabulary anything: actions at least --action-gain times the
+first row's mAP, unseen entities at least --keep of it, and a better harmonic mean.
+
+Exit status: 0; with --strict 1 if a requirement is not met; 2 if a file cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ovmlv.errors import DataError
+from ovmlv.utils.cli import run_tool
+
+SPLITS = ('seen', 'unseen', 'novel')
+PLURALS = {'entity': 'entities', 'action': 'actions'}
+PREFIX = 'multilabel/'
+
+Metrics = dict[str, float]
+
+
+class Column(NamedTuple):
+    """A column of the table; ``better`` is +1 where more is better, -1 where less is."""
+
+    group: str
+    name: str
+    key: str
+    better: int = 1
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('results', nargs='+', metavar='NAME=FILE', help='a row and its .json file')
+    parser.add_argument('--markdown', help='also write the table to this .md file')
+    parser.add_argument('--require', action='store_true', help='check against the first row')
+    parser.add_argument('--strict', action='store_true', help='exit with 1 if a check fails')
+    parser.add_argument('--action-gain', type=float, default=2.0, help='default: %(default)s')
+    parser.add_argument('--keep', type=float, default=0.9, help='default: %(default)s')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    args = parser.parse_args(argv)
+    if args.require and len(args.results) < 2:
+        parser.error('--require compares with the first row; give at least two NAME=FILE')
+    return args
+
+
+def read_results(arguments: Sequence[str]) -> dict[str, Metrics]:
+    """Row name -> metrics without their prefix."""
+    results: dict[str, Metrics] = {}
+    for argument in arguments:
+        name, found, path = argument.partition('=')
+        if not found or not name.strip() or not path:
+            raise DataError(f'{argument!r} is not of the form NAME=FILE; write e.g. trained=b.json')
+        if name in results:
+            raise DataError(f'two rows are named {name!r}; rename one')
+        results[name] = read_metrics(path)
+    return results
+
+
+def read_metrics(path: str) -> Metrics:
+    """The metrics of one file, without ``multilabel/``."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no {path}; write it by tools/test.py --out {path}')
+    try:
+        table = json.loads(Path(path).read_text(encoding='utf-8'))
+        metrics = {
+            key.removeprefix(PREFIX): float(value)
+            for key, value in table.items()
+            if isinstance(value, (int, float))
+        }
+    except (ValueError, AttributeError) as error:
+        raise DataError(f'{path} holds no metrics ({error}); write it by tools/test.py') from None
+    if 'mAP' not in metrics:
+        raise DataError(f'{path} has no {PREFIX}mAP; test with a MultilabelMetric')
+    return metrics
+
+
+def find_columns(results: dict[str, Metrics]) -> list[Column]:
+    """Columns for what at least one row has: kinds of labels apart, then all labels."""
+    keys = {key: None for metrics in results.values() for key in metrics}  # ordered
+    matches = [re.fullmatch(rf'mAP_(?:{"|".join(SPLITS)})_(.+)', key) for key in keys]
+    kinds = list(dict.fromkeys(match[1] for match in matches if match))
+    columns = []
+    for kind in [*kinds, '']:
+        suffix = f'_{kind}' if kind else ''
+        group = PLURALS.get(kind, kind) or 'all labels'
+        columns += [Column(group, split, f'mAP_{split}{suffix}') for split in SPLITS]
+        columns.append(Column(group, 'harm.', f'mAP_harmonic{suffix}'))
+    columns.append(Column('all labels', 'joint', 'mAP'))
+    columns += [Column('all labels', key, key) for key in keys if key.startswith('F1@')][:1]
+    columns.append(Column('all labels', 'ECE', 'ECE', -1))
+    return [column for column in columns if column.key in keys]
+
+
+def text_table(results: dict[str, Metrics], columns: Sequence[Column]) -> str:
+    """The table for a terminal: a line of groups, a line of names, a line for each row."""
+    groups = list(dict.fromkeys(column.group for column in columns))
+    names = ['mAP in %', *results]
+    first = max(map(len, names))
+    lines = [' ' * first, names[0].ljust(first), *(name.ljust(first) for name in results)]
+    for group in groups:
+        members = [column for column in columns if column.group == group]
+        block = [''.join(f'{column.name:>7}' for column in members)]
+        for metrics in results.values():
+            block.append(''.join(f'{show(metrics, column):>7}' for column in members))
+        width = max(len(block[0]), len(group) + 2)
+        block = [f' {group} '.center(width - 1, '-').rjust(width), *(b.rjust(width) for b in block)]
+        lines = [f'{line} |{part}' for line, part in zip(lines, block, strict=True)]
+    lines.insert(2, re.sub('[^|]', '-', lines[1]).replace('|', '+'))
+    return '\n'.join(lines)
+
+
+def markdown_table(results: dict[str, Metrics], columns: Sequence[Column]) -> str:
+    """The table for a README, the best figure of each column in bold."""
+    lines = [
+        '| mAP in % | ' + ' | '.join(f'{c.group}<br>{c.name}' for c in columns) + ' |',
+        '| :-- |' + ' --: |' * len(columns),
+    ]
+    for name, metrics in results.items():
+        cells = []
+        for column in columns:
+            values = [column.better * m.get(column.key, math.nan) for m in results.values()]
+            known = [v for v in values if not math.isnan(v)]
+            best = max(known) if len(set(known)) > 1 or len(known) == 1 else math.nan
+            text = show(metrics, column)
+            is_best = column.better * metrics.get(column.key, math.nan) == best
+            cells.append(f'**{text}**' if is_best and len(results) > 1 else text)
+        lines.append(f'| {name.replace("|", chr(92) + "|")} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines) + '\n'
+
+
+def show(metrics: Metrics, column: Column) -> str:
+    """A figure in percent, ``-`` where there is none."""
+    value = metrics.get(column.key, math.nan)
+    return '-' if math.isnan(value) else f'{100 * value:.1f}'
+
+
+def check(first: Metrics, other: Metrics, gain: float, keep: float) -> list[tuple[bool, str]]:
+    """Whether each requirement is met, and a sentence that says so."""
+    wanted = [
+        ('mAP_action', gain, f'all actions at least {gain:g} times'),
+        ('mAP_unseen_entity', keep, f'unseen entities at least {100 * keep:g} % of'),
+        ('mAP_harmonic', 1.0, 'harmonic mean better than'),
+    ]
+    lines = []
+    for key, factor, text in wanted:
+        before, after = first.get(key, math.nan), other.get(key, math.nan)
+        met = after > before if key == 'mAP_harmonic' else after >= factor * before
+        ratio = f', {after / before:.2f} times' if before > 0 else ''
+        lines.append((met, f'{text} the first row: {100 * before:.1f} -> {100 * after:.1f}{ratio}'))
+    return lines
+
+
+def main(args: argparse.Namespace) -> int:
+    results = read_results(args.results)
+    columns = find_columns(results)
+    print(text_table(results, columns))
+    if args.markdown:
+        path = Path(args.markdown)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(markdown_table(results, columns), encoding='utf-8')
+    if not args.require:
+        return 0
+    (_, first), *others = results.items()
+    all_met = True
+    for name, metrics in others:
+        print(f'\n{name}:')
+        for met, text in check(first, metrics, args.action_gain, args.keep):
+            all_met &= met
+            print(f'  [{"met" if met else "NOT MET"}] {text}')
+    return int(args.strict and not all_met)
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))
