@@ -1,0 +1,283 @@
+"""Every config under configs/: loads, names only what exists, and builds what needs no download."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import HOOKS, PARAM_SCHEDULERS, DefaultScope
+
+from ovmlv.registry import DATASETS, METRICS, MODELS
+from ovmlv.utils import register_all_modules
+from ovmlv.utils.config_check import check_config
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONFIGS = REPOSITORY / 'configs'
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# A random LLM of the same interface; the real ones are downloads or take seconds to read.
+TINY_LLM = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=4, n_head=2, n_positions=128))
+
+
+def leave_amp_to_gpus(cfg: Config) -> None:
+    """As tools/train.py does on a machine without a GPU."""
+    spec = importlib.util.spec_from_file_location('train_tool', REPOSITORY / 'tools' / 'train.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    tool.leave_amp_to_gpus(cfg)
+
+
+def whole_configs() -> list[Path]:
+    return sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
+
+
+def bases() -> list[Path]:
+    return sorted(p for p in CONFIGS.rglob('*.py') if '_base_' in p.parts)
+
+
+def named(paths: list[Path]) -> Any:
+    return pytest.mark.parametrize(
+        'path', paths, ids=[str(p.relative_to(CONFIGS).with_suffix('')) for p in paths]
+    )
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    register_all_modules(init_default_scope=False)
+    with DefaultScope.overwrite_default_scope('ovmlv'):
+        yield
+
+
+def training_configs() -> list[Path]:
+    """Those that train; the others test what their pretrained parts know."""
+    return [p for p in whole_configs() if Config.fromfile(p).get('train_dataloader')]
+
+
+def tiny_model(cfg: Config) -> dict:
+    """The model of a config on the shipped tiny CLIP and a random LLM, all else as it stands."""
+    model = copy.deepcopy(cfg.model.to_dict())
+    for part in ('backbone', 'head'):
+        if 'model_name' in model[part]:
+            model[part].update(model_name='motionshapes', pretrained='motionshapes')
+    if 'llm' in model['head']:
+        model['head'].update(llm=TINY_LLM, llm_dtype='float32')
+        readout = model['head'].get('readout') or {}
+        if readout.get('layer') is not None:
+            readout['layer'] = 2
+    temporal = model['backbone'].get('temporal') or {}
+    if 'width_ratio' in temporal:  # the tiny tower has 128 channels rather than 768
+        temporal['num_heads'] = 1
+    return model
+
+
+def test_there_are_configs():
+    names = {p.stem for p in whole_configs()}
+    assert {'ovmlv_charades', 'ovmlv_motionshapes'} <= names
+    assert len(names) == len(whole_configs()), 'mim finds configs by their name alone'
+
+
+@named(whole_configs())
+def test_loads_and_is_free_of_mistakes(path):
+    cfg = Config.fromfile(path)
+    assert [str(mistake) for mistake in check_config(cfg)] == []
+    assert cfg.default_scope == 'ovmlv'
+    for key in ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'):
+        assert cfg.get(key), f'{key} is missing'
+
+
+@named(training_configs())
+def test_what_training_needs_is_there(path):
+    cfg = Config.fromfile(path)
+    assert cfg.auto_scale_lr.base_batch_size > 0 and cfg.auto_scale_lr.enable is False
+    assert cfg.randomness.seed is not None, 'figures of a config are to be repeatable'
+    for key in ('train_cfg', 'val_dataloader', 'val_cfg', 'val_evaluator', 'optim_wrapper'):
+        assert cfg.get(key), f'{key} is missing'
+
+
+def inheritance(path: Path) -> int:
+    """How many levels of ``_base_`` a config has below it."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+            found = ast.literal_eval(node.value)
+            found = [found] if isinstance(found, str) else found
+            return 1 + max(inheritance(path.parent / base) for base in found)
+    return 0
+
+
+@named([*whole_configs(), *bases()])
+def test_names_style_and_inheritance(path):
+    assert re.fullmatch(r'[a-z][a-z0-9_]*', path.stem), 'underscores only: both styles can name it'
+    nodes = ast.walk(ast.parse(path.read_text()))
+    assert not any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in nodes), 'text style only'
+    assert inheritance(path) <= 2, 'a reader follows two levels, no more'
+
+
+@named(whole_configs())
+def test_every_name_is_ours_or_prefixed(path):
+    """A type without a prefix is of ovmlv or mmengine; others say where they come from."""
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            kind = value.get('type')
+            if isinstance(kind, str) and '.' in kind:
+                assert kind.split('.')[0] in ('mmaction', 'mmengine', 'torchvision'), kind
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                walk(item)
+
+    walk(Config.fromfile(path).to_dict())
+
+
+@named(whole_configs())
+def test_builds_what_needs_no_data(path):
+    cfg = Config.fromfile(path)
+    MODELS.build(tiny_model(cfg))
+    for hook in [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]:
+        HOOKS.build(dict(hook))
+    for name in LOADERS:
+        if cfg.get(name):
+            DATASETS.build({**cfg[name].dataset, 'lazy_init': True})  # with its transforms
+    for name in ('val_evaluator', 'test_evaluator'):
+        if cfg.get(name):
+            METRICS.build(dict(cfg[name]))
+
+
+@named(training_configs())
+def test_optimizer_holds_every_trainable_parameter(path):
+    cfg = Config.fromfile(path)
+    model = MODELS.build(tiny_model(cfg))
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not torch.cuda.is_available():
+        leave_amp_to_gpus(cfg)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    held = {id(p) for group in wrapper.param_groups for p in group['params']}
+    assert trainable and {id(p) for p in trainable.values()} <= held
+    # A custom key that matches no parameter silently does nothing.
+    for key in (cfg.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys', {}):
+        assert any(key in name for name in trainable), f'custom_keys: {key} matches nothing'
+    for scheduler in cfg.param_scheduler:
+        scheduler = {k: v for k, v in scheduler.items() if k != 'convert_to_iter_based'}
+        PARAM_SCHEDULERS.build(scheduler, default_args=dict(optimizer=wrapper))
+
+
+@named(training_configs())
+def test_best_checkpoint_is_chosen_by_a_metric_that_exists(path):
+    """``save_best`` of an unknown key fails only after the first epoch."""
+    cfg = Config.fromfile(path)
+    key = cfg.default_hooks.checkpoint.get('save_best')
+    if key is None:
+        pytest.skip('keeps no best checkpoint')
+    metric = METRICS.build(dict(cfg.val_evaluator))
+    metric.dataset_meta = dict(classes=['a', 'b'])
+    sample = dict(pred_score=torch.rand(2), gt_label=torch.tensor([1, 0]), filename='x')
+    metric.process(None, [dict(sample, sample_idx=i, filename=f'{i}') for i in range(4)])
+    assert key in metric.evaluate(4)
+
+
+def test_charades_is_the_full_method():
+    cfg = Config.fromfile(CONFIGS / 'ovmlv_charades.py')
+    backbone, head, loss = cfg.model.backbone, cfg.model.head, cfg.model.loss
+    assert (backbone.model_name, backbone.pretrained) == ('ViT-B-16', 'openai')
+    assert head.pretrained == backbone.pretrained and head.model_name == backbone.model_name
+    assert head.readout.type == 'PrefixReadout' and head.llm.name
+    assert backbone.temporal.type == 'ParallelTemporalAttention' and backbone.num_frames == 16
+    assert loss.video_distill > 0 and loss.text_distill > 0
+    views = {t['type']: t for t in cfg.test_dataloader.dataset.pipeline}
+    assert views['SampleSegmentFrames']['num_clips'] > 1
+    for name in LOADERS:
+        lengths = [t.get('clip_len', 16) for t in cfg[name].dataset.pipeline]
+        assert set(lengths) == {16}
+    assert cfg.test_evaluator.official_charades and cfg.val_evaluator.official_charades
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.dtype == 'bfloat16'
+
+
+def test_pure_python_style(tmp_path):
+    """The same names work in mmengine's other config style, with imports in place of strings."""
+    path = tmp_path / 'python_style.py'
+    path.write_text(
+        'from mmaction.datasets.transforms import DecordDecode, DecordInit, FormatShape\n'
+        'from mmengine.dataset import DefaultSampler\n'
+        'from mmengine.optim import OptimWrapper\n'
+        'from torch.optim import AdamW\n\n'
+        'from ovmlv.datasets import MultilabelVideoDataset\n'
+        'from ovmlv.datasets.transforms import PackMultilabelInputs, SampleSegmentFrames\n'
+        'from ovmlv.engine.hooks import VocabularyHook\n'
+        'from ovmlv.evaluation import MultilabelMetric\n'
+        'from ovmlv.models.backbones import TemporalCLIPBackbone\n'
+        'from ovmlv.models.heads import TemplatePromptHead\n'
+        'from ovmlv.models.losses import RegularizedMultilabelLoss\n'
+        'from ovmlv.models.recognizers import OpenVocabRecognizer\n\n'
+        "clip = dict(model_name='motionshapes', pretrained='motionshapes')\n"
+        'model = dict(\n'
+        '    type=OpenVocabRecognizer,\n'
+        '    backbone=dict(type=TemporalCLIPBackbone, **clip),\n'
+        '    head=dict(type=TemplatePromptHead, **clip),\n'
+        '    loss=dict(type=RegularizedMultilabelLoss, video_distill=1.0),\n'
+        ')\n'
+        'pipeline = [\n'
+        '    dict(type=DecordInit), dict(type=SampleSegmentFrames, clip_len=8),\n'
+        '    dict(type=DecordDecode), dict(type=FormatShape, input_format="NCTHW"),\n'
+        '    dict(type=PackMultilabelInputs),\n'
+        ']\n'
+        'train_dataloader = dict(\n'
+        '    batch_size=2, num_workers=0, sampler=dict(type=DefaultSampler, shuffle=True),\n'
+        '    dataset=dict(type=MultilabelVideoDataset, ann_file="a.jsonl", pipeline=pipeline),\n'
+        ')\n'
+        'val_evaluator = dict(type=MultilabelMetric)\n'
+        'optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=AdamW, lr=1e-3))\n'
+        'custom_hooks = [dict(type=VocabularyHook)]\n'
+        "default_scope = 'ovmlv'\n"
+    )
+    cfg = Config.fromfile(path)
+    assert [str(mistake) for mistake in check_config(cfg)] == []
+    model = MODELS.build(cfg.model)
+    model.set_vocabulary(['circle', 'star'])
+    assert model.encode_labels(['circle', 'star']).shape == (2, 128)
+    DATASETS.build({**cfg.train_dataloader.dataset, 'lazy_init': True})
+    cfg.merge_from_dict({'model.loss.video_distil': 1})
+    assert 'did you mean video_distill' in str(check_config(cfg)[0])
+
+
+def test_index_names_every_config():
+    text = (CONFIGS / 'README.md').read_text()
+    for path in whole_configs():
+        assert path.name in text, f'configs/README.md does not mention {path.name}'
+    for name in re.findall(r'\b[\w/]+\.(?:py|sh)\b', text):
+        known = [CONFIGS / name, REPOSITORY / name, *CONFIGS.rglob(Path(name).name)]
+        assert any(p.is_file() for p in known), f'configs/README.md names {name}'
+
+
+def test_metafile_names_every_config():
+    yaml = pytest.importorskip('yaml')
+    index = yaml.safe_load((REPOSITORY / 'model-index.yml').read_text())
+    models, collections = [], set()
+    for file in index['Import']:
+        content = yaml.safe_load((REPOSITORY / file).read_text())
+        models += content['Models']
+        collections |= {c['Name'] for c in content['Collections']}
+    assert all(m['In Collection'] in collections for m in models)
+    assert {m['Config'] for m in models} == {
+        str(p.relative_to(REPOSITORY)) for p in whole_configs()
+    }
+    assert all(Path(m['Config']).stem == m['Name'] for m in models)
+
+
+def test_nothing_else_lies_among_configs():
+    listed = subprocess.run(
+        ['git', 'ls-files', 'configs'], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip('no git checkout')
+    suffixes = {Path(name).suffix for name in listed.stdout.split()}
+    assert suffixes <= {'.py', '.md', '.yml'}
