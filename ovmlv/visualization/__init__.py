@@ -4,4 +4,6 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
-__all__: list[str] = []
+from .contact_sheet import SheetLabel, SheetRow, contact_sheet
+
+__all__ = ['SheetLabel', 'SheetRow', 'contact_sheet']
