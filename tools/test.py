@@ -24,8 +24,8 @@ from ovmlv.utils.cli import (
     apply_common_arguments,
     load_config,
     load_strictly,
-    refuse_mistakes,
     refuse_missing_data,
+    refuse_mistakes,
     require_checkpoint,
     run_tool,
 )

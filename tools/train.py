@@ -21,8 +21,8 @@ from ovmlv.utils.cli import (
     find_checkpoint,
     load_config,
     load_strictly,
-    refuse_mistakes,
     refuse_missing_data,
+    refuse_mistakes,
     require_checkpoint,
     run_tool,
 )

@@ -10,6 +10,7 @@ import argparse
 import dis
 import functools
 import os
+import pickle
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,14 @@ apply()
 import torch  # noqa: E402
 from mmengine.config import Config, DictAction  # noqa: E402
 
+# What mmengine's Runner and the tools read of a config, whether a file has it or not.
+TOP_LEVEL = frozenset(
+    'model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg '
+    'auto_scale_lr optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks '
+    'custom_hooks data_preprocessor load_from resume launcher env_cfg log_processor log_level '
+    'visualizer default_scope randomness experiment_name custom_imports runner_type strategy '
+    'compile'.split()
+)
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -79,6 +88,12 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
     if options:
+        for key in options:
+            root = key.split('.')[0]
+            if root not in cfg and root not in TOP_LEVEL:
+                near = get_close_matches(root, {*cfg, *TOP_LEVEL}, 1)
+                mend = f'did you mean {near[0]}?' if near else 'print_config.py shows what there is'
+                raise ConfigError(f'--cfg-options {key}: {path} has no {root}; {mend}')
         try:
             cfg.merge_from_dict(dict(options))
         except (KeyError, TypeError, AssertionError, AttributeError, IndexError) as error:
@@ -170,14 +185,35 @@ def checkpoint_seed(path: str) -> int | None:
     """The seed of the run that wrote a checkpoint, so that a resumed run orders samples alike."""
     if '://' in path:
         return None
+    saved = read_checkpoint(path)
+    return saved.get('meta', {}).get('seed') if isinstance(saved, dict) else None
+
+
+def read_checkpoint(path: str) -> Any:
+    """What a local checkpoint holds, without running code that it may bring along.
+
+    Raises:
+        CheckpointError: It is damaged, or holds more than tensors and plain data.
+    """
     try:
-        saved = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        try:
+            return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        except RuntimeError as error:
+            if 'mmap' not in str(error):  # files of torch < 1.6 cannot be mapped
+                raise
+            return torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r'GLOBAL (\S+)', str(error))
+        what = f'the object {found[1]}' if found else 'other things'
+        raise CheckpointError(
+            f'{path} is refused: beside tensors and plain data it holds {what}, and reading that '
+            'may run code; save a state_dict alone'
+        ) from error
     except Exception as error:
         raise CheckpointError(
             f'{path} cannot be read as a checkpoint ({one_line(error)}); it may be cut short: '
-            'resume from an earlier one with --resume PATH'
+            'take an earlier one'
         ) from error
-    return saved.get('meta', {}).get('seed') if isinstance(saved, dict) else None
 
 
 def load_strictly(runner: Any) -> None:
@@ -187,6 +223,9 @@ def load_strictly(runner: Any) -> None:
     @functools.wraps(original)
     def load(filename: str, *args: Any, **kwargs: Any) -> dict:
         kwargs['strict'] = True
+        if '://' not in str(filename):
+            require_checkpoint(str(filename))
+            read_checkpoint(str(filename))
         try:
             return original(filename, *args, **kwargs)
         except OvmlvError:

@@ -95,6 +95,17 @@ class MultilabelMetric(BaseMetric):
             )
         if len(harmonic) != 2:
             raise ConfigError(f'MultilabelMetric: harmonic={harmonic!r} must name two values')
+        for threshold in thresholds:
+            if not 0 < threshold < 1:
+                raise ConfigError(
+                    f'MultilabelMetric: thresholds={list(thresholds)} must be between 0 and 1, as '
+                    'probabilities are'
+                )
+        for k in topk:
+            if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+                raise ConfigError(
+                    f'MultilabelMetric: topk={list(topk)} must be whole numbers of at least 1'
+                )
         self.thresholds, self.topk = tuple(thresholds), tuple(topk)
         self.min_positives = min_positives
         self.harmonic = tuple(harmonic)

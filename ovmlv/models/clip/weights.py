@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import pickle
@@ -64,9 +65,12 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
             raise FileNotFoundError(
                 f'pretrained: no weight file {pretrained}; give an existing file or folder'
             )
+        near = difflib.get_close_matches(pretrained, architecture.tags, n=3, cutoff=0.5)
+        shown = near or architecture.tags[:5]
         raise ConfigError(
-            f'pretrained={pretrained!r} is neither a file nor a tag of {name}; its tags are '
-            f'{", ".join(architecture.tags)}'
+            f'pretrained={pretrained!r} is neither a file nor one of the '
+            f'{len(architecture.tags)} tags of {name} ({"nearest" if near else "first"}: '
+            f'{", ".join(shown)}); open_clip.list_pretrained() has them all'
         )
     try:
         weights = read_weights(Path(open_clip.download_pretrained(config)))
