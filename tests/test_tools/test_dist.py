@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import signal
@@ -37,6 +38,13 @@ class KillerHook(Hook):
         if runner.iter == int(os.environ.get('TEST_KILL_AT', -1)):
             os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+@pytest.fixture(autouse=True, scope='module')
+def imports():
+    """What the tools import late, once here rather than in every fork."""
+    for name in ('mmengine.runner', 'mmaction.datasets', 'transformers.models.gpt2.modeling_gpt2'):
+        importlib.import_module(name)
 
 
 @pytest.fixture(scope='module')
