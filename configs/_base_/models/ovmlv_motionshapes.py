@@ -27,10 +27,11 @@ model = dict(
         llm=dict(name='smollm2'),
         # The cheap readout: states of a fixed sentence are computed once a label.
         readout=dict(type='StaticReadout', layer=15),
-        prompter=dict(width=128, num_layers=2),
+        prompter=dict(width=128, num_layers=2, residual_scale=8.0),
         label_dropout=0.3,
     ),
     labels_per_step=96,
-    scorer=dict(type='SigmoidScorer'),
+    # The tiny CLIP was trained with a sigmoid loss, so it comes with a bias that fits.
+    scorer=dict(type='SigmoidScorer', init_bias='clip', label_bias=True),
     loss=dict(type='RegularizedMultilabelLoss', video_distill=0.02),
 )

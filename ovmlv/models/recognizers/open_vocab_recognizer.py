@@ -118,7 +118,9 @@ class OpenVocabRecognizer(BaseModel):
             self.data_preprocessor.set_statistics(self.backbone.mean, self.backbone.std)
         if hasattr(self.scorer, 'start_from_clip'):
             self.scorer.start_from_clip(
-                getattr(self.head, 'logit_scale', None), getattr(self.head, 'logit_bias', None)
+                getattr(self.head, 'logit_scale', None),
+                getattr(self.head, 'logit_bias', None),
+                getattr(self.head, 'embed_dim', None),
             )
 
     def _start_weights(self) -> StartWeights | None:
@@ -222,7 +224,7 @@ class OpenVocabRecognizer(BaseModel):
             similarities = video @ text.T
             self._calibrate(similarities, targets, weight, vocabulary.prior)
             losses = self.criterion(
-                self.scorer(similarities),
+                self._logits(similarities, text),
                 targets,
                 video=video,
                 text=text,
@@ -312,8 +314,13 @@ class OpenVocabRecognizer(BaseModel):
                 video = unit(video.mean(1, keepdim=True))
             similarities = video @ text.to(video).T
             if self.average_views == 'probability':
-                return self.scorer(similarities).sigmoid().mean(1)
-            return self.scorer(similarities.mean(1)).sigmoid()
+                return self._logits(similarities, text.to(video)).sigmoid().mean(1)
+            return self._logits(similarities.mean(1), text.to(video)).sigmoid()
+
+    def _logits(self, similarities: Tensor, text: Tensor) -> Tensor:
+        if getattr(self.scorer, 'label_bias', None) is None:
+            return self.scorer(similarities)
+        return self.scorer(similarities, text)
 
     def _calibrate(
         self,

@@ -22,6 +22,11 @@ _TYPICAL_COSINE = 0.2
 class SigmoidScorer(nn.Module):
     """``logits = s / tau + b``, with ``tau`` stored as ``log_scale = log(1 / tau)``.
 
+    With ``label_bias`` it is ``s / tau + b + w . f_t(l)``: labels differ in how often they are true
+    ("a circle spinning" is rarer than "circle"), and a linear function of the embedding can tell
+    this of labels that were never trained on. Without it, training bends the embeddings themselves
+    to reach that. ``w`` starts at zero.
+
     Args:
         init_scale: ``1 / tau`` at the start; ``clip`` takes the CLIP weights' logit scale.
         init_bias: ``b`` at the start. ``prior``: found on the first training batch, such that the
@@ -30,6 +35,7 @@ class SigmoidScorer(nn.Module):
             CLIP weights' bias, or where they have none, one that puts a typical cosine at
             probability 0.05. ``clip``: the CLIP weights' bias (sigmoid-trained ones only).
         learnable: Whether scale and bias are trained.
+        label_bias: Learn ``w``.
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
     """
 
@@ -38,6 +44,7 @@ class SigmoidScorer(nn.Module):
         init_scale: str | float = 'clip',
         init_bias: str | float = 'prior',
         learnable: bool = True,
+        label_bias: bool = False,
         max_scale: float = 1000.0,
     ) -> None:
         super().__init__()
@@ -53,6 +60,8 @@ class SigmoidScorer(nn.Module):
         self.init_scale, self.init_bias, self.max_scale = init_scale, init_bias, max_scale
         self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=learnable)
         self.bias = nn.Parameter(torch.zeros(()), requires_grad=learnable)
+        self.label_bias: nn.Parameter | None = None
+        self._wants_label_bias, self._learnable = label_bias, learnable
         self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
         self._known_calibrated = init_bias != 'prior'  # spares a device synchronisation a step
         if init_scale != 'clip':
@@ -63,12 +72,33 @@ class SigmoidScorer(nn.Module):
         """``1 / tau``, clamped."""
         return self.log_scale.clamp(0.0, math.log(self.max_scale)).exp()
 
-    def forward(self, similarities: Tensor) -> Tensor:
-        """Cosine similarities of any shape to logits."""
-        return similarities * self.scale + self.bias
+    def forward(self, similarities: Tensor, text: Tensor | None = None) -> Tensor:
+        """Cosine similarities to logits.
 
-    def start_from_clip(self, logit_scale: float | None, logit_bias: float | None) -> None:
+        Args:
+            similarities: ``(..., C)``
+            text: Unit vectors ``(C, E)`` of the labels, for ``label_bias``.
+        """
+        logits = similarities * self.scale + self.bias
+        if self.label_bias is None:
+            return logits
+        if text is None:
+            raise ValueError('SigmoidScorer: label_bias needs the embeddings of the labels; pass text')
+        return logits + text @ self.label_bias
+
+    def start_from_clip(
+        self,
+        logit_scale: float | None,
+        logit_bias: float | None,
+        embed_dim: int | None = None,
+    ) -> None:
         """Fill in the values that the config leaves to CLIP's weights."""
+        if self._wants_label_bias:
+            if embed_dim is None:
+                raise ConfigError(
+                    'SigmoidScorer: label_bias=True but the head names no embed_dim; set it to False'
+                )
+            self.label_bias = nn.Parameter(torch.zeros(embed_dim), requires_grad=self._learnable)
         if self.init_scale == 'clip' and logit_scale is None:
             raise ConfigError(
                 "SigmoidScorer: init_scale='clip' but the head has no logit_scale; give a number"
