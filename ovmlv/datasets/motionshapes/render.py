@@ -109,9 +109,7 @@ def sprites() -> np.ndarray:
             centre = (size // 2, round(0.08 * radius + size / 2))
             cv2.ellipse(mask, centre, (round(radius), round(0.95 * radius)), 0, 180, 360, 1.0, -1)
         small = (_SPRITE, _SPRITE)
-        planes.append(
-            [cv2.resize(p, small, interpolation=cv2.INTER_AREA) for p in (mask, shading)]
-        )
+        planes.append([cv2.resize(p, small, interpolation=cv2.INTER_AREA) for p in (mask, shading)])
     return np.array(planes, np.float32)
 
 
@@ -132,7 +130,7 @@ def draw_background(name: str, rng: np.random.Generator, size: int = IMAGE_SIZE)
         pattern = (wave > 0).astype(np.float32)
     elif name == 'checkered':
         cell = period * 0.75
-        pattern = ((np.floor((x + phase) / cell) + np.floor((y + phase) / cell)) % 2)
+        pattern = (np.floor((x + phase) / cell) + np.floor((y + phase) / cell)) % 2
     elif name == 'dotted':
         fx, fy = ((x + phase) % period) - period / 2, ((y + phase) % period) - period / 2
         pattern = (fx**2 + fy**2 < (0.3 * period) ** 2).astype(np.float32)

@@ -59,9 +59,7 @@ def sample_scene(
     actors = []
     for shape_id in rng.choice(len(SHAPES), count, replace=False):
         shape = SHAPES[shape_id]
-        colors = [
-            c for c in COLORS if not (hold_out_pairs and is_never_rendered_pair(shape, c))
-        ]
+        colors = [c for c in COLORS if not (hold_out_pairs and is_never_rendered_pair(shape, c))]
         motion = MOTIONS[rng.integers(len(MOTIONS))] if video else None
         actors.append(Actor(shape, colors[rng.integers(len(colors))], motion))
     return Scene(BACKGROUNDS[rng.integers(len(BACKGROUNDS))], tuple(actors))

@@ -34,8 +34,9 @@ MOTIONS = (
 #: Shapes that the tiny CLIP knows from images but that are never labels of training videos.
 UNSEEN_SHAPES = ('tree', 'moon', 'arrow', 'boat')
 
-#: Words that the tiny CLIP never read (its context of 20 tokens must hold them): only a language model can connect them with the known
-#: ones. Each maps to the known words that it covers (a hypernym covers several).
+#: Words that the tiny CLIP never read: only a language model can connect them with the known ones.
+#: They are short, since its context of 20 tokens must hold their letters. Each maps to the known
+#: words that it covers (a hypernym covers several).
 NOVEL_SHAPES: dict[str, tuple[str, ...]] = {
     'disc': ('circle',), 'round dot': ('circle',), 'box': ('square',), 'pyramid': ('triangle',),
     'asterisk': ('star',), 'love sign': ('heart',), 'plus': ('cross',), 'donut': ('ring',),
@@ -115,9 +116,7 @@ def all_labels() -> tuple[Label, ...]:
         Label(s, split(s in UNSEEN_SHAPES), 'entity', 'shape', ((s, None, None),)) for s in SHAPES
     ]
     labels += [Label(c, 'seen', 'entity', 'color', ((None, c, None),)) for c in COLORS]
-    labels += [
-        Label(f'{b} background', 'seen', 'entity', 'background', (), b) for b in BACKGROUNDS
-    ]
+    labels += [Label(f'{b} background', 'seen', 'entity', 'background', (), b) for b in BACKGROUNDS]
     labels += [
         Label(f'{c} {s}', split(is_unseen_pair(s, c)), 'entity', 'pair', ((s, c, None),))
         for s in SHAPES

@@ -83,7 +83,9 @@ class SigmoidScorer(nn.Module):
         if self.label_bias is None:
             return logits
         if text is None:
-            raise ValueError('SigmoidScorer: label_bias needs the embeddings of the labels; pass text')
+            raise ValueError(
+                'SigmoidScorer: label_bias needs the embeddings of the labels; pass text'
+            )
         return logits + text @ self.label_bias
 
     def start_from_clip(
@@ -96,7 +98,8 @@ class SigmoidScorer(nn.Module):
         if self._wants_label_bias:
             if embed_dim is None:
                 raise ConfigError(
-                    'SigmoidScorer: label_bias=True but the head names no embed_dim; set it to False'
+                    'SigmoidScorer: label_bias=True, but the head names no embed_dim; set it to '
+                    'False'
                 )
             self.label_bias = nn.Parameter(torch.zeros(embed_dim), requires_grad=self._learnable)
         if self.init_scale == 'clip' and logit_scale is None:

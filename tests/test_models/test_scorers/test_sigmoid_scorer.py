@@ -131,3 +131,22 @@ def test_wrong_settings_are_named(make, message):
     with pytest.raises(ConfigError, match=message) as error:
         make()
     assert '\n' not in str(error.value)
+
+
+def test_label_bias_is_linear_in_the_embedding(similarities):
+    scorer = SigmoidScorer(init_scale=10.0, init_bias=-2.0, label_bias=True)
+    scorer.start_from_clip(None, None, 4)
+    text = torch.randn(11, 4, generator=torch.Generator().manual_seed(1))
+    plain = similarities * 10 - 2
+    torch.testing.assert_close(scorer(similarities, text), plain)  # starts at zero
+    with torch.no_grad():
+        scorer.label_bias.copy_(torch.tensor([1.0, -2.0, 0.5, 0.0]))
+    expected = plain + (text[:, 0] - 2 * text[:, 1] + 0.5 * text[:, 2])
+    torch.testing.assert_close(scorer(similarities, text), expected)
+    scorer(similarities, text).sum().backward()
+    torch.testing.assert_close(scorer.label_bias.grad, 6 * text.sum(0))
+    with pytest.raises(ValueError, match='embeddings of the labels'):
+        scorer(similarities)
+    with pytest.raises(ConfigError, match='label_bias=True'):
+        SigmoidScorer(init_scale=10.0, label_bias=True).start_from_clip(None, None)
+    assert not SigmoidScorer(learnable=False, label_bias=True).bias.requires_grad
