@@ -177,8 +177,15 @@ class TemporalCLIPBackbone(BaseModule):
         return [f'visual.{name}' for name, _ in self.visual.named_parameters()]
 
     def train(self, mode: bool = True) -> TemporalCLIPBackbone:
-        """Set training mode; what is frozen stays in evaluation mode."""
+        """Set training mode; what is frozen stays in evaluation mode.
+
+        So do batch norms, finetuned or not: frames of a few videos are no sample of what CLIP's
+        statistics were made of.
+        """
         super().train(mode)
+        for module in self.visual.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
         if self.trainable == 'none':
             self.temporal.eval()
         return self

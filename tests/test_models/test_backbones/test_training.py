@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ovmlv.models.backbones import TemporalCLIPBackbone
 from tests.test_models.test_backbones.tiny_towers import videos
 
 BLOCK_LEVEL = ('ParallelTemporalAttention', 'NeighborFrameAttention', 'CrossFrameMessage')
@@ -147,3 +148,16 @@ def test_mixed_precision(build, tower, module):
     for name, parameter in backbone.named_parameters():
         if parameter.requires_grad:
             assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_batch_norms_keep_their_statistics_in_finetuning():
+    backbone = TemporalCLIPBackbone(
+        'motionshapes', 'motionshapes', num_frames=4, temporal=None, trainable='all'
+    ).train()
+    video, reference = backbone.forward_with_reference(torch.randn(2, 3, 4, 64, 64))
+    torch.testing.assert_close(video, reference, atol=1e-5, rtol=1e-5)
+    before = {n: b.clone() for n, b in backbone.named_buffers() if 'running' in n}
+    assert before
+    backbone(torch.randn(2, 3, 4, 64, 64) * 3)
+    after = dict(backbone.named_buffers())
+    assert all(after[name].equal(value) for name, value in before.items())
