@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.heads.base_prompt_head import BasePromptHead
@@ -40,6 +41,9 @@ class LLMPromptHead(BasePromptHead):
             need).
         keep_label: False leaves them out always, also in testing; starting at CLIP's embedding is
             given up.
+        adapter_width: Hidden width of a residual adapter on ``f_t``, 0 for none (the paper). It starts
+            at zero. Soft tokens move a small text tower's output slowly; where a run is short, an
+            adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
     """
@@ -54,6 +58,7 @@ class LLMPromptHead(BasePromptHead):
         num_groups: int = 1,
         label_dropout: float = 0.0,
         keep_label: bool = True,
+        adapter_width: int = 0,
         llm_dtype: str = 'float32',
         **kwargs: Any,
     ) -> None:
@@ -77,6 +82,9 @@ class LLMPromptHead(BasePromptHead):
                 f"template={self.template!r}, which has {len(before)} tokens before '{{}}'; use "
                 f'1..{len(before)} or a template with more words'
             )
+        if adapter_width < 0:
+            raise ConfigError(f'head.adapter_width={adapter_width} must not be negative; 0 is none')
+        self.adapter = _adapter(self.embed_dim, adapter_width) if adapter_width else None
         self.label_dropout = label_dropout
         self.keep_label = keep_label
         self.llm = MODELS.build({'type': 'CausalLLM', 'dtype': llm_dtype, **llm})
@@ -101,6 +109,9 @@ class LLMPromptHead(BasePromptHead):
         unique = list(dict.fromkeys(labels))
         tokens = self.tokens(unique)
         out = self.encode_tokens(tokens, self.soft_tokens(unique), self._kept(len(unique)))
+        if self.adapter is not None:
+            # Unit vectors have entries of size E^-1/2; the layers expect size one.
+            out = F.normalize(out + self.adapter(out * self.embed_dim**0.5), dim=-1)
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
@@ -117,3 +128,10 @@ class LLMPromptHead(BasePromptHead):
         if not self.training or self.label_dropout == 0.0:
             return [True] * count
         return (torch.rand(count) >= self.label_dropout).tolist()
+
+
+def _adapter(size: int, width: int) -> nn.Module:
+    adapter = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, size))
+    nn.init.zeros_(adapter[2].weight)
+    nn.init.zeros_(adapter[2].bias)
+    return adapter

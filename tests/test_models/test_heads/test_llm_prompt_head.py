@@ -141,6 +141,26 @@ def test_label_dropout_and_keep_label(tmp_path: Path) -> None:
     torch.testing.assert_close(head(labels), head.reference(labels), atol=1e-5, rtol=0)
 
 
+def test_adapter_starts_at_nothing_and_trains(tmp_path: Path) -> None:
+    plain, adapted = make(tmp_path), make(tmp_path, adapter_width=16)
+    torch.testing.assert_close(adapted(LABELS), adapted.reference(LABELS), atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        adapted.adapter[2].weight.normal_()
+    adapted.prompter.load_state_dict(plain.prompter.state_dict())
+    adapted.readout.load_state_dict(plain.readout.state_dict())
+    before = plain(LABELS)
+    residual = adapted.adapter(before * before.shape[1] ** 0.5)
+    expected = F.normalize(before + residual, dim=-1)
+    torch.testing.assert_close(adapted(LABELS), expected, atol=1e-5, rtol=1e-5)
+    trainable, reached = census(wake(adapted))
+    assert trainable == reached
+    assert {name for name in trainable if 'adapter' in name} == {
+        f'adapter.{i}.{kind}' for i in (0, 2) for kind in ('weight', 'bias')
+    }
+    with pytest.raises(ConfigError, match='adapter_width=-1'):
+        make(tmp_path, adapter_width=-1)
+
+
 def test_fewer_soft_tokens_and_words_behind_the_label(tmp_path: Path) -> None:
     head = make(
         tmp_path,
