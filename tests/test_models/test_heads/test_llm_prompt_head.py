@@ -152,7 +152,8 @@ def test_adapter_starts_at_nothing_and_trains(tmp_path: Path) -> None:
     residual = adapted.adapter(before * before.shape[1] ** 0.5)
     expected = F.normalize(before + residual, dim=-1)
     torch.testing.assert_close(adapted(LABELS), expected, atol=1e-5, rtol=1e-5)
-    trainable, reached = census(wake(adapted))
+    (wake(adapted)(LABELS) * torch.randn(3, adapted.embed_dim)).sum().backward()
+    trainable, reached = census(adapted)
     assert trainable == reached
     assert {name for name in trainable if 'adapter' in name} == {
         f'adapter.{i}.{kind}' for i in (0, 2) for kind in ('weight', 'bias')
