@@ -42,8 +42,8 @@ class LLMPromptHead(BasePromptHead):
         keep_label: False leaves them out always, also in testing; starting at CLIP's embedding is
             given up.
         adapter_width: Hidden width of a residual adapter on ``f_t`` that starts at zero; 0 is none
-            (the paper). Soft tokens move a small text tower's output slowly; where a run is short, an
-            adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
+            (the paper). Soft tokens move a small text tower's output slowly; where a run is short,
+            an adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
     """
