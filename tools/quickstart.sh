@@ -15,7 +15,8 @@ mkdir -p "$out"
 export TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1 HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}"
 say() { printf '\n[quickstart %3d s] %s\n' "$SECONDS" "$*"; }
 # Whole logs go to files; of the screen's copy, what tells how far it is.
-show() { grep --line-buffered -E 'Epoch\((train|val|test)\)|^(mAP|all|seen|unseen|novel|harmonic)|rror' | cut -c1-150; }
+show() { grep --line-buffered -E 'Epoch\((train|val|test)\)|^(mAP|all|seen|unseen|novel|harmonic)|rror' |
+    sed -u -E 's/^(.{150}).*/\1/'; }
 
 say "1/5 videos of MotionShapes (data/motionshapes)"
 "$PYTHON" tools/data/motionshapes/generate_videos.py
