@@ -98,17 +98,13 @@ def test_gradient_checkpointing_saves_memory_and_nothing_else(build, tower, trai
         torch.testing.assert_close(grads[name], grads2[name], atol=1e-6, rtol=1e-4)
 
 
-def test_frozen_batch_norm_keeps_its_statistics(build):
-    for trainable in ('temporal', 1):
+def test_batch_norm_keeps_its_statistics(build):
+    for trainable in ('temporal', 1, 'all'):
         backbone = build('hybrid', trainable=trainable).train()
         before = {n: b.clone() for n, b in backbone.visual.named_buffers()}
         assert any('running_mean' in n for n in before)
         backbone(videos('hybrid') * 3 + 1)
         assert all(torch.equal(b, before[n]) for n, b in backbone.visual.named_buffers())
-    live = build('hybrid', trainable='all').train()
-    before = live.visual.trunk.patch_embed.backbone[1].running_mean.clone()
-    live(videos('hybrid') * 3 + 1)
-    assert not torch.equal(live.visual.trunk.patch_embed.backbone[1].running_mean, before)
 
 
 def test_training_teaches_the_order_of_frames(build):
