@@ -19,7 +19,8 @@ def launch(tmp_path):
             tool.chmod(tool.stat().st_mode | stat.S_IEXEC)
         names = ('NNODES', 'NODE_RANK', 'PORT', 'MASTER_ADDR', 'OMP_NUM_THREADS', 'PYTHON')
         env = {key: value for key, value in os.environ.items() if key not in names}
-        env.update(environment, PATH=f'{tmp_path}:{env["PATH"]}')
+        # PYTHON as well: the launchers prefer the repository's own environment to PATH.
+        env.update({'PYTHON': 'python', **environment}, PATH=f'{tmp_path}:{env["PATH"]}')
         command = ['bash', str(TOOLS / script), *map(str, args)]
         result = subprocess.run(command, capture_output=True, text=True, env=env)
         assert result.returncode == status, result.stderr
