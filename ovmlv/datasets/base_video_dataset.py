@@ -24,7 +24,7 @@ from .video_failures import (
     describe,
     run_until_frames,
 )
-from .vocabulary import LabelVocabulary, load_label_attributes, load_labels
+from .vocabulary import LabelAttributes, LabelVocabulary, load_label_attributes, load_labels
 
 # How many neighbours are tried for the frame size of the black frames that stand in for a video.
 _SHAPE_PROBES = 8
@@ -70,6 +70,10 @@ class BaseVideoDataset(BaseDataset):
 
     #: Says where to get the data, at the end of "not found" messages.
     DOWNLOAD = 'correct ann_file, data_root or data_prefix'
+
+    #: axis -> label -> value, where the annotation files say so (EPIC-Kitchens: verb, noun); set
+    #: by :meth:`read_annotations`. ``label_split`` goes before it.
+    file_attributes: LabelAttributes = {}
 
     def __init__(
         self,
@@ -123,6 +127,10 @@ class BaseVideoDataset(BaseDataset):
     def read_annotations(self) -> list[VideoAnnotation]:
         """Read the annotation files; all labels as strings, whatever ``label_set`` is."""
         raise NotImplementedError
+
+    def resolve(self, path: str) -> str:
+        """A path that is relative to ``data_root``."""
+        return path if osp.isabs(path) or not self.data_root else osp.join(self.data_root, path)
 
     def full_init(self) -> None:
         """Read, encode, and compute ``label_prior`` of what ``indices`` leaves."""
@@ -290,6 +298,10 @@ class BaseVideoDataset(BaseDataset):
             )
             if not labels:
                 raise DataError(f'{self.ann_file}: there is no label in it; give classes')
+        known = set(labels)
+        for axis, values in self.file_attributes.items():
+            if axis not in attributes:
+                attributes[axis] = {k: v for k, v in values.items() if k in known}
         return LabelVocabulary(labels, attributes)
 
     def _encode(
