@@ -34,7 +34,13 @@ class BasePromptHead(BaseModule):
         chunk_size: Texts a pass through the text tower; None is all at once.
         grad_checkpointing: Save the text tower's activations by computing them twice.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Attributes:
+        unit_length: Whether the embeddings are unit vectors. False is for heads whose vectors'
+            lengths matter; the recognizer then leaves them as they are.
     """
+
+    unit_length = True
 
     def __init__(
         self,
@@ -95,7 +101,7 @@ class BasePromptHead(BaseModule):
         """What :meth:`reference` caches; heads of several templates average them."""
         return self.encode_tokens(self.tokens(labels))
 
-    def tokens(self, labels: Sequence[str]) -> list[LabelTokens]:
+    def tokens(self, labels: Sequence[str], template: str | None = None) -> list[LabelTokens]:
         """Token runs of each label in the template, cut or refused where they do not fit."""
         rows = self.text_tower.rows
         return [
@@ -104,7 +110,7 @@ class BasePromptHead(BaseModule):
                 rows.fit(t.label, label, self.truncate, len(t.before) + len(t.after)),
                 t.after,
             )
-            for label, t in zip(labels, rows.split(self.template, labels), strict=True)
+            for label, t in zip(labels, rows.split(template or self.template, labels), strict=True)
         ]
 
     def encode_tokens(

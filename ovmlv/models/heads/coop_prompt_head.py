@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.clip.text_tower import FrozenTextTower
 from ovmlv.models.heads.base_prompt_head import BasePromptHead
 from ovmlv.registry import MODELS
 
@@ -38,17 +39,9 @@ class CoOpPromptHead(BasePromptHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(model_name, pretrained, **kwargs)
-        before = self.text_tower.rows.contents([self.template.split('{}')[0].rstrip()])[0]
-        count = len(before) if num_context is None else num_context
-        if not 1 <= count <= len(before):
-            raise ConfigError(
-                f'head.num_context={count} does not fit template={self.template!r}, which has '
-                f"{len(before)} tokens before '{{}}'; use 1..{len(before)} or a template with "
-                'more words'
-            )
         if num_groups < 1:
             raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
-        start = self.text_tower.embed(torch.tensor(before[len(before) - count :])).detach().float()
+        start = template_context(self.text_tower, self.template, num_context)
         context = start.expand(num_groups, -1, -1).clone()
         # Equal contexts would have equal gradients and stay equal.
         context[1:] += 0.01 * self.text_tower.token_std * torch.randn_like(context[1:])
@@ -57,3 +50,16 @@ class CoOpPromptHead(BasePromptHead):
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)``."""
         return self.encode_tokens(self.tokens(labels), self.context.expand(len(labels), -1, -1, -1))
+
+
+def template_context(tower: FrozenTextTower, template: str, count: int | None = None) -> Tensor:
+    """Embeddings ``(S, W)`` of the last ``count`` tokens before the label (default: all)."""
+    before = tower.rows.contents([template.split('{}')[0].rstrip()])[0]
+    count = len(before) if count is None else count
+    if not 1 <= count <= len(before):
+        raise ConfigError(
+            f'head.num_context={count} does not fit template={template!r}, which has '
+            f"{len(before)} tokens before '{{}}'; use 1..{len(before)} or a template with "
+            'more words'
+        )
+    return tower.embed(torch.tensor(before[len(before) - count :])).detach().float()

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
@@ -38,6 +39,9 @@ class RegularizedMultilabelLoss(nn.Module):
             :func:`~ovmlv.models.losses.distances.similarity_distance`.
         temperature: Of the similarities.
         loss_weight: Weight of the base loss.
+        residual_adapter: Distil embeddings through a small residual network of their own, so that
+            they may leave CLIP's as long as CLIP's can be read off them (FROSTER, Huang et al.,
+            ICLR 2024). The networks train and are used here alone.
     """
 
     #: Weighted terms -> the inputs of `forward` that they need beside `video` and `text`.
@@ -59,6 +63,7 @@ class RegularizedMultilabelLoss(nn.Module):
         similarity: str = 'kl',
         temperature: float = 0.01,
         loss_weight: float = 1.0,
+        residual_adapter: bool = False,
     ) -> None:
         super().__init__()
         weights = dict(
@@ -94,6 +99,14 @@ class RegularizedMultilabelLoss(nn.Module):
         self.loss_weight = weights.pop('loss_weight')
         self.weights = {name: value for name, value in weights.items() if value > 0}
         self.distance, self.similarity, self.temperature = distance, similarity, temperature
+        self.residual_adapter = residual_adapter
+        self.adapters = nn.ModuleDict()
+
+    def set_embed_dim(self, embed_dim: int) -> None:
+        """Build the residual adapters, if any; the recognizer calls it with E."""
+        for term in ('video_distill', 'text_distill'):
+            if self.residual_adapter and term in self.weights:
+                self.adapters[term] = ResidualAdapter(embed_dim)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -157,10 +170,17 @@ class RegularizedMultilabelLoss(nn.Module):
         return self.base(logits, targets, **subset)
 
     def _term(self, name: str, given: dict[str, Any]) -> Tensor:
-        if name == 'video_distill':
-            return embedding_distance(given['video'], given['video_ref'], self.distance)
-        if name == 'text_distill':
-            return embedding_distance(given['text'], given['text_ref'], self.distance)
+        if name in ('video_distill', 'text_distill'):
+            kind = name.split('_')[0]
+            embeddings = given[kind]
+            if self.residual_adapter:
+                if name not in self.adapters:
+                    raise ValueError(
+                        'RegularizedMultilabelLoss: residual_adapter=True needs the size of the '
+                        'embeddings; call set_embed_dim(E)'
+                    )
+                embeddings = self.adapters[name](embeddings)
+            return embedding_distance(embeddings, given[f'{kind}_ref'], self.distance)
         if name == 'similarity_distill':
             return similarity_distance(
                 given['video'],
@@ -180,3 +200,22 @@ class RegularizedMultilabelLoss(nn.Module):
                         f'RegularizedMultilabelLoss: {term}={self.weights[term]} needs {name}=...; '
                         f'pass it to the loss or set {term}=0'
                     )
+
+
+class ResidualAdapter(nn.Module):
+    """``z + 0.1 * W_2 gelu(W_1 z)`` with ``W_2 = 0`` at the start (FROSTER).
+
+    Args:
+        embed_dim: E.
+    """
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.outer = nn.Linear(embed_dim, embed_dim, bias=False)
+        nn.init.kaiming_normal_(self.inner.weight)
+        nn.init.zeros_(self.outer.weight)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Unit vectors ``(N, E)`` to vectors of about that length."""
+        return z + 0.1 * self.outer(F.gelu(self.inner(z)))

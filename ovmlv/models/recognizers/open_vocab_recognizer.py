@@ -43,6 +43,7 @@ class OpenVocabRecognizer(BaseModel):
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
+        interpolation: Config of :class:`InterpolatedWeights`, which adds ``loss_interpolated``.
         average_views: Average over the views of a video in testing: ``score`` (similarities),
             ``embedding`` or ``probability``.
         views_per_pass: Views that go through the backbone at once in testing; None is all.
@@ -59,6 +60,7 @@ class OpenVocabRecognizer(BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         reference_vocabulary: str | Sequence[str] | None = None,
         labels_per_step: int | None = None,
+        interpolation: dict | None = None,
         average_views: str = 'score',
         views_per_pass: int | None = None,
         labels_per_pass: int = 256,
@@ -99,7 +101,8 @@ class OpenVocabRecognizer(BaseModel):
                     'reference_vocabulary=[...]'
                 )
             self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
-        self.start_weights = self._start_weights()
+        self._interpolation_config = interpolation
+        self._remember_start()
 
     def _join(self) -> None:
         """Let the parts take what the CLIP weights of the others know."""
@@ -122,6 +125,16 @@ class OpenVocabRecognizer(BaseModel):
                 getattr(self.head, 'logit_bias', None),
                 getattr(self.head, 'embed_dim', None),
             )
+        if hasattr(self.criterion, 'set_embed_dim') and None not in sizes:
+            self.criterion.set_embed_dim(sizes[0])
+
+    def _remember_start(self) -> None:
+        """Keep copies of the weights that the loss compares with or goes back to."""
+        self.start_weights = self._start_weights()
+        self.interpolation = None
+        if self._interpolation_config is not None:
+            config = {**self._interpolation_config, 'module': self.backbone}
+            self.interpolation = _build(config, 'InterpolatedWeights')
 
     def _start_weights(self) -> StartWeights | None:
         if 'drift' not in self.criterion.needs:
@@ -142,7 +155,7 @@ class OpenVocabRecognizer(BaseModel):
         first = not self.is_init  # mmengine calls this again in every train() of a Runner
         super().init_weights()
         if first:
-            self.start_weights = self._start_weights()
+            self._remember_start()
 
     def train(self, mode: bool = True) -> OpenVocabRecognizer:
         """Switch the mode; label embeddings are forgotten, since weights change in between."""
@@ -215,23 +228,21 @@ class OpenVocabRecognizer(BaseModel):
             references['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
             references['reference_vocab'] = self.head.reference(self._reference_labels(vocabulary))
+        mixed = None if self.interpolation is None else self.interpolation(self.backbone, videos)
 
         # Cosines times a scale of 100 lose too much in half precision.
         with torch.autocast(videos.device.type, enabled=False):
-            video, text = unit(video), unit(text)
+            video, text = unit(video), self._scaled(text)
             if 'drift' in needs:
                 references['drift'] = self.start_weights.drift(self.backbone)
             similarities = video @ text.T
             self._calibrate(similarities, targets, weight, vocabulary.prior)
-            losses = self.criterion(
-                self._logits(similarities, text),
-                targets,
-                video=video,
-                text=text,
-                columns=columns,
-                column_weight=weight,
-                **references,
-            )
+            given = dict(text=text, columns=columns, column_weight=weight, **references)
+            losses = self.criterion(self._logits(similarities, text), targets, video=video, **given)
+            if mixed is not None:
+                logits = self._logits(unit(mixed) @ text.T, text)
+                at_mixed = self.criterion(logits, targets, video=unit(mixed), **given)['loss_cls']
+                losses['loss_interpolated'] = self.interpolation.weight * at_mixed
             if hasattr(self.scorer, 'scale'):
                 losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
         return losses
@@ -250,7 +261,7 @@ class OpenVocabRecognizer(BaseModel):
         if vocabulary.embeddings is None:
             text = self.encode_labels(vocabulary.labels)
         else:
-            text = unit(vocabulary.embeddings.to(inputs.device))
+            text = self._scaled(vocabulary.embeddings.to(inputs.device))
         scores = self._probabilities(self._encode_views(inputs), text).cpu()
         if data_samples is None:
             data_samples = [ActionDataSample() for _ in scores]
@@ -282,7 +293,7 @@ class OpenVocabRecognizer(BaseModel):
         def compute() -> Tensor:
             step = self.labels_per_pass
             parts = [self.head(labels[i : i + step]) for i in range(0, len(labels), step)]
-            return unit(torch.cat(parts))
+            return self._scaled(torch.cat(parts))
 
         labels = list(Vocabulary.of(labels).labels)
         if self.head.training:
@@ -300,6 +311,10 @@ class OpenVocabRecognizer(BaseModel):
         if inputs.dtype == torch.uint8:
             inputs = self.data_preprocessor.normalize(inputs)
         return self._probabilities(self._encode_views(inputs), self.encode_labels(labels))
+
+    def _scaled(self, text: Tensor) -> Tensor:
+        """Label embeddings as the scorer takes them: unit vectors, unless the head says no."""
+        return unit(text) if getattr(self.head, 'unit_length', True) else text.float()
 
     def _encode_views(self, inputs: Tensor) -> Tensor:
         """Unit vectors ``(B, M, E)`` of all views."""

@@ -35,3 +35,10 @@ class StartWeights(nn.Module):
             for i, name in enumerate(self.names)
         ]
         return torch.stack(terms).sum()
+
+    def mix(self, model: nn.Module, alpha: float) -> dict[str, Tensor]:
+        """``alpha * start + (1 - alpha) * weight`` of every name, with gradient to the weights."""
+        return {
+            name: torch.lerp(attrgetter(name)(model), getattr(self, f'start_{i}'), alpha)
+            for i, name in enumerate(self.names)
+        }

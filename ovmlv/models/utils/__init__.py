@@ -7,5 +7,13 @@ from ovmlv.models.utils.frozen import (
     freeze_tensors,
     is_frozen,
 )
+from ovmlv.models.utils.starting_weights import starting_weights
 
-__all__ = ['exclude_frozen_from_state_dict', 'fingerprint', 'freeze', 'freeze_tensors', 'is_frozen']
+__all__ = [
+    'exclude_frozen_from_state_dict',
+    'fingerprint',
+    'freeze',
+    'freeze_tensors',
+    'is_frozen',
+    'starting_weights',
+]

@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from ovmlv import compat
 from ovmlv.errors import ConfigError
-from ovmlv.models.heads import CoOpPromptHead, LLMDescriptionHead, TemplatePromptHead
+from ovmlv.models.heads import (
+    CoOpPromptHead,
+    DualCoOpPromptHead,
+    LLMDescriptionHead,
+    TemplatePromptHead,
+)
 from ovmlv.models.llm import CausalLLM
 from ovmlv.models.llm.greedy import _finished, greedy_answers
+from ovmlv.models.recognizers import OpenVocabRecognizer
 from tests.test_models.test_heads.tiny_clip import write_tiny_clip
 
 LABELS = ['cat', 'riding a red bicycle', 'crimson disc']
@@ -142,3 +149,30 @@ def test_descriptions_are_written_once_and_averaged(
     file.write_text('[]')
     with pytest.raises(ConfigError, match='no file of descriptions'):
         head(LABELS)
+
+
+def test_dualcoop_is_the_two_way_softmax(tmp_path: Path) -> None:
+    """Of similarities to the label in two contexts; each context starts as its template."""
+    clip = write_tiny_clip(tmp_path)
+    torch.manual_seed(0)
+    head = DualCoOpPromptHead(clip, negative_template='no sign of any {}')
+    assert head.positive.shape == (3, 32) and head.negative.shape == (4, 32)
+    texts = [
+        [t.replace('{}', label) for label in LABELS] for t in (head.template, 'no sign of any {}')
+    ]
+    positive, negative = (head.text_tower.encode_texts(t) for t in texts)
+    torch.testing.assert_close(head(LABELS), positive - negative, atol=1e-5, rtol=0)
+    torch.testing.assert_close(head.reference(LABELS), positive, atol=1e-5, rtol=0)
+
+    backbone = nn.Identity()
+    backbone.mean = backbone.std = (0.5, 0.5, 0.5)
+    model = OpenVocabRecognizer(backbone, head, scorer=dict(init_scale=20.0, init_bias=0.0))
+    video = F.normalize(torch.randn(2, 1, 24), dim=-1)
+    logits = 20 * torch.stack([video[:, 0] @ positive.T, video[:, 0] @ negative.T])
+    scores = model.eval()._probabilities(video, model.encode_labels(LABELS))
+    torch.testing.assert_close(scores, logits.softmax(0)[0], atol=1e-5, rtol=1e-5)
+
+    head(LABELS).square().sum().backward()
+    assert [n for n, p in head.named_parameters() if p.grad is not None] == ['positive', 'negative']
+    with pytest.raises(ConfigError, match='use 1..4'):
+        DualCoOpPromptHead(clip, template='a short video of {}', num_context=5)

@@ -199,3 +199,33 @@ def test_foreign_base_losses_work_but_not_on_subsets(batch):
     assert torch.allclose(loss(logits, targets)['loss_cls'], expected)
     with pytest.raises(ConfigError, match='labels_per_step=None'):
         loss(logits, targets, columns=torch.arange(5))
+
+
+def test_residual_adapter_stands_between_the_embeddings_and_the_frozen_ones():
+    """FROSTER: d(z + 0.1 W_2 gelu(W_1 z), frozen z), where W_2 starts at zero."""
+    torch.manual_seed(0)
+    loss = RegularizedMultilabelLoss(
+        video_distill=2.0, text_distill=1.0, distance='l2', residual_adapter=True
+    )
+    z, reference, labels = (unit(3, 8).float() for _ in range(3))
+    inputs = dict(video=z, video_ref=reference, text=labels, text_ref=labels)
+    logits, targets = torch.zeros(3, 3), torch.ones(3, 3)
+    with pytest.raises(ValueError, match='set_embed_dim'):
+        loss(logits, targets, **inputs)
+    loss.set_embed_dim(8)
+    assert set(loss.adapters) == {'video_distill', 'text_distill'}
+    plain = RegularizedMultilabelLoss(video_distill=2.0, text_distill=1.0, distance='l2')
+    expected = plain(logits, targets, **inputs)
+    for name, value in loss(logits, targets, **inputs).items():
+        torch.testing.assert_close(value, expected[name])
+    adapter = loss.adapters['video_distill']
+    adapter.outer.weight.data.normal_()
+    inner = adapter.inner.weight @ z.T
+    inner = 0.5 * inner * (1 + torch.erf(inner / 2**0.5))
+    moved = torch.nn.functional.normalize(z + 0.1 * (adapter.outer.weight @ inner).T, dim=-1)
+    out = loss(logits, targets, **inputs)
+    expected = 2 * (moved - reference).square().sum(1).mean()
+    torch.testing.assert_close(out['loss_video_distill'], expected)
+    assert out['loss_text_distill'].item() == pytest.approx(0.0, abs=1e-6)
+    out['loss_video_distill'].backward()
+    assert adapter.inner.weight.grad.any() and adapter.outer.weight.grad.any()

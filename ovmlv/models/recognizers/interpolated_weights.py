@@ -1,0 +1,54 @@
+"""Training for weights between CLIP's and the finetuned ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.utils.starting_weights import starting_tensors
+from ovmlv.registry import MODELS
+
+from .start_weights import StartWeights
+
+
+@MODELS.register_module()
+class InterpolatedWeights(nn.Module):
+    """Interpolated-weight regularisation (Open-VCLIP, Weng et al., ICML 2023, eq. 5-7).
+
+    Each step also minimises the base loss at ``theta' = a theta_CLIP + (1 - a) theta`` with ``a``
+    drawn from U(0, max_alpha), so that weights part of the way back to CLIP, as patching takes
+    them, work as well. The gradient of ``theta'`` carries its factor ``1 - a``; Open-VCLIP's code
+    leaves that out. The video encoder alone is interpolated: label embeddings of the step are used
+    again. A step costs a second forward and backward pass of what trains in the tower.
+
+    Which weights have a start in CLIP: see :func:`~ovmlv.models.utils.starting_weights`.
+
+    Args:
+        module: The video encoder as it starts; it is not kept. Given by the recognizer.
+        weight: Weight of the loss at ``theta'``.
+        max_alpha: Largest share of CLIP's weights.
+    """
+
+    def __init__(self, module: nn.Module, weight: float = 0.5, max_alpha: float = 0.6) -> None:
+        super().__init__()
+        if not weight > 0 or not 0 < max_alpha <= 1:
+            raise ConfigError(
+                f'InterpolatedWeights: weight={weight} must be positive and max_alpha={max_alpha} '
+                'in (0, 1]; interpolation=None switches it off'
+            )
+        names = [name for name, _ in starting_tensors(module)]
+        if not names:
+            raise ConfigError(
+                'InterpolatedWeights: nothing that trains in the backbone starts as CLIP; finetune '
+                'blocks (trainable), or set interpolation=None'
+            )
+        self.weight = weight
+        self.max_alpha = max_alpha
+        self.start = StartWeights(module, names)
+
+    def forward(self, module: nn.Module, *args: Tensor) -> Tensor:
+        """What ``module`` gives for ``args`` with interpolated weights; it stays as it is."""
+        # On the CPU: one number, and StepSeedHook makes it repeatable on every device.
+        alpha = self.max_alpha * torch.rand(()).item()
+        return torch.func.functional_call(module, self.start.mix(module, alpha), args)

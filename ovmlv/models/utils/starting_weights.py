@@ -1,0 +1,73 @@
+"""The weights of a model in training that have a start worth going back to: CLIP's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+
+PARTS = ('backbone', 'head')
+
+
+def starting_weights(model: nn.Module, parts: Sequence[str] = ('backbone',)) -> dict[str, Tensor]:
+    """Copies of the trainable weights that are CLIP's at the start.
+
+    Those are the weights that CLIP's files filled, and new modules that start at zero, such as a
+    gate or the output projection of a branch: scaling one towards zero goes back to CLIP. Other new
+    weights start at random, have nothing to go back to, and are left out (Open-VCLIP, ICML 2023,
+    copies what CLIP has not). The choice depends on the architecture alone, so that a model built
+    again from the same config has the same start, whatever its seed.
+
+    Args:
+        model: A recognizer as it was built, before any training and before a checkpoint is loaded.
+        parts: Which of its parts: ``backbone``, ``head``.
+
+    Returns:
+        Names in the model to tensors.
+    """
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown or not parts or isinstance(parts, str):
+        raise ConfigError(f'parts={parts!r} must be a list of {" and ".join(PARTS)}')
+    found = {
+        f'{part}.{name}': tensor.detach().clone()
+        for part in parts
+        for name, tensor in starting_tensors(getattr(model, part))
+    }
+    if not found:
+        raise ConfigError(
+            f'nothing that trains in {" and ".join(parts)} starts as CLIP; finetune blocks '
+            '(trainable), or use a temporal module with a gate or projection of zero'
+        )
+    return found
+
+
+def starting_tensors(part: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Names and parameters of one part of a model, see :func:`starting_weights`."""
+    pretrained = set(getattr(part, 'pretrained_parameter_names', list)())
+    for prefix, module in part.named_modules():
+        own = {
+            f'{prefix}.{name}' if prefix else name: p
+            for name, p in module.named_parameters(recurse=False)
+            if p.requires_grad
+        }
+        is_zero = not any(p.any() for p in own.values())
+        yield from ((name, p) for name, p in own.items() if is_zero or name in pretrained)
+
+
+@torch.no_grad()
+def patch(weight: Tensor, start: Tensor, ratio: float) -> Tensor:
+    """``start + ratio * (weight - start)``: 0 is the start, 1 the finetuned weight."""
+    mixed = torch.lerp(start.to(weight.device, torch.float32), weight.float(), ratio)
+    return mixed.to(weight.dtype)
+
+
+def check_ratio(ratio: float) -> float:
+    """Return a ratio in 0..1; beyond 1 would be an extrapolation."""
+    if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 <= ratio <= 1:
+        raise ConfigError(
+            f'ratio={ratio!r} must be a number from 0 (the start) to 1 (the finetuned weights)'
+        )
+    return float(ratio)
