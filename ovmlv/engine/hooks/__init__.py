@@ -1,6 +1,9 @@
 """Hooks for mmengine's Runner."""
 
+from .step_cost_hook import StepCostHook
 from .step_seed_hook import StepSeedHook
+from .time_budget_hook import TimeBudgetHook
 from .vocabulary_hook import VocabularyHook
+from .weight_patch_hook import WeightPatchHook
 
-__all__ = ['StepSeedHook', 'VocabularyHook']
+__all__ = ['StepCostHook', 'StepSeedHook', 'TimeBudgetHook', 'VocabularyHook', 'WeightPatchHook']
