@@ -19,6 +19,7 @@ from ovmlv.utils.cli import (
     apply_common_arguments,
     checkpoint_seed,
     find_checkpoint,
+    leave_amp_to_gpus,
     load_config,
     load_strictly,
     refuse_missing_data,
@@ -100,19 +101,6 @@ def use_amp(cfg: Config) -> None:
         raise ConfigError(f'--amp does not go with optim_wrapper.type={name}; leave the flag out')
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-
-
-def leave_amp_to_gpus(cfg: Config) -> None:
-    """Without a GPU, train a config with mixed precision in float32: mmengine refuses it there."""
-    from mmengine.device import get_device
-
-    kind = cfg.get('optim_wrapper', {}).get('type')
-    if get_device() not in ('cpu', 'mps') or getattr(kind, '__name__', kind) != 'AmpOptimWrapper':
-        return
-    print('no GPU: training in float32 instead of mixed precision', flush=True)
-    cfg.optim_wrapper.type = 'OptimWrapper'
-    for key in ('dtype', 'loss_scale', 'use_fsdp'):
-        cfg.optim_wrapper.pop(key, None)
 
 
 def set_resume(cfg: Config, args: argparse.Namespace, randomness: dict) -> None:

@@ -128,6 +128,19 @@ def refuse_mistakes(cfg: Config, path: str) -> None:
         )
 
 
+def leave_amp_to_gpus(cfg: Config) -> None:
+    """Without a GPU, train a config with mixed precision in float32: mmengine refuses it there."""
+    from mmengine.device import get_device
+
+    kind = (cfg.get('optim_wrapper') or {}).get('type')
+    if get_device() not in ('cpu', 'mps') or getattr(kind, '__name__', kind) != 'AmpOptimWrapper':
+        return
+    print('no GPU: training in float32 instead of mixed precision', flush=True)
+    cfg.optim_wrapper.type = 'OptimWrapper'
+    for key in ('dtype', 'loss_scale', 'use_fsdp'):
+        cfg.optim_wrapper.pop(key, None)
+
+
 def refuse_missing_data(cfg: Config, *loaders: str) -> None:
     """Look for the files of the data sets before models are built, which may take downloads.
 

@@ -20,25 +20,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from ovmlv.benchmark.columns import Column, find_columns, percent
+from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
 from ovmlv.utils.cli import run_tool
 
-SPLITS = ('seen', 'unseen', 'novel')
-PLURALS = {'entity': 'entities', 'action': 'actions'}
-PREFIX = 'multilabel/'
-
 Metrics = dict[str, float]
-
-
-class Column(NamedTuple):
-    """A column of the table; ``better`` is +1 where more is better, -1 where less is."""
-
-    group: str
-    name: str
-    key: str
-    better: int = 1
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -89,23 +77,6 @@ def read_metrics(path: str) -> Metrics:
     return metrics
 
 
-def find_columns(results: dict[str, Metrics]) -> list[Column]:
-    """Columns for what at least one row has: kinds of labels apart, then all labels."""
-    keys = {key: None for metrics in results.values() for key in metrics}  # ordered
-    matches = [re.fullmatch(rf'mAP_(?:{"|".join(SPLITS)})_(.+)', key) for key in keys]
-    kinds = list(dict.fromkeys(match[1] for match in matches if match))
-    columns = []
-    for kind in [*kinds, '']:
-        suffix = f'_{kind}' if kind else ''
-        group = PLURALS.get(kind, kind) or 'all labels'
-        columns += [Column(group, split, f'mAP_{split}{suffix}') for split in SPLITS]
-        columns.append(Column(group, 'harm.', f'mAP_harmonic{suffix}'))
-    columns.append(Column('all labels', 'joint', 'mAP'))
-    columns += [Column('all labels', key, key) for key in keys if key.startswith('F1@')][:1]
-    columns.append(Column('all labels', 'ECE', 'ECE', -1))
-    return [column for column in columns if column.key in keys]
-
-
 def text_table(results: dict[str, Metrics], columns: Sequence[Column]) -> str:
     """The table for a terminal: a line of groups, a line of names, a line for each row."""
     groups = list(dict.fromkeys(column.group for column in columns))
@@ -145,8 +116,7 @@ def markdown_table(results: dict[str, Metrics], columns: Sequence[Column]) -> st
 
 def show(metrics: Metrics, column: Column) -> str:
     """A figure in percent, ``-`` where there is none."""
-    value = metrics.get(column.key, math.nan)
-    return '-' if math.isnan(value) else f'{100 * value:.1f}'
+    return percent(metrics.get(column.key, math.nan))
 
 
 def check(first: Metrics, other: Metrics, gain: float, keep: float) -> list[tuple[bool, str]]:
@@ -167,7 +137,7 @@ def check(first: Metrics, other: Metrics, gain: float, keep: float) -> list[tupl
 
 def main(args: argparse.Namespace) -> int:
     results = read_results(args.results)
-    columns = find_columns(results)
+    columns = find_columns(results.values())
     print(text_table(results, columns))
     if args.markdown:
         path = Path(args.markdown)

@@ -1,0 +1,47 @@
+"""Columns of tables of results."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+SPLITS = ('seen', 'unseen', 'novel')
+PLURALS = {'entity': 'entities', 'action': 'actions'}
+ALL = 'all labels'
+
+
+class Column(NamedTuple):
+    """A column of the table; ``better`` is +1 where more is better, -1 where less is."""
+
+    group: str
+    name: str
+    key: str
+    better: int = 1
+
+
+def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
+    """Columns for what at least one table of metrics has: kinds of labels apart, then all labels.
+
+    Args:
+        tables: Metrics of ``MultilabelMetric`` without their prefix.
+    """
+    keys = {key: None for metrics in tables for key in metrics}  # ordered
+    matches = [re.fullmatch(rf'mAP_(?:{"|".join(SPLITS)})_(.+)', key) for key in keys]
+    kinds = list(dict.fromkeys(match[1] for match in matches if match))
+    columns = []
+    for kind in [*kinds, '']:
+        suffix = f'_{kind}' if kind else ''
+        group = PLURALS.get(kind, kind) or ALL
+        columns += [Column(group, split, f'mAP_{split}{suffix}') for split in SPLITS]
+        columns.append(Column(group, 'harm.', f'mAP_harmonic{suffix}'))
+    columns.append(Column(ALL, 'joint', 'mAP'))
+    columns += [Column(ALL, key, key) for key in keys if key.startswith('F1@')][:1]
+    columns.append(Column(ALL, 'ECE', 'ECE', -1))
+    return [column for column in columns if column.key in keys]
+
+
+def percent(value: float) -> str:
+    """A figure in percent, ``-`` where there is none."""
+    return '-' if math.isnan(value) else f'{100 * value:.1f}'

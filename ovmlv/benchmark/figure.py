@@ -1,0 +1,84 @@
+"""A picture of a report: one panel a metric, rows below each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from ovmlv.visualization.style import COLORS, FAINT, INK, chart, save, shorten
+
+from .report import Report
+from .tables import NAMES
+
+_METRICS = ('mAP_seen', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic')
+
+
+def draw_report(report: Report, path: str | Path, metrics: Sequence[str] = _METRICS) -> Path | None:
+    """Draw means with their standard deviations; small dots are the seeds.
+
+    Args:
+        report: The report.
+        path: Picture to write.
+        metrics: One panel each, where any row has it.
+
+    Returns:
+        The path, or None where there is nothing to draw.
+    """
+    metrics = [m for m in metrics if any(m in row.metrics for row in report.rows)]
+    if not metrics:
+        return None
+    places, headings = _places(report)
+    height = 1.0 + 0.27 * (max(places) + 1)
+    size = (2.6 + 2.1 * len(metrics), height)
+    with chart(1, len(metrics), size, sharey=True) as (figure, ((*axes,),)):
+        for i, (ax, metric) in enumerate(zip(axes, metrics, strict=True)):
+            _panel(ax, report, metric, places, COLORS[i % len(COLORS)])
+        axes[0].set_yticks(places, [shorten(row.row.title, 34) for row in report.rows])
+        axes[0].set_ylim(max(places) + 0.7, min([*places, *headings.values()]) - 0.7)
+        for group, y in headings.items():
+            axes[0].annotate(
+                group, (0, y), (-6, 0), xycoords=('axes fraction', 'data'), ha='right',
+                textcoords='offset points', va='center', weight='bold', color=FAINT,
+                annotation_clip=False,
+            )  # fmt: skip
+        figure.supxlabel('mAP in %, mean and standard deviation over seeds', fontsize=9, color=INK)
+        return save(figure, path)
+
+
+def _places(report: Report) -> tuple[list[float], dict[str, float]]:
+    """Heights of the rows and of the headings of groups."""
+    places, headings, y, group = [], {}, 0.0, ''
+    for row in report.rows:
+        if row.row.group != group:
+            group = row.row.group
+            if group and group not in headings:
+                y += 0.3 if places else 0
+                headings[group] = y
+                y += 1
+        places.append(y)
+        y += 1
+    return places, headings
+
+
+def _panel(ax: object, report: Report, metric: str, places: Sequence[float], color: str) -> None:
+    for row, y in zip(report.rows, places, strict=True):
+        is_reference = row.row.name == report.suite.reference
+        summary = row.metrics.get(metric)
+        if summary is None or not summary.n:
+            continue
+        if is_reference:
+            ax.axvline(100 * summary.mean, color=FAINT, linestyle='--', linewidth=1, zorder=1)
+        seeds = [
+            100 * r['metrics'].get(metric, math.nan) for r in report.results[row.row.name].values()
+        ]
+        ax.plot(seeds, [y] * len(seeds), '.', color=color, alpha=0.45, markersize=4, zorder=2)
+        error = None if math.isnan(summary.std) else 100 * summary.std
+        ax.errorbar(
+            100 * summary.mean, y, xerr=error, fmt='D' if is_reference else 'o', color=color,
+            markersize=6, markerfacecolor='white' if is_reference else color, capsize=3, zorder=3,
+        )  # fmt: skip
+    ax.set_title(NAMES.get(metric, metric))
+    ax.grid(axis='y', visible=False)
+    ax.tick_params(axis='y', length=0)
+    ax.spines['left'].set_visible(False)

@@ -1,0 +1,290 @@
+"""One row with one seed, in a process of its own: train or go on training, test, write the result.
+
+Started by the scheduler as ``python -m ovmlv.benchmark.job JOB.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ovmlv.errors import CheckpointError, ConfigError
+
+from .results import config_digest, machine, versions, write_json
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What to run, and where.
+
+    Attributes:
+        suite: Name of the suite.
+        row: Name of the row.
+        seed: The seed.
+        config: Config file.
+        options: Changes of the config.
+        train: Whether to train.
+        validate: Whether to validate during training.
+        budget_seconds: Ends training after that time; None: as the config says.
+        work_dir: Folder for logs and checkpoints.
+        result: File to write.
+        after: Work folder whose weights are tested; empty: none.
+        convert: Command that makes the weights to test out of those.
+    """
+
+    suite: str
+    row: str
+    seed: int
+    config: str
+    work_dir: str
+    result: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    train: bool = True
+    validate: bool = False
+    budget_seconds: float | None = None
+    after: str = ''
+    convert: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f'{self.row} seed {self.seed}'
+
+
+def job_config(job: Job) -> Any:
+    """The config of a job, with all that the benchmark changes in it."""
+    from ovmlv.utils.cli import load_config
+
+    cfg = load_config(job.config, job.options)
+    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        if cfg.get(key) is None:
+            raise ConfigError(f'{job.config} has no {key}; a benchmark tests every row')
+    cfg.launcher = 'none'
+    cfg.work_dir = job.work_dir
+    cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': job.seed}
+    if not job.train:
+        for key in ('train_cfg', 'train_dataloader', 'optim_wrapper', 'param_scheduler'):
+            cfg[key] = None
+    if not (job.train and job.validate):
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if job.train:
+        hooks = [*(cfg.get('custom_hooks') or [])]
+        if job.budget_seconds is not None:
+            hooks.append(dict(type='ovmlv.TimeBudgetHook', seconds=job.budget_seconds))
+        cfg.custom_hooks = hooks
+        saver = (cfg.get('default_hooks') or {}).get('checkpoint')
+        if saver is not None and saver.get('max_keep_ckpts', -1) == 1:
+            # mmengine removes the old one before it writes the new one: a kill would lose both.
+            saver.max_keep_ckpts = 2
+    return cfg
+
+
+def is_trained(job: Job) -> bool:
+    """Whether the config says how to train."""
+    from ovmlv.utils.cli import load_config
+
+    cfg = load_config(job.config, job.options)
+    return all(cfg.get(key) is not None for key in ('train_cfg', 'train_dataloader'))
+
+
+def digest(job: Job, cfg: Any, source: str = '') -> str:
+    """Identifies what a job computes.
+
+    Args:
+        job: The job.
+        cfg: Its config.
+        source: Digest of the job that it comes after.
+    """
+    extra = dict(convert=list(job.convert), source=source) if job.after else {}
+    return config_digest(cfg.to_dict(), extra)
+
+
+def run(job: Job, source: str = '') -> dict[str, Any]:
+    """Run a job to its end and write its result.
+
+    Args:
+        job: The job.
+        source: Digest of the job that it comes after.
+    """
+    from mmengine.runner import Runner
+
+    from ovmlv.utils.cli import leave_amp_to_gpus, load_strictly, refuse_mistakes
+
+    cfg = job_config(job)
+    identity = digest(job, cfg, source)
+    refuse_mistakes(cfg, job.config)
+    leave_amp_to_gpus(cfg)
+    work_dir = Path(job.work_dir)
+    starts = _take_over(work_dir, identity)
+    cfg.resume = False
+    cfg.load_from = _weights(job, cfg, work_dir)
+    runner = Runner.from_cfg(cfg)
+    load_strictly(runner)
+    # Registered apart from the config: measuring is no part of what is compared.
+    measure, watch = _measures(work_dir, job)
+    runner.register_hook(measure)
+    runner.register_hook(watch)
+    if job.train:
+        runner.train()
+    start = time.perf_counter()
+    metrics = runner.test()
+    cost = measure.cost() if job.train else _untrained_cost(job)
+    cost['test_seconds'] = time.perf_counter() - start
+    result = dict(
+        suite=job.suite,
+        row=job.row,
+        seed=job.seed,
+        config=job.config,
+        options=dict(job.options),
+        budget_seconds=job.budget_seconds,
+        config_digest=identity,
+        metrics=metrics,
+        cost=cost,
+        starts=starts,
+        versions=versions(),
+        machine=machine(),
+    )
+    write_json(job.result, result)
+    return result
+
+
+def _measures(work_dir: Path, job: Job) -> tuple[Any, Any]:
+    from ovmlv.engine.hooks import StepCostHook
+
+    from .progress import ProgressHook
+
+    return StepCostHook(), ProgressHook(work_dir / 'progress.json')
+
+
+def _take_over(work_dir: Path, identity: str) -> int:
+    """Keep what an interrupted run of the same config left, remove that of another one.
+
+    Returns:
+        How often this job was started, this time included.
+    """
+    note = work_dir / 'identity.json'
+    state = dict(digest=identity, starts=0)
+    if note.is_file():
+        with contextlib.suppress(ValueError):
+            state = json.loads(note.read_text())
+    if state.get('digest') != identity:
+        for path in work_dir.iterdir():
+            if path.name not in ('job.json', 'job.log', 'lock'):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        state = dict(digest=identity, starts=0)
+    state['starts'] += 1
+    write_json(note, state)
+    return state['starts']
+
+
+def _weights(job: Job, cfg: Any, work_dir: Path) -> str | None:
+    """The checkpoint to begin with; sets ``cfg.resume`` where training goes on."""
+    from ovmlv.utils.cli import find_checkpoint, read_checkpoint
+
+    if job.after:
+        checkpoint = find_checkpoint(job.after)
+        if checkpoint is None:
+            raise CheckpointError(
+                f'{job.row}: {job.after} has no checkpoint to test; remove the results of the row '
+                'that it comes after, so that it is trained anew'
+            )
+        return _convert(job, checkpoint, work_dir) if job.convert else checkpoint
+    if not job.train:
+        return cfg.get('load_from')
+    try:
+        checkpoint = find_checkpoint(job.work_dir)
+        if checkpoint is not None:
+            read_checkpoint(checkpoint)
+    except (FileNotFoundError, CheckpointError) as error:
+        print(f'starting from the beginning: {error}', flush=True)
+        checkpoint = None
+    cfg.resume = checkpoint is not None
+    return checkpoint or cfg.get('load_from')
+
+
+def _convert(job: Job, checkpoint: str, work_dir: Path) -> str:
+    out = str(work_dir / 'converted.pth')
+    words = [word.format(checkpoint=checkpoint, out=out) for word in job.convert]
+    if words[0].endswith('.py'):
+        words.insert(0, sys.executable)
+    subprocess.run(words, check=True)
+    return out
+
+
+def _untrained_cost(job: Job) -> dict[str, Any]:
+    """Of weights that another row trained: its cost; otherwise nothing was trained."""
+    source = Path(job.after) / 'job.json'
+    if job.after and source.is_file():
+        result = json.loads(Path(json.loads(source.read_text())['result']).read_text())
+        return dict(result['cost'])
+    return dict(trainable_parameters=0, steps=0)
+
+
+@contextlib.contextmanager
+def _alone(work_dir: Path) -> Iterator[None]:
+    """Hold the work folder's lock, which the system releases however the process ends.
+
+    A lock of ``lockf`` is not inherited by the workers of data loaders, as one of ``flock`` is.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with open(work_dir / 'lock', 'w') as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(
+                f'{work_dir} is in use by another run of this benchmark; wait for its end'
+            ) from None
+        yield
+
+
+def _end_with_parent(parent: int) -> None:
+    """Let the system kill this process when the scheduler dies, even by SIGKILL (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        sys.exit('the scheduler is gone')
+
+
+def load_job(path: str | Path) -> tuple[Job, dict[str, Any]]:
+    """A job, and what the scheduler says besides."""
+    table = json.loads(Path(path).read_text(encoding='utf-8'))
+    extra = table.pop('scheduler')
+    table['convert'] = tuple(table['convert'])
+    return Job(**table), extra
+
+
+def save_job(job: Job, **scheduler: Any) -> Path:
+    """Write ``job.json`` into the work folder."""
+    path = Path(job.work_dir) / 'job.json'
+    write_json(path, dict(asdict(job), scheduler=scheduler))
+    return path
+
+
+def main(path: str) -> int:
+    """Run the job of a file; returns the exit status."""
+    from ovmlv.utils.cli import run_tool
+
+    job, scheduler = load_job(path)
+    _end_with_parent(scheduler['process'])
+
+    def work(_: Any) -> None:
+        with _alone(Path(job.work_dir)):
+            run(job, scheduler['source'])
+
+    return run_tool(work, None)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,108 @@
+"""What a suite's results say: summaries, costs relative to the reference, significance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .columns import Column, find_columns
+from .results import Result
+from .statistics import PairedTest, Summary, paired_test, summarize
+from .suite import Row, Suite
+
+COSTS = ('trainable_parameters', 'step_seconds', 'step_cpu_seconds', 'peak_memory_mb')
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """One row of the table.
+
+    Attributes:
+        row: The row.
+        metrics: Metric -> its figures over seeds.
+        cost: Cost -> its figures over seeds.
+        relative: Cost -> mean over that of the reference row.
+        tests: Metric -> comparison with the reference.
+        seeds: Seeds with a result.
+    """
+
+    row: Row
+    metrics: Mapping[str, Summary]
+    cost: Mapping[str, Summary]
+    relative: Mapping[str, float]
+    tests: Mapping[str, PairedTest]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows that have results, the columns they have, and what is missing."""
+
+    suite: Suite
+    rows: tuple[RowReport, ...]
+    columns: tuple[Column, ...]
+    missing: tuple[str, ...]
+    results: Mapping[str, Mapping[int, Result]]
+
+
+def make_report(suite: Suite, results: Mapping[str, Mapping[int, Result]]) -> Report:
+    """Summarise results.
+
+    Args:
+        suite: The suite.
+        results: Row -> seed -> result.
+    """
+    columns = find_columns(r['metrics'] for seeds in results.values() for r in seeds.values())
+    costs = {name: _costs(seeds) for name, seeds in results.items()}
+    rows = []
+    for row in suite.rows:
+        seeds = results.get(row.name) or {}
+        if not seeds:
+            continue
+        names = list(dict.fromkeys(key for r in seeds.values() for key in r['metrics']))
+        metrics = {
+            name: summarize([r['metrics'].get(name, math.nan) for r in seeds.values()])
+            for name in names
+        }
+        base = costs.get(suite.reference, {})
+        relative = {
+            key: value.mean / base[key].mean
+            for key, value in costs[row.name].items()
+            if key in base and base[key].mean > 0
+        }
+        rows.append(
+            RowReport(
+                row, metrics, costs[row.name], relative, _tests(suite, row, results), tuple(seeds)
+            )
+        )
+    missing = tuple(row.name for row in suite.rows if not results.get(row.name))
+    return Report(suite, tuple(rows), tuple(columns), missing, results)
+
+
+def _costs(seeds: Mapping[int, Result]) -> dict[str, Summary]:
+    found = {
+        key: summarize([r['cost'].get(key, math.nan) for r in seeds.values()]) for key in COSTS
+    }
+    return {key: value for key, value in found.items() if value.n}
+
+
+def _tests(
+    suite: Suite, row: Row, results: Mapping[str, Mapping[int, Result]]
+) -> dict[str, PairedTest]:
+    if row.name == suite.reference or not results.get(suite.reference):
+        return {}
+    tests = {}
+    for metric in suite.significance:
+        test = paired_test(
+            _by_seed(results[row.name], metric), _by_seed(results[suite.reference], metric)
+        )
+        if test is not None:
+            tests[metric] = test
+    return tests
+
+
+def _by_seed(seeds: Mapping[int, Result], metric: str) -> dict[int | None, float]:
+    values = {seed: r['metrics'].get(metric, math.nan) for seed, r in seeds.items()}
+    untrained = all(not r['cost'].get('steps') for r in seeds.values())
+    return {None: next(iter(values.values()))} if untrained and len(values) == 1 else values

@@ -1,0 +1,238 @@
+"""Runs the jobs of a suite: several at once, what is done left alone, progress shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from ovmlv.errors import ConfigError
+
+from .job import Job, digest, is_trained, job_config, save_job
+from .progress import show_progress
+from .results import read_result, result_path
+from .suite import Row, Suite
+
+
+@dataclass
+class Plan:
+    """The jobs of a suite.
+
+    Attributes:
+        jobs: All, in the order of the table.
+        digests: Job -> what identifies its outcome.
+        changed: Jobs with a result that another config gave.
+        open: Jobs without a result.
+    """
+
+    jobs: list[Job]
+    digests: dict[Job, str]
+    changed: list[Job] = field(default_factory=list)
+    open: list[Job] = field(default_factory=list)
+
+
+def make_plan(
+    suite: Suite,
+    results: str,
+    work_dir: str,
+    seeds: Sequence[int] | None = None,
+    budget_seconds: float | None = None,
+    options: dict | None = None,
+) -> Plan:
+    """Find out what there is to run; reads every config, so that mistakes show at once.
+
+    Args:
+        suite: The suite.
+        results: Folder of the result files.
+        work_dir: Folder for logs and checkpoints.
+        seeds: Seeds in place of the suite's.
+        budget_seconds: Time budget of every training.
+        options: Changes of all configs; they win over those of the suite.
+    """
+    from ovmlv.utils.cli import refuse_missing_data, refuse_mistakes
+
+    plan = Plan([], {})
+    by_name: dict[tuple[str, int], Job] = {}
+    for row in sorted(suite.rows, key=lambda row: bool(row.after)):
+        for job in _jobs_of(row, suite, results, work_dir, seeds, budget_seconds, options):
+            source = ''
+            if row.after:
+                if (row.after, job.seed) not in by_name:
+                    raise ConfigError(
+                        f'suite {suite.name}: {row.name} has seed {job.seed}, {row.after} has not'
+                    )
+                source = plan.digests[by_name[row.after, job.seed]]
+            cfg = job_config(job)
+            if not any(other.row == job.row for other in plan.jobs):  # once a row
+                refuse_mistakes(cfg, job.config)
+                refuse_missing_data(cfg, 'train_dataloader', 'test_dataloader')
+            by_name[job.row, job.seed] = job
+            plan.jobs.append(job)
+            plan.digests[job] = digest(job, cfg, source)
+            result = read_result(job.result)
+            if result is None:
+                plan.open.append(job)
+            elif result['config_digest'] != plan.digests[job]:
+                plan.changed.append(job)
+    order = {row.name: i for i, row in enumerate(suite.rows)}
+    plan.jobs.sort(key=lambda job: order[job.row])
+    return plan
+
+
+def _jobs_of(
+    row: Row,
+    suite: Suite,
+    results: str,
+    work_dir: str,
+    seeds: Sequence[int] | None,
+    budget_seconds: float | None,
+    options: dict | None,
+) -> list[Job]:
+    merged = {**suite.options, **row.options, **(options or {})}
+    folder = Path(work_dir) / suite.name
+    probe = Job(suite.name, row.name, 0, row.config, '', '', merged)
+    train = not row.after and (is_trained(probe) if row.train is None else row.train)
+    chosen = list(row.seeds or seeds or suite.seeds)
+    if not train and not row.after:
+        chosen = chosen[:1]  # nothing in it is random
+    return [
+        Job(
+            suite.name,
+            row.name,
+            seed,
+            row.config,
+            str(folder / row.name / f'seed{seed}'),
+            str(result_path(results, suite.name, row.name, seed)),
+            merged,
+            train,
+            suite.validate,
+            budget_seconds if train else None,
+            str(folder / row.after / f'seed{seed}') if row.after else '',
+            row.convert,
+        )
+        for seed in chosen
+    ]
+
+
+def start_process(job: Path, num_threads: int, log: IO[str]) -> subprocess.Popen:
+    """Start the process of a job."""
+    env = {**os.environ, 'PYTHONUNBUFFERED': '1', 'TOKENIZERS_PARALLELISM': 'false'}
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        env[name] = str(num_threads)
+    return subprocess.Popen(
+        [sys.executable, '-m', 'ovmlv.benchmark.job', str(job)],
+        env=env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+
+
+class Scheduler:
+    """Runs jobs, each in its own process with its own threads.
+
+    Args:
+        plan: The jobs; those of ``plan.open`` run.
+        num_jobs: At once.
+        num_threads: Of each.
+        say: Takes lines about what happens.
+        interval: Seconds between lines on those that run.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        num_jobs: int = 1,
+        num_threads: int = 1,
+        say: Callable[[str], None] = print,
+        interval: float = 30.0,
+    ) -> None:
+        for name, value in (('jobs', num_jobs), ('threads', num_threads)):
+            if value < 1:
+                raise ConfigError(f'--{name} {value}: at least 1')
+        self.plan, self.num_jobs, self.num_threads = plan, num_jobs, num_threads
+        self.say, self.interval = say, interval
+        self._start = time.monotonic()
+        self._running: dict[Job, tuple[subprocess.Popen, float]] = {}
+        self._failed: list[Job] = []
+
+    def run(self) -> list[Job]:
+        """Run all; one that fails does not keep the others from running.
+
+        Returns:
+            The jobs that failed, or could not be run because another one failed.
+        """
+        waiting = list(self.plan.open)
+        total = len(waiting)
+        shown = time.monotonic()
+        try:
+            while waiting or self._running:
+                while len(self._running) < self.num_jobs and (job := self._next(waiting)):
+                    waiting.remove(job)
+                    self._launch(job)
+                if waiting and not self._running:  # they wait for one that failed
+                    self._failed += waiting
+                    for job in waiting:
+                        self._log(f'{job.name}: not run, the row that it comes after failed')
+                    break
+                time.sleep(0.1)
+                for job in list(self._running):
+                    self._collect(job, total - len(waiting) - len(self._running), total)
+                if time.monotonic() - shown >= self.interval and self._running:
+                    shown = time.monotonic()
+                    state = '; '.join(
+                        f'{job.name} {show_progress(Path(job.work_dir) / "progress.json")}'
+                        for job in self._running
+                    )
+                    done = total - len(waiting) - len(self._running)
+                    self._log(f'{done} of {total} done; {state}')
+        finally:
+            for process, _ in self._running.values():  # an interrupt must not leave them behind
+                process.kill()
+                process.wait()
+        return self._failed
+
+    def _next(self, waiting: Sequence[Job]) -> Job | None:
+        unfinished = {job.work_dir for job in (*waiting, *self._running, *self._failed)}
+        return next((job for job in waiting if job.after not in unfinished), None)
+
+    def _launch(self, job: Job) -> None:
+        source = next(
+            (self.plan.digests[j] for j in self.plan.jobs if job.after and j.work_dir == job.after),
+            '',
+        )
+        path = save_job(job, process=os.getpid(), source=source)
+        (path.parent / 'progress.json').unlink(missing_ok=True)
+        with open(path.parent / 'job.log', 'a') as log:
+            process = start_process(path, self.num_threads, log)
+        self._running[job] = process, time.monotonic()
+        self._log(f'{job.name}: started, log {path.parent / "job.log"}')
+
+    def _collect(self, job: Job, done: int, total: int) -> None:
+        process, start = self._running[job]
+        status = process.poll()
+        if status is None:
+            return
+        del self._running[job]
+        took = f'after {time.monotonic() - start:.0f} s'
+        result = read_result(job.result) if status == 0 else None
+        if result is None:
+            self._failed.append(job)
+            lines = (Path(job.work_dir) / 'job.log').read_text(errors='replace').splitlines()
+            last = next((line for line in reversed(lines) if line.strip()), '')
+            self._log(f'{job.name}: FAILED {took} with status {status}: {last.strip()}')
+            return
+        figures = '  '.join(
+            f'{key} {result["metrics"][key]:.3f}'
+            for key in ('mAP', 'mAP_seen', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic')
+            if key in result['metrics']
+        )
+        self._log(f'{job.name}: done {took} ({done + 1} of {total})  {figures}')
+
+    def _log(self, text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        self.say(f'[{minutes:3d}:{seconds:02d}] {text}')

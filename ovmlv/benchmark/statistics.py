@@ -1,0 +1,106 @@
+"""Means over seeds, and differences of rows paired over seeds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+_EXACT = 16  # up to so many pairs all sign flips are tried
+_DRAWS = 2**16
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and sample standard deviation (n - 1) over n seeds; NaN of none, std NaN of one."""
+
+    mean: float
+    std: float
+    n: int
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A row against the reference, paired over seeds.
+
+    Attributes:
+        n: Number of pairs.
+        difference: Mean of row - reference.
+        std: Sample standard deviation of the differences.
+        t: Student's t of the differences, with n - 1 degrees of freedom.
+        p_t: Its two-sided p.
+        p_sign_flip: Two-sided p of the permutation test that flips signs of differences, exact up
+            to 16 pairs. It cannot be below ``2 / 2**n``: .25 with three seeds.
+    """
+
+    n: int
+    difference: float
+    std: float
+    t: float
+    p_t: float
+    p_sign_flip: float
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Mean and standard deviation of the values that are numbers."""
+    values = [float(v) for v in values if not math.isnan(float(v))]
+    if not values:
+        return Summary(math.nan, math.nan, 0)
+    return Summary(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values))
+
+
+def paired_test(values: Mapping[int, float], reference: Mapping[int, float]) -> PairedTest | None:
+    """Compare two rows over the seeds that both have.
+
+    A reference with one value for all seeds, as an untrained model has, is ``{None: value}``.
+
+    Args:
+        values: Seed -> figure of the row.
+        reference: Seed -> figure of the reference.
+
+    Returns:
+        The test, or None where there is no pair.
+    """
+    if set(reference) == {None}:
+        reference = dict.fromkeys(values, reference[None])
+    elif set(values) == {None}:
+        values = dict.fromkeys(reference, values[None])
+    seeds = [seed for seed in values if seed in reference]
+    pairs = [float(values[seed]) - float(reference[seed]) for seed in seeds]
+    pairs = [d for d in pairs if not math.isnan(d)]
+    if not pairs:
+        return None
+    n, difference = len(pairs), mean(pairs)
+    std = stdev(pairs) if n > 1 else math.nan
+    if n < 2:
+        t = p_t = math.nan
+    elif std == 0:
+        t, p_t = (math.copysign(math.inf, difference), 0.0) if difference else (0.0, 1.0)
+    else:
+        from scipy.stats import t as student
+
+        t = difference / (std / math.sqrt(n))
+        p_t = float(2 * student.sf(abs(t), n - 1))
+    return PairedTest(n, difference, std, t, p_t, _sign_flip(pairs))
+
+
+def _sign_flip(pairs: Sequence[float]) -> float:
+    """Share of sign patterns whose sum is at least as far from 0."""
+    observed = abs(sum(pairs))
+    # Sums in another order differ by rounding; patterns that tie must count.
+    slack = 1e-12 * sum(map(abs, pairs))
+    if len(pairs) <= _EXACT:
+        patterns = itertools.product((1, -1), repeat=len(pairs))
+        total = 2 ** len(pairs)
+    else:
+        rng = random.Random(0)
+        patterns = (rng.choices((1, -1), k=len(pairs)) for _ in range(_DRAWS))
+        total = _DRAWS
+    extreme = sum(
+        abs(sum(s * d for s, d in zip(signs, pairs, strict=True))) >= observed - slack
+        for signs in patterns
+    )
+    return extreme / total if len(pairs) <= _EXACT else (extreme + 1) / (total + 1)

@@ -1,0 +1,81 @@
+"""Training that ends when its time is used up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
+
+from ovmlv.errors import ConfigError
+from ovmlv.registry import HOOKS
+
+from .training_clock import TrainingClock
+
+_KEY = 'time_budget'
+
+
+@HOOKS.register_module()
+class TimeBudgetHook(Hook):
+    """Ends training after so many seconds of it, validation not counted.
+
+    Training by epochs ends with the epoch whose end is nearest to the budget, training by
+    iterations with the step that crosses it. Schedules are not shortened, so give them a length
+    that the time allows. Time used before an interruption counts. An early end is no exact
+    repetition: how many steps fit depends on the machine.
+
+    Args:
+        seconds: The budget.
+    """
+
+    priority = 'VERY_HIGH'  # decides before hooks that act at the end, such as the checkpoint's
+
+    def __init__(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ConfigError(f'TimeBudgetHook: seconds={seconds} must be above 0')
+        self.seconds = seconds
+        self.clock = TrainingClock()
+        self._epoch_start = 0.0
+        self._last_epoch = 0.0
+
+    def before_train(self, runner: Any) -> None:
+        self.clock.resume()
+        self._stop_if_due(runner)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        self._epoch_start = self.clock.elapsed
+        self.clock.resume()
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        self.clock.begin()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.clock.end()
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            self._stop_if_due(runner)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        self._last_epoch = self.clock.elapsed - self._epoch_start
+        self._stop_if_due(runner)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        self.clock.resume()
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        checkpoint[_KEY] = dict(self.clock.state_dict(), last_epoch=self._last_epoch)
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        if runner._resume and _KEY in checkpoint:
+            state = dict(checkpoint[_KEY])
+            self._last_epoch = state.pop('last_epoch')
+            self.clock.load_state_dict(state)
+
+    def _stop_if_due(self, runner: Any) -> None:
+        if self.clock.elapsed + self._last_epoch / 2 >= self.seconds:
+            runner.logger.info(
+                f'TimeBudgetHook: {self.clock.elapsed:.1f} of {self.seconds:g} s are used; '
+                'training ends'
+            )
+            runner.train_loop.stop_training = True

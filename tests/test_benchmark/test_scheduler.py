@@ -1,0 +1,238 @@
+"""The benchmark as a user runs it: killed, continued, changed, failing."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from ovmlv.benchmark import job as job_module, scheduler
+from ovmlv.utils import register_all_modules
+from ovmlv.utils.cli import run_tool
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+
+
+class Fork:
+    """What Popen is to the scheduler, for a fork of this process: its imports are done."""
+
+    def __init__(self, function, log=None, **environment):
+        self.status = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                os.environ.update(environment)
+                if log is not None:
+                    os.dup2(log.fileno(), 1)
+                    os.dup2(log.fileno(), 2)
+                status = function()
+            except BaseException:
+                traceback.print_exc()
+            sys.stdout.flush()
+            os._exit(status)
+
+    def poll(self):
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status
+
+    def wait(self):
+        while self.poll() is None:
+            time.sleep(0.02)
+        return self.status
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def load_file(path):
+    spec = importlib.util.spec_from_file_location(f'{path.stem}_file', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.delenv('LOCAL_RANK', raising=False)
+    register_all_modules(init_default_scope=False)  # here once, not in every fork
+    importlib.import_module('mmaction.datasets')
+    # Every checkpoint holds the config as text, whose formatting takes longer than such a training.
+    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: repr(dict(self))))
+
+    def start(path, num_threads, log):
+        return Fork(lambda: job_module.main(str(path)), log)
+
+    monkeypatch.setattr(scheduler, 'start_process', start)
+    return load_file(REPOSITORY / 'tools' / 'benchmark.py')
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    return load_tool(monkeypatch)
+
+
+def arguments(folder, out, *more):
+    options = ['--results', out / 'results', '--work-dir', out / 'work', '--interval', '0.5']
+    return [str(folder / 'suite.json'), *map(str, options), *map(str, more)]
+
+
+def benchmark(tool, folder, out, *more, **environment):
+    """Exit status of the tool in a fork of its own."""
+    args = tool.parse_args(arguments(folder, out, *more))
+    return Fork(lambda: run_tool(tool.main, args), **environment)
+
+
+def results(out):
+    """Row and seed -> metrics."""
+    found = {}
+    for path in sorted((out / 'results' / 'tiny').glob('*/seed*.json')):
+        result = json.loads(path.read_text())
+        assert path.parent.name == result['row'] and path.stem == f'seed{result["seed"]}'
+        found[result['row'], result['seed']] = result
+    return found
+
+
+def wait_for(*paths, seconds=60):
+    end = time.monotonic() + seconds
+    while not all(path.exists() for path in paths):
+        assert time.monotonic() < end, f'no {paths}'
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope='module')
+def whole(folder, tmp_path_factory):
+    """The folder of an uninterrupted run of all rows."""
+    out = tmp_path_factory.mktemp('whole')
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        tool = load_tool(monkeypatch)
+        assert benchmark(tool, folder, out, '--jobs', 2).wait() == 0
+    return out
+
+
+def test_killed_and_continued_benchmark_ends_like_the_uninterrupted_one(
+    tool, folder, whole, tmp_path
+):
+    """SIGKILL of the scheduler in the middle of two trainings; nothing is tidied up."""
+    rows = ['--rows', 'tuned', 'again', '--jobs', '2']
+    killed = benchmark(tool, folder, tmp_path, *rows, PAUSE_AT='3')  # of 6 steps, after a save
+    work = [tmp_path / 'work' / 'tiny' / 'tuned' / f'seed{seed}' for seed in (0, 1)]
+    wait_for(*(path / 'paused' for path in work))
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert not results(tmp_path) and all((path / 'epoch_1.pth').is_file() for path in work)
+    # The trainings end with their scheduler, and so their locks are free.
+    assert benchmark(tool, folder, tmp_path, *rows).wait() == 0
+    expected = results(whole)
+    got = results(tmp_path)
+    assert got.keys() == {key for key in expected if key[0] in ('tuned', 'again')}
+    for key, result in got.items():
+        assert result['metrics'] == pytest.approx(
+            expected[key]['metrics'], abs=1e-6, nan_ok=True
+        ), key
+        assert result['cost']['steps'] == expected[key]['cost']['steps'] == 6
+        if key[0] == 'tuned':
+            assert result['starts'] == 2 and expected[key]['starts'] == 1
+
+
+def test_results(whole):
+    found = results(whole)
+    # Without training, nothing is random and one seed says all.
+    assert found.keys() == {
+        ('zero_shot', 0), ('tuned', 0), ('tuned', 1), ('again', 0), ('again', 1), ('fast', 0),
+    }  # fmt: skip
+    for (row, _), result in found.items():
+        assert {'multilabel/mAP', 'multilabel/mAP_seen', 'multilabel/ECE'} < set(result['metrics'])
+        assert result['versions']['ovmlv'] and result['versions']['torch']
+        assert 'processor' in result['machine']
+        name = os.uname().nodename
+        assert len(name) < 4 or name not in json.dumps(result), 'names the host'
+        if row == 'zero_shot':
+            assert result['cost']['trainable_parameters'] == result['cost']['steps'] == 0
+        else:
+            assert result['cost']['steps'] == 6 and result['cost']['trainable_parameters'] > 1000
+            assert 0 < result['cost']['step_seconds'] < 60
+            assert 50 < result['cost']['peak_memory_mb'] < 20000
+    metrics = {key: result['metrics'] for key, result in found.items()}
+    same = pytest.approx(metrics['tuned', 0], abs=1e-6, nan_ok=True)  # weights and videos
+    assert (
+        metrics['again', 0] == same and metrics['tuned', 1] != same and metrics['fast', 0] != same
+    )
+
+
+def test_tables(whole):
+    folder = whole / 'results' / 'tiny'
+    text = (folder / 'table.md').read_text()
+    assert '*not trained*' in text and 'zero-shot' in text and 'p_s' in text and 'Machine' in text
+    tuned = next(line for line in text.splitlines() if line.startswith('| tuned |'))
+    assert '±' in tuned and '1.00 x' in tuned
+    assert (folder / 'table.csv').read_text().startswith('row,title,group,seeds')
+    assert (folder / 'table.png').read_bytes()[:4] == b'\x89PNG'
+
+
+def test_finished_rows_are_left_alone(tool, folder, whole, capsys):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob('seed*.json')}
+    assert run_tool(tool.main, tool.parse_args(arguments(folder, whole))) == 0
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob('seed*.json')} == before
+    assert '6 runs, 6 finished' in capsys.readouterr().out
+
+
+def test_results_of_other_configs_are_not_mixed(tool, folder, whole, capsys):
+    changed = ['--cfg-options', 'optim_wrapper.optimizer.weight_decay=0.3', '--rows', 'tuned']
+    args = arguments(folder, whole, *changed)
+    assert run_tool(tool.main, tool.parse_args(args)) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert 'tuned seed 0, tuned seed 1' in line and '--rerun-changed' in line
+    assert run_tool(tool.main, tool.parse_args([*args, '--list'])) == 0
+    assert 'changed  tuned seed 0' in capsys.readouterr().out
+    args = tool.parse_args([*args, '--keep-changed', '--results', str(whole / 'results')])
+    assert run_tool(tool.main, args) == 0
+
+
+def test_failure_of_one_row_leaves_the_others(tool, folder, tmp_path, capsys):
+    options = ['--rows', 'tuned', 'again', 'zero_shot', '--seeds', '0']
+    args = arguments(folder, tmp_path, *options)
+    lock = tmp_path / 'work' / 'tiny' / 'tuned' / 'seed0' / 'lock'
+    lock.mkdir(parents=True)  # nothing can be opened there
+    assert run_tool(tool.main, tool.parse_args(args)) == 1
+    out = capsys.readouterr()
+    assert 'tuned seed 0: FAILED' in out.out and 'again seed 0: not run' in out.out
+    assert 'failed: tuned seed 0' in out.err
+    assert results(tmp_path).keys() == {('zero_shot', 0)}
+
+
+def test_time_budget(tool, folder, tmp_path):
+    """So little time that training ends with its first epoch."""
+    options = ['--rows', 'tuned', '--seeds', '0', '--budget-seconds', '0.001']
+    assert benchmark(tool, folder, tmp_path, *options).wait() == 0
+    result = results(tmp_path)['tuned', 0]
+    assert result['cost']['steps'] == 2 and result['budget_seconds'] == 0.001
+    assert '0.001 s' in (tmp_path / 'results' / 'tiny' / 'table.md').read_text()
+
+
+@pytest.mark.slow
+def test_as_a_user_runs_it(folder, tmp_path):
+    """Whole processes; the scheduler is killed by SIGKILL and its training dies with it."""
+    command = [sys.executable, str(REPOSITORY / 'tools' / 'benchmark.py')]
+    command += [*arguments(folder, tmp_path, '--rows', 'tuned', '--seeds', '0')]
+    env = {**os.environ, 'PYTHONPATH': str(HERE)}
+    paused = tmp_path / 'work' / 'tiny' / 'tuned' / 'seed0' / 'paused'
+    first = subprocess.Popen(command, env={**env, 'PAUSE_AT': '3'})
+    wait_for(paused, seconds=120)
+    first.kill()
+    first.wait()
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results(tmp_path)['tuned', 0]['starts'] == 2
+    log = Path(paused).with_name('job.log').read_text()
+    assert 'resumed epoch: 1' in log

@@ -1,0 +1,122 @@
+"""Train and test the rows of a suite over seeds, and write their table.
+
+    python tools/benchmark.py SUITE [--jobs 2] [--threads 1] [--rows A B] [--seeds 0 1 2]
+
+Each finished row and seed leaves RESULTS/<suite>/<row>/seed<k>.json and is not run again; what was
+stopped, by whatever signal, goes on from its last checkpoint when the same command is given again.
+The table (table.md, table.csv, table.png in RESULTS/<suite>) covers what is finished.
+
+Exit status: 0; 1 if a run failed; 2 for mistakes in the suite or its configs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from ovmlv.benchmark import Suite, load_suite
+from ovmlv.benchmark.figure import draw_report
+from ovmlv.benchmark.report import make_report
+from ovmlv.benchmark.results import read_result
+from ovmlv.benchmark.scheduler import Plan, Scheduler, make_plan
+from ovmlv.benchmark.tables import markdown, write_csv
+from ovmlv.errors import ConfigError
+from ovmlv.utils.cli import CfgOptions, run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('suite', help='suite file, such as benchmarks/motionshapes.py')
+    parser.add_argument('--rows', nargs='+', help='only these rows, and those that they need')
+    parser.add_argument('--seeds', nargs='+', type=int, help="seeds in place of the suite's")
+    parser.add_argument('--jobs', type=int, default=1, help='at once (default: %(default)s)')
+    parser.add_argument('--threads', type=int, default=1, help='of a job (default: %(default)s)')
+    parser.add_argument('--budget-seconds', type=float, help='time of training, for every row')
+    parser.add_argument('--results', default='results', help='folder of the result files')
+    parser.add_argument(
+        '--work-dir', default='work_dirs/benchmark', help='folder for logs and checkpoints'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, help='changes of every config: key=value'
+    )
+    parser.add_argument('--list', action='store_true', help='say what there is to do, and stop')
+    parser.add_argument('--table-only', action='store_true', help='write the table, run nothing')
+    changed = parser.add_mutually_exclusive_group()
+    changed.add_argument(
+        '--rerun-changed', action='store_true', help='redo results that other configs gave'
+    )
+    changed.add_argument(
+        '--keep-changed', action='store_true', help='take them as they are into the table'
+    )
+    parser.add_argument('--interval', type=float, default=30.0, help='seconds between reports')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    return parser.parse_args(argv)
+
+
+def settle_changed(plan: Plan, args: argparse.Namespace) -> None:
+    """Decide about results that another config gave; mixing them silently would mislead."""
+    if not plan.changed or args.keep_changed or args.list:
+        return
+    if not args.rerun_changed:
+        names = ', '.join(job.name for job in plan.changed[:5])
+        more = f' and {len(plan.changed) - 5} more' if len(plan.changed) > 5 else ''
+        raise ConfigError(
+            f'results of {names}{more} were made with other configs than now; give '
+            '--rerun-changed to redo them or --keep-changed to keep them'
+        )
+    for job in plan.changed:
+        Path(job.result).unlink()
+    plan.open = [job for job in plan.jobs if job in plan.open or job in plan.changed]
+
+
+def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
+    """Write the tables and the picture of what is finished."""
+    results: dict = {}
+    for job in plan.jobs:
+        result = read_result(job.result)
+        if result is not None:
+            results.setdefault(job.row, {})[job.seed] = result
+    if not results:
+        print('no results yet, so no table')
+        return
+    report = make_report(suite, results)
+    folder = Path(args.results) / suite.name
+    command = f'python tools/benchmark.py {shlex.join(sys.argv[1:])}'
+    (folder / 'table.md').write_text(markdown(report, command), encoding='utf-8')
+    write_csv(report, folder / 'table.csv')
+    draw_report(report, folder / 'table.png')
+    print((folder / 'table.md').read_text(encoding='utf-8'))
+    print(f'written: {folder}/table.md, table.csv, table.png')
+
+
+def main(args: argparse.Namespace) -> int:
+    suite = load_suite(args.suite).select(args.rows)
+    plan = make_plan(
+        suite, args.results, args.work_dir, args.seeds, args.budget_seconds, args.cfg_options
+    )
+    settle_changed(plan, args)
+    finished = len(plan.jobs) - len(plan.open)
+    print(f'{suite.name}: {len(suite.rows)} rows, {len(plan.jobs)} runs, {finished} finished')
+    if args.list:
+        for job in plan.jobs:
+            state = 'open' if job in plan.open else 'changed' if job in plan.changed else 'done'
+            print(f'{state:8} {job.name:40} {job.config}')
+        return 0
+    failed = []
+    if not args.table_only:
+        scheduler = Scheduler(
+            plan, args.jobs, args.threads, lambda line: print(line, flush=True), args.interval
+        )
+        failed = scheduler.run()
+    write_tables(suite, plan, args)
+    for job in failed:
+        print(f'failed: {job.name}, see {job.work_dir}/job.log', file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))
