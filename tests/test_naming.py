@@ -34,7 +34,7 @@ def registered():
 
 
 def snake_case(name: str) -> str:
-    for odd in ('CLIP', 'LLM', 'CoOp'):
+    for odd in ('CLIP', 'LLM', 'CoOp', 'SSv2', 'YouTube8M'):
         name = name.replace(odd, odd.capitalize())
     name = re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name)
     return re.sub(r'(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
@@ -47,6 +47,8 @@ def snake_case(name: str) -> str:
         ('LLMPromptHead', 'llm_prompt_head'),
         ('CoOpPromptHead', 'coop_prompt_head'),
         ('MultilabelBCELoss', 'multilabel_bce_loss'),
+        ('SSv2Dataset', 'ssv2_dataset'),
+        ('YouTube8MDataset', 'youtube8m_dataset'),
         ('PackMultilabelInputs', 'pack_multilabel_inputs'),
     ],
 )

@@ -4,18 +4,38 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
+from .activity_net_dataset import ActivityNetDataset
+from .ava_dataset import AVADataset
 from .base_segment_dataset import BaseSegmentDataset
 from .base_video_dataset import BaseVideoDataset
 from .charades_dataset import CharadesDataset
+from .hmdb51_dataset import HMDB51Dataset
+from .hvu_dataset import HVUDataset
+from .kinetics_dataset import KineticsDataset
+from .moments_dataset import MomentsDataset
+from .multi_thumos_dataset import MultiTHUMOSDataset
 from .multilabel_video_dataset import MultilabelVideoDataset
 from .segments import Segment, Timeline, label_matrix, sliding_windows
+from .ssv2_dataset import SSv2Dataset
+from .thumos14_dataset import THUMOS14Dataset
 from .transforms import PackMultilabelInputs, SampleSegmentFrames
+from .ucf101_dataset import UCF101Dataset
 
 __all__ = [
+    'AVADataset',
+    'ActivityNetDataset',
     'BaseSegmentDataset',
     'BaseVideoDataset',
     'CharadesDataset',
+    'HMDB51Dataset',
+    'KineticsDataset',
+    'MomentsDataset',
+    'SSv2Dataset',
+    'UCF101Dataset',
+    'HVUDataset',
+    'MultiTHUMOSDataset',
     'MultilabelVideoDataset',
+    'THUMOS14Dataset',
     'PackMultilabelInputs',
     'SampleSegmentFrames',
     'Segment',

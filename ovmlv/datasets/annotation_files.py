@@ -135,25 +135,36 @@ def _from_cells(row: dict[str, str], where: str, delimiter: str) -> VideoAnnotat
     )
 
 
+def read_list_lines(file: TextIO, path: str) -> Iterator[tuple[str, str, list[int]]]:
+    """``file:line``, video and numbers of the lines ``path number number ...``.
+
+    The path may contain blanks; there may be no number.
+    """
+    for number, line in enumerate(file, 1):
+        words = line.split()
+        if not words:
+            continue
+        count = 0
+        while count < len(words) - 1 and words[-1 - count].lstrip('-').isdecimal():
+            count += 1
+        video = line.strip()
+        for _ in range(count):  # from the right, so that blanks inside the path stay as they are
+            video = video.rsplit(None, 1)[0]
+        yield f'{path}:{number}', video, [int(v) for v in words[len(words) - count :]]
+
+
 def _read_list(file: TextIO, path: str, classes: Sequence[str] | None) -> Iterator[VideoAnnotation]:
     """mmaction2's lists: ``path index index ...``, where the path may contain blanks."""
     if classes is None:
         raise DataError(f'{path}: a .txt list has label indices; give classes to name them')
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        words = line.strip().split(' ')
-        indices: list[int] = []
-        while len(words) > 1 and words[-1].lstrip('-').isdecimal():
-            indices.insert(0, int(words.pop()))
-        where = f'{path}:{number}'
+    for where, video, indices in read_list_lines(file, path):
         for index in indices:
             if not 0 <= index < len(classes):
                 raise DataError(
                     f'{where}: label index {index} is outside 0..{len(classes) - 1}; correct it '
                     'or classes'
                 )
-        yield VideoAnnotation(' '.join(words), [classes[i] for i in indices], where=where)
+        yield VideoAnnotation(video, [classes[i] for i in indices], where=where)
 
 
 def _check_names(

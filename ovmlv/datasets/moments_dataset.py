@@ -1,0 +1,69 @@
+"""Moments in Time and Multi-Moments in Time (Monfort et al., TPAMI 2019 / 2021)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from ovmlv.errors import DataError
+from ovmlv.registry import DATASETS
+
+from .annotation import VideoAnnotation
+from .base_class_file_dataset import BaseClassFileDataset
+from .official_files import ClassNames, read_csv_lists
+
+
+@DATASETS.register_module()
+class MomentsDataset(BaseClassFileDataset):
+    """Clips of 3 s: a million with one of 305 (v1: 339) classes, or with several of 292 (v1: 313).
+
+    Reads ``trainingSet.csv`` / ``validationSet.csv``. Single label:
+    ``class/clip.mp4,class,votes,votes``; Multi-Moments: ``folder/clip.mp4,id,id,...``. What stands
+    in the second field tells them apart. Known traps:
+
+    - There is no header, and the number of columns of Multi-Moments changes from row to row.
+    - ``+`` stands for a blank in names and in paths, ``/`` joins synonyms: as words,
+      ``snuggling/cuddling/hugging`` is "snuggling or cuddling or hugging".
+    - The class lists of v1 and v2 differ in size and order: ids mean nothing without theirs.
+    - The labels of Multi-Moments are not exhaustive: ``missing='unknown'`` trains on what was
+      confirmed alone.
+
+    Args:
+        ann_file: The csv.
+        class_file: ``moments_categories.txt`` (``name,id``) or ``category_momentsv2.txt`` (a name a
+            line); for Multi-Moments ``mmit_categories.txt`` or ``category_multi_momentsv2.txt``.
+        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+    """
+
+    DOWNLOAD = (
+        'request the data set at http://moments.csail.mit.edu, or correct data_root, ann_file, '
+        'class_file or data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'validationSet.csv',
+        class_file: str = 'moments_categories.txt',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(ann_file, class_file, **kwargs)
+
+    def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
+        """The rows of the csv."""
+        for where, (video, *cells) in read_csv_lists(self.ann_file):
+            cells = [cell.strip() for cell in cells if cell.strip()]
+            if not cells:
+                raise DataError(f'{where}: no label behind {video!r}')
+            if cells[0].isdecimal():
+                if not all(cell.isdecimal() for cell in cells):
+                    raise DataError(f'{where}: {cells} are not all class ids')
+                labels = [classes.by_index(int(cell), where) for cell in cells]
+            else:
+                labels = [classes.by_name(cells[0], where)]
+            yield VideoAnnotation(
+                video,
+                labels=labels,
+                video_id=posixpath.splitext(video)[0],
+                where=where,
+            )

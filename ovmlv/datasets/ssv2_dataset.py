@@ -1,0 +1,84 @@
+"""Something-Something V2 (Goyal et al., ICCV 2017) from its official files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ovmlv.errors import DataError
+from ovmlv.registry import DATASETS
+
+from .annotation import VideoAnnotation
+from .base_class_file_dataset import BaseClassFileDataset
+from .official_files import ClassNames, open_text
+
+
+@DATASETS.register_module()
+class SSv2Dataset(BaseClassFileDataset):
+    """220,847 clips of people who do something with something: 174 templates.
+
+    Reads ``train.json`` / ``validation.json`` (``{"id": "74225", "label": ..., "template":
+    "Spinning [something] that quickly stops spinning", "placeholders": [...]}``; ``test.json`` has
+    ids alone), ``labels.json`` (template -> id), and lists (``74225.webm 140``). Known traps:
+
+    - ``labels.json`` writes templates without the brackets that the annotations have, and ids as
+      strings.
+    - Templates hold commas: they are quoted in ``id,name`` files.
+    - In the base and novel class files ids start at 0 again.
+    - Many templates say left, right, up or down: no flips.
+
+    Args:
+        ann_file: The JSON file or list.
+        class_file: ``labels.json``, a name a line, or ``id,name``.
+        file_format: Path of a clip of the JSON file, from ``{id}``.
+        kwargs: See :class:`BaseClassFileDataset` (as words, templates are in lower case) and
+            :class:`BaseVideoDataset`.
+    """
+
+    DOWNLOAD = (
+        'get labels and videos from https://www.qualcomm.com/developer/software/'
+        'something-something-v-2-dataset, or correct data_root, ann_file, class_file or data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'labels/validation.json',
+        class_file: str = 'labels/labels.json',
+        file_format: str = '{id}.webm',
+        **kwargs: Any,
+    ) -> None:
+        self.file_format = file_format
+        super().__init__(ann_file, class_file, **kwargs)
+
+    def label_of(self, name: str) -> str:
+        """Templates are sentences: only the case changes."""
+        return name.lower() if self.label_style == 'words' else name
+
+    def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
+        """The entries of the JSON file, or the lines of the list."""
+        read = self._json_samples if self.ann_file.endswith('.json') else self.list_samples
+        return read(classes)
+
+    def _json_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
+        with open_text(self.ann_file) as file:
+            try:
+                entries = json.load(file)
+            except json.JSONDecodeError as error:
+                raise DataError(
+                    f'{self.ann_file}:{error.lineno}: no valid JSON ({error.msg})'
+                ) from None
+        for number, entry in enumerate(entries, 1):
+            where = f'{self.ann_file}: entry {number}'
+            if not isinstance(entry, dict) or 'id' not in entry:
+                raise DataError(f'{where}: expected an object with "id" and "template"')
+            template = entry.get('template')
+            name = None if template is None else template.replace('[', '').replace(']', '')
+            yield VideoAnnotation(
+                self.file_format.format(id=entry['id']),
+                labels=() if name is None else (classes.by_name(name, where),),
+                negatives=() if name is None else None,  # the test set: nothing is known
+                video_id=str(entry['id']),
+                where=where,
+                extra={k: entry[k] for k in ('label', 'placeholders') if k in entry},
+            )

@@ -1,0 +1,74 @@
+"""UCF101 (Soomro et al., 2012) from its official split files."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ovmlv.errors import DataError
+from ovmlv.registry import DATASETS
+
+from .annotation import VideoAnnotation
+from .annotation_files import read_list_lines
+from .base_class_file_dataset import BaseClassFileDataset
+from .official_files import ClassNames, open_text
+
+
+@DATASETS.register_module()
+class UCF101Dataset(BaseClassFileDataset):
+    """13,320 clips of 101 actions, with three splits.
+
+    Reads ``trainlist01.txt`` (``Class/v_Class_g08_c01.avi 1``), ``testlist01.txt`` (no labels) and
+    lists without folders (``v_Class_g01_c01.avi 0``). Known traps:
+
+    - The lists have CRLF.
+    - Ids start at 1 in the official lists, at 0 in those without folders, and are absent in the
+      test lists. So the label is that of the folder (of the file name, where there is none), and
+      an id that says otherwise is an error.
+    - The folder ``HandstandPushups`` has files named ``v_HandStandPushups_...``.
+    - Names are CamelCase; as words they are "apply eye makeup".
+
+    Args:
+        ann_file: A train or test list.
+        class_file: ``classInd.txt`` (``1 ApplyEyeMakeup``), or a name a line.
+        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+    """
+
+    DOWNLOAD = (
+        'get UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from '
+        'https://www.crcv.ucf.edu/data/UCF101.php, or correct data_root, ann_file, class_file or '
+        'data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'ucfTrainTestlist/testlist01.txt',
+        class_file: str = 'ucfTrainTestlist/classInd.txt',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(ann_file, class_file, **kwargs)
+
+    def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
+        """The lines of the list."""
+        with open_text(self.ann_file) as file:
+            for where, video, numbers in read_list_lines(file, self.ann_file):
+                folder, name = posixpath.split(video)
+                parts = re.fullmatch(r'v_(\w+)_g\d+_c\d+', posixpath.splitext(name)[0])
+                if not folder and not parts:
+                    raise DataError(f'{where}: {video!r} is not "Class/v_Class_g01_c01.avi"')
+                index = classes.index(posixpath.basename(folder) or parts[1], where)
+                first = 1 if folder else 0
+                if numbers and numbers != [index + first]:
+                    raise DataError(
+                        f'{where}: label {" ".join(map(str, numbers))} is not that of class '
+                        f'{classes.names[index]!r} ({index + first}); use the class file of the '
+                        'same release'
+                    )
+                yield VideoAnnotation(
+                    video,
+                    labels=(classes.labels[index],),
+                    video_id=posixpath.splitext(name)[0],
+                    where=where,
+                )
