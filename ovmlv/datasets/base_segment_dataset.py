@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os.path as osp
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from ovmlv.errors import ConfigError, DataError
 
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
+from .official_files import spoken
 from .segments import (
     Segment,
     SpanLabels,
@@ -44,8 +46,8 @@ class BaseSegmentDataset(BaseVideoDataset):
             - ``segment``: an annotated segment, positive for its labels and every label that
               covers at least ``min_overlap`` of it; labels that cover less of it are unknown.
             - ``window``: a window of ``window`` seconds, one every ``stride`` seconds over the
-              whole video; labels as for a segment. Those without any are kept: background is part of
-              untrimmed video (``drop_unlabeled=True`` leaves them out).
+              whole video; labels as for a segment. Those without any are kept: background is
+              part of untrimmed video (``drop_unlabeled=True`` leaves them out).
             - ``point``: a time point with ``window`` seconds around it, for localisation: the
               labels are those of the point alone, so that mAP over samples is per-frame mAP. There
               are ``num_points`` in a video, or one every ``stride`` seconds.
@@ -57,6 +59,9 @@ class BaseSegmentDataset(BaseVideoDataset):
             label's segment, if that is shorter.
         inverted: ``drop`` or ``swap`` segments with start > end. Whole videos have their labels
             in any case, time points never.
+        label_style: ``words``: class names as they are said (``CleanAndJerk`` becomes "clean and
+            jerk", see :func:`~ovmlv.datasets.official_files.spoken`); ``official``: as the files
+            write them.
         kwargs: See :class:`BaseVideoDataset`.
     """
 
@@ -73,6 +78,7 @@ class BaseSegmentDataset(BaseVideoDataset):
         min_overlap: float = 0.5,
         overlap_of: str = 'span',
         inverted: str = 'drop',
+        label_style: str = 'words',
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
@@ -80,9 +86,15 @@ class BaseSegmentDataset(BaseVideoDataset):
             ('units', units, UNITS),
             ('inverted', inverted, ('drop', 'swap')),
             ('overlap_of', overlap_of, ('span', 'shorter')),
+            ('label_style', label_style, ('words', 'official')),
         ):
             if value not in allowed:
                 raise ConfigError(f'{name}: {key}={value!r} is not one of {", ".join(allowed)}')
+        if kwargs.get('classes') is not None:
+            raise ConfigError(
+                f'{name}: classes come from the official files; leave classes out (to take some '
+                'of them, use label_split and label_set)'
+            )
         if not 0 < min_overlap <= 1:
             raise ConfigError(f'{name}: min_overlap={min_overlap!r} must be in (0, 1]')
         if window <= 0 or (stride is not None and stride <= 0):
@@ -91,15 +103,20 @@ class BaseSegmentDataset(BaseVideoDataset):
             )
         if units == 'point' and (num_points is None) == (stride is None):
             raise ConfigError(f"{name}: units='point' needs either num_points or stride")
-        self.units, self.inverted = units, inverted
+        self.units, self.inverted, self.label_style = units, inverted, label_style
         self.window, self.stride, self.num_points = window, stride, num_points
         self.min_overlap, self.overlap_of = min_overlap, overlap_of
         self.statistics: Counter[str] = Counter()
         super().__init__(ann_file=ann_file, **kwargs)
 
     def read_timelines(self) -> list[Timeline]:
-        """Read the annotation files: every segment as it stands there, odd ones included."""
+        """Read the annotation files: every segment as it stands there, odd ones included; sets
+        :attr:`classes_source`."""
         raise NotImplementedError
+
+    def label_of(self, name: str) -> str:
+        """The label of a class name."""
+        return spoken(name) if self.label_style == 'words' else name
 
     def read_annotations(self) -> list[VideoAnnotation]:
         """Samples of :attr:`units`; fills :attr:`statistics`."""
@@ -111,10 +128,6 @@ class BaseSegmentDataset(BaseVideoDataset):
             f'segments, of these {", ".join(f"{k} {v}" for k, v in odd.items()) or "none odd"}'
         )
         return annotations
-
-    def resolve(self, path: str) -> str:
-        """A path that is relative to ``data_root``."""
-        return path if osp.isabs(path) or not self.data_root else osp.join(self.data_root, path)
 
     def _samples(self, timeline: Timeline) -> list[VideoAnnotation]:
         self._count(timeline)
@@ -158,12 +171,10 @@ class BaseSegmentDataset(BaseVideoDataset):
     def _points(self, timeline: Timeline, common: dict[str, Any]) -> list[VideoAnnotation]:
         """A sample for each time point, from its row of the label matrix."""
         duration = self._duration(timeline)
-        count = self.num_points
-        if count is None:  # one every stride seconds, the end of the video excluded
-            count = max(1, int(-(-(duration - 1e-6) // self.stride)))
-            times = even_times(count * self.stride, count)
-        else:
-            times = even_times(duration, count)
+        if self.num_points is not None:
+            times = even_times(duration, self.num_points)
+        else:  # the end of the video excluded
+            times = np.arange(max(1, math.ceil(duration / self.stride - 1e-6))) * self.stride
         classes = list(
             dict.fromkeys(v for s in timeline.segments for v in (*s.labels, *(s.negatives or ())))
         )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import DataError
 from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
@@ -76,14 +76,11 @@ class CharadesDataset(BaseSegmentDataset):
         lowercase: bool = False,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get('classes') is not None:
-            raise ConfigError(
-                'CharadesDataset: classes come from class_file; leave classes out (to take some '
-                'of them, use label_split and label_set)'
-            )
         self.class_file = class_file
         self.label_format, self.lowercase = label_format, lowercase
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+        super().__init__(
+            ann_file=ann_file, data_prefix=data_prefix, label_style='official', **kwargs
+        )
 
     def required_paths(self) -> dict[str, str]:
         """Those of any data set, and the class file."""

@@ -48,6 +48,9 @@ class Timeline:
         where: ``file:line`` for messages.
         extra: Further entries for every sample of this video.
         video_extra: Further entries for the sample of the whole video alone (long texts, ...).
+        partial: Whether labels that are not mentioned are unknown rather than absent: test sets
+            whose labels are withheld, files that name what is absent. By default, whether a segment
+            has ``negatives``.
     """
 
     video: str
@@ -58,11 +61,11 @@ class Timeline:
     where: str = ''
     extra: dict[str, Any] = field(default_factory=dict)
     video_extra: dict[str, Any] = field(default_factory=dict)
+    partial: bool | None = None
 
-    @property
-    def partial(self) -> bool:
-        """Whether the file names absent labels, so that what it does not mention is unknown."""
-        return any(s.negatives is not None for s in self.segments)
+    def __post_init__(self) -> None:
+        if self.partial is None:
+            self.partial = any(s.negatives is not None for s in self.segments)
 
 
 class SpanLabels:

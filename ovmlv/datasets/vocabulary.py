@@ -6,6 +6,7 @@ import json
 import os.path as osp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ovmlv.errors import ConfigError, DataError, VocabularyError
 
@@ -96,7 +97,7 @@ def load_labels(source: str | Sequence[str], root: str = '') -> list[str]:
     name = source if isinstance(source, str) else 'classes'
     if isinstance(source, str):
         path = find_file(source, root, 'classes')
-        labels = _load_json(path) if path.endswith('.json') else _read_lines(path)
+        labels = load_json(path) if path.endswith('.json') else _read_lines(path)
     else:
         labels = source
     if not isinstance(labels, Sequence) or isinstance(labels, str):
@@ -128,9 +129,7 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
         axis -> label -> value.
     """
     name = source if isinstance(source, str) else 'label_split'
-    table = (
-        _load_json(find_file(source, root, 'label_split')) if isinstance(source, str) else source
-    )
+    table = load_json(find_file(source, root, 'label_split')) if isinstance(source, str) else source
     if not isinstance(table, Mapping) or not table:
         raise DataError(
             f'{name}: expected {{"seen": [...], ...}} or {{"label": {{"split": "seen"}}}}'
@@ -180,7 +179,8 @@ def find_file(path: str, root: str, what: str) -> str:
     raise DataError(f'{what}: file {" or ".join(candidates)} not found; correct the path')
 
 
-def _load_json(path: str) -> object:
+def load_json(path: str) -> Any:
+    """Content of a JSON file; a byte order mark is dropped."""
     try:
         with open(path, encoding='utf-8-sig') as file:
             return json.load(file)

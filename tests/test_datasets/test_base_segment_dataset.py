@@ -7,6 +7,8 @@ from ovmlv.datasets import BaseSegmentDataset, Segment, Timeline, label_matrix, 
 from ovmlv.datasets.segments import even_times
 from ovmlv.errors import ConfigError, DataError
 
+FAST = dict(serialize_data=False)  # mmengine collects garbage for a third of a second before
+
 CLASSES = ['run', 'jump', 'sit']
 
 
@@ -16,9 +18,10 @@ class ToyDataset(BaseSegmentDataset):
     def __init__(self, timelines, tmp_path, **kwargs):
         self.timelines = timelines
         (tmp_path / 'ann').write_text('')
-        super().__init__('ann', data_root=str(tmp_path), classes=CLASSES, **kwargs)
+        super().__init__('ann', data_root=str(tmp_path), **FAST, **kwargs)
 
     def read_timelines(self):
+        self.classes_source = CLASSES
         return self.timelines
 
 
@@ -174,6 +177,14 @@ def test_partial_labels(build):
     assert label_matrix(partial, even_times(8.0, 4), CLASSES).tolist() == matrix
 
 
+def test_withheld_labels(build):
+    """A test video without published labels is no negative of everything."""
+    withheld = video(partial=True)
+    assert rows(build(withheld)[1]) == [(None, [-1, -1, -1])]
+    _, infos = build(withheld, units='window', window=5)
+    assert rows(infos) == [((0, 5), [-1, -1, -1]), ((5, 10), [-1, -1, -1])]
+
+
 def test_duration_of_the_file(build, tmp_path, write_video):
     unknown = video(('run', 0, 1), duration=None, where='ann:1')
     with pytest.raises(DataError, match='ann:1: .*needs the duration of the video') as error:
@@ -192,6 +203,8 @@ def test_duration_of_the_file(build, tmp_path, write_video):
         (dict(overlap_of='x'), 'overlap_of'),
         (dict(min_overlap=0), 'min_overlap'),
         (dict(window=0), 'window'),
+        (dict(classes=['a']), 'classes'),
+        (dict(label_style='x'), 'label_style'),
         (dict(stride=-1.0), 'stride'),
         (dict(units='point'), 'num_points or stride'),
         (dict(units='point', num_points=3, stride=1.0), 'num_points or stride'),

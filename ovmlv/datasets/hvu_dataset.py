@@ -1,0 +1,178 @@
+"""HVU, Holistic Video Understanding (Diba et al., ECCV 2020), from its official files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.registry import DATASETS
+
+from .annotation import VideoAnnotation
+from .base_class_file_dataset import BaseClassFileDataset
+from .official_files import read_csv_rows
+from .vocabulary import load_json
+
+COLUMNS = ('Tags', 'youtube_id', 'time_start', 'time_end')
+
+
+@DATASETS.register_module()
+class HVUDataset(BaseClassFileDataset):
+    """3,142 tags of six categories (object, action, concept, scene, attribute, event) on 481,417
+    training and 31,171 validation clips, 17 tags a clip on average.
+
+    Reads ``HVU_{Train,Val}_V1.0.csv`` and ``HVU_Tags_Categories_V1.0.csv`` as published. A row is
+    ``tag|tag|tag,youtube_id,time_start,time_end``. What the files hold, and what is done about it:
+
+    - A clip without a tag of a category was not labelled for that category: all tags of it are
+      *unknown* there (-1), not negative.
+    - Several clips of one video: ``video_id`` is the id with both times.
+    - Ids may start with ``-``; tags write ``_`` for a blank.
+    - Clips of 10 s and of 2 s.
+
+    The categories are the axis ``category`` of ``class_attributes``: ``label_set=dict(
+    category='action')`` takes one of them, and :class:`MultilabelMetric` reports ``mAP_object``
+    and the others.
+
+    Also reads MMAction2's JSON of videos (``[{"filename": "a.mp4", "label": {"action": [2]}}]``)
+    with its ``label_map.json`` as ``class_file``: there, an index counts within its category.
+
+    Args:
+        ann_file: The CSV or the JSON, relative to ``data_root``.
+        class_file: ``HVU_Tags_Categories_V1.0.csv``, or MMAction2's ``label_map.json``.
+        data_prefix: ``video``: folder of the videos.
+        video_format: File of a row, from ``{id}``, ``{start}`` and ``{end}`` (as written) and
+            ``{start10}`` and ``{end10}`` (tenths of a second). The default is what MMAction2's
+            download script writes.
+        trimmed: Whether the files hold the clip alone. Otherwise its times are the ``segment``.
+        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+    """
+
+    DOWNLOAD = (
+        'get HVU_Train_V1.0.zip, HVU_Val_V1.0.zip and HVU_Tags_Categories_V1.0.csv from '
+        'https://github.com/holistic-video-understanding/HVU-Dataset and put their files there, or '
+        'correct data_root, ann_file, class_file or data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'HVU_Train_V1.0.csv',
+        class_file: str = 'HVU_Tags_Categories_V1.0.csv',
+        data_prefix: Mapping[str, str] = dict(video='videos_train'),
+        video_format: str = '{id}_{start10:06d}_{end10:06d}.mp4',
+        trimmed: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        try:
+            video_format.format(id='', start='', end='', start10=0, end10=0)
+        except (KeyError, ValueError, IndexError):
+            raise ConfigError(
+                f'HVUDataset: video_format={video_format!r} may use {{id}}, {{start}}, {{end}}, '
+                '{start10} and {end10}'
+            ) from None
+        self.video_format, self.trimmed = video_format, trimmed
+        self._unlabelled: dict[tuple[str, ...], np.ndarray] = {}
+        super().__init__(
+            ann_file=ann_file, class_file=class_file, data_prefix=data_prefix, **kwargs
+        )
+
+    def read_annotations(self) -> list[VideoAnnotation]:
+        """A sample for each row; its extra entry ``categories`` names those that are labelled."""
+        path = self.resolve(self.class_file)
+        tags = _read_tags(path)
+        labels = {category: [self.label_of(t) for t in names] for category, names in tags.items()}
+        self.classes_source = [label for names in labels.values() for label in names]
+        category_of = {label: c for c, names in labels.items() for label in names}
+        if len(category_of) != len(self.classes_source):
+            raise DataError(f'{path}: a tag is in two categories; use the published file')
+        self.file_attributes = dict(category=category_of)
+        if self.ann_file.endswith('.json'):
+            return list(self._read_json(labels))
+        return list(self._read_csv(category_of))
+
+    def _read_csv(self, category_of: Mapping[str, str]) -> Iterable[VideoAnnotation]:
+        label_of: dict[str, str] = {}  # 8 million tags are of 3,142 kinds
+        for where, row in read_csv_rows(self.ann_file, COLUMNS):
+            for tag in row['Tags'].split('|'):
+                if tag not in label_of:
+                    label_of[tag] = self.label_of(tag)
+                if label_of[tag] not in category_of:
+                    raise DataError(f'{where}: tag {tag!r} is not in {self.class_file}')
+            names = tuple(label_of[tag] for tag in row['Tags'].split('|'))
+            start, end = row['time_start'], row['time_end']
+            try:
+                span = float(start), float(end)
+            except ValueError:
+                raise DataError(f'{where}: times {start!r}, {end!r} are no seconds') from None
+            yield VideoAnnotation(
+                self.video_format.format(
+                    id=row['youtube_id'],
+                    start=start,
+                    end=end,
+                    start10=int(span[0] * 10),
+                    end10=int(span[1] * 10),
+                ),
+                names,
+                segment=None if self.trimmed else span,
+                video_id=f'{row["youtube_id"]}_{start}_{end}',
+                where=where,
+                extra=dict(categories=tuple(dict.fromkeys(category_of[n] for n in names))),
+            )
+
+    def _read_json(self, labels: Mapping[str, Sequence[str]]) -> Iterable[VideoAnnotation]:
+        for number, entry in enumerate(load_json(self.ann_file), 1):
+            where = f'{self.ann_file}: entry {number}'
+            try:
+                names = [labels[c][i] for c, ids in entry['label'].items() for i in ids]
+                file, categories = entry['filename'], tuple(entry['label'])
+            except (KeyError, TypeError, IndexError, AttributeError):
+                raise DataError(
+                    f'{where} is not {{"filename", "label": {{category: [index, ...]}}}} with '
+                    f'categories and indices of {self.class_file}'
+                ) from None
+            yield VideoAnnotation(file, names, where=where, extra=dict(categories=categories))
+
+    def get_data_info(self, idx: int) -> dict:
+        """Labels of categories that the sample was not labelled for become unknown.
+
+        Kept as names of categories until here: the 481,417 lists of unknown tags would not fit
+        into memory.
+        """
+        data = super().get_data_info(idx)
+        categories = data['categories']
+        if categories not in self._unlabelled:  # at most 63 combinations
+            columns = self._metainfo['class_attributes']['category']
+            self._unlabelled[categories] = ~np.isin(columns, categories)
+        data['label'][self._unlabelled[categories] & (data['label'] == 0)] = -1
+        return data
+
+    def _label_prior(self, data_list: Sequence[dict]) -> list[float]:
+        """Share of positives among the samples that were labelled for the tag's category."""
+        if self.missing == 'unknown':
+            return super()._label_prior(data_list)
+        categories = self._metainfo['class_attributes']['category']
+        positive, known = np.zeros(len(categories)), dict.fromkeys(categories, 0)
+        for data in data_list:
+            positive[data['positive']] += 1
+            for category in data['categories']:
+                known[category] = known.get(category, 0) + 1
+        return [
+            p / known[c] if known[c] else math.nan
+            for p, c in zip(positive.tolist(), categories, strict=True)
+        ]
+
+
+def _read_tags(path: str) -> dict[str, list[str]]:
+    """Category -> its tags, in the order of the file."""
+    tags: dict[str, list[str]] = {}
+    if path.endswith('.json'):
+        content = load_json(path)
+        if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
+            raise DataError(f'{path}: not {{category: [tag, ...]}}')
+        return content
+    for _, row in read_csv_rows(path, ('Tag', 'Category')):
+        tags.setdefault(row['Category'], []).append(row['Tag'])
+    return tags

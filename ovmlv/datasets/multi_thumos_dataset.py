@@ -1,0 +1,122 @@
+"""MultiTHUMOS (Yeung et al., IJCV 2017) from its official files or the common JSON."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.registry import DATASETS
+
+from .base_segment_dataset import BaseSegmentDataset
+from .official_files import ClassNames, load_class_names
+from .segments import Segment, Timeline
+from .thumos_files import class_files, read_class_file
+from .vocabulary import load_json
+
+# The subsets of the JSON and how their videos are called.
+SUBSETS = {'training': 'video_validation_', 'testing': 'video_test_'}
+
+
+@DATASETS.register_module()
+class MultiTHUMOSDataset(BaseSegmentDataset):
+    """65 actions in the 413 videos of THUMOS14, 1.5 of them at a time on average.
+
+    Reads the published folder of text files (``annotations/BaseballPitch.txt`` with lines
+    ``video_validation_0000901 6.2 7.8``) or ``multithumos.json`` of Piergiovanni and Ryoo's
+    super-events, the form that most code uses (``{"video_test_0000004": {"subset": "testing",
+    "duration": 33.7, "actions": [[12, 18.6, 24.8], ...]}}``), and ``class_list.txt`` (``1
+    BaseballPitch``). A video is ``{id}.mp4``. What the files hold:
+
+    - Class ids start at 1.
+    - Both subsets are in the same files: ``training`` is the validation set of THUMOS14.
+    - 65 segments end after the video (one by 200 s) and 7 have start >= end.
+    - The text files have no durations; windows and time points then need the videos.
+
+    The per-frame protocol is ``units='point', stride=...``: every time point is a sample, and a
+    segment does not hold at its very start and end (as in super-events); mAP over those samples is
+    per-frame mAP. Published numbers differ in the frame rate; state yours.
+
+    Args:
+        ann_file: Folder of the text files, or the JSON, relative to ``data_root``.
+        class_file: ``class_list.txt``, relative to ``data_root``.
+        data_prefix: ``video``: folder of the videos, of both subsets or of the one.
+        subset: ``training``, ``testing`` or ``all``.
+        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+    """
+
+    CLOSED_ENDS = False
+    DOWNLOAD = (
+        'get multithumos.zip from http://ai.stanford.edu/~syyeung/everymoment.html and the videos '
+        'from https://www.crcv.ucf.edu/THUMOS14/download.html and put their files there, or '
+        'correct data_root, ann_file, class_file or data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'annotations',
+        class_file: str = 'class_list.txt',
+        data_prefix: Mapping[str, str] = dict(video='videos'),
+        subset: str = 'training',
+        **kwargs: Any,
+    ) -> None:
+        if subset not in (*SUBSETS, 'all'):
+            raise ConfigError(
+                f'MultiTHUMOSDataset: subset={subset!r} is not one of {", ".join(SUBSETS)}, all'
+            )
+        self.class_file, self.subset = class_file, subset
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+
+    def required_paths(self) -> dict[str, str]:
+        """Those of any data set, and the class file."""
+        paths = {**super().required_paths(), 'class file': self.resolve(self.class_file)}
+        if not self.ann_file.endswith('.json'):
+            paths['annotation folder'] = paths.pop('annotation file')
+        return paths
+
+    def read_timelines(self) -> list[Timeline]:
+        """One for each video of the subset."""
+        classes = load_class_names(self.resolve(self.class_file), self.label_of)
+        self.classes_source = list(classes.labels)
+        read = self._read_json if self.ann_file.endswith('.json') else self._read_folder
+        timelines = read(classes)
+        if not timelines:
+            raise DataError(f'{self.ann_file}: no video of the subset {self.subset!r}')
+        return timelines
+
+    def _read_json(self, classes: ClassNames) -> list[Timeline]:
+        timelines = []
+        for video, entry in load_json(self.ann_file).items():
+            where = f'{self.ann_file}: {video}'
+            try:
+                subset, duration = entry['subset'], float(entry['duration'])
+                actions = [(int(c), float(start), float(end)) for c, start, end in entry['actions']]
+            except (KeyError, TypeError, ValueError):
+                raise DataError(
+                    f'{where} is not {{"subset", "duration", "actions": [[class, start, end]]}}'
+                ) from None
+            if self.subset in (subset, 'all'):
+                segments = [
+                    Segment((classes.by_index(c - 1, where),), start, end)
+                    for c, start, end in actions
+                ]
+                timelines.append(Timeline(f'{video}.mp4', segments, duration, (), video, where))
+        return timelines
+
+    def _read_folder(self, classes: ClassNames) -> list[Timeline]:
+        segments: dict[str, list[Segment]] = defaultdict(list)
+        where_of: dict[str, str] = {}
+        files = class_files(self.ann_file, ('',))
+        for name in classes.names:
+            if name not in files:
+                raise DataError(f'{Path(self.ann_file) / name}.txt not found; {self.DOWNLOAD}')
+            for where, video, start, end in read_class_file(files[name]):
+                segments[video].append(Segment((classes.by_name(name, where),), start, end))
+                where_of.setdefault(video, where)
+        return [
+            Timeline(f'{video}.mp4', segments[video], None, (), video, where_of[video])
+            for video in sorted(segments)
+            if self.subset == 'all' or video.startswith(SUBSETS[self.subset])
+        ]

@@ -1,0 +1,49 @@
+"""The text files of THUMOS14 and MultiTHUMOS: one for each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from ovmlv.errors import DataError
+
+from .official_files import open_text
+
+
+def read_class_file(path: Path) -> list[tuple[str, str, float, float]]:
+    """``file:line``, video, start and end of each line ``video_validation_0000901  6.2 7.8``."""
+    rows = []
+    with open_text(str(path)) as file:
+        for number, line in enumerate(file, 1):
+            words = line.split()  # two blanks after the name in THUMOS14, one in MultiTHUMOS
+            if not words:
+                continue
+            where = f'{path}:{number}'
+            try:
+                video, start, end = words[0], float(words[1]), float(words[2])
+            except (IndexError, ValueError):
+                video, start, end = '', 0.0, math.nan
+            if len(words) != 3 or not math.isfinite(start + end) or start < 0:
+                raise DataError(f'{where}: {line.strip()!r} is not "video start end"')
+            rows.append((where, video, start, end))
+    return rows
+
+
+def class_files(folder: str, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Class -> its file in a folder, by name. ``BaseballPitch_val.txt`` with the suffix ``_val`` is
+    the file of ``BaseballPitch``; ``readme.txt`` is of no class.
+
+    Raises:
+        DataError: There is none.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(Path(folder).glob('*.txt')):
+        for suffix in suffixes:
+            name = path.stem.removesuffix(suffix)
+            if path.stem.endswith(suffix) and name[:1].isupper():
+                found[name] = path
+    if not found:
+        names = ' or '.join(f'Class{suffix}.txt' for suffix in suffixes)
+        raise DataError(f'{folder}: no file {names} in this folder; extract the published zip file')
+    return found
