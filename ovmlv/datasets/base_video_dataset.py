@@ -16,6 +16,7 @@ from mmengine.logging import MMLogger
 from ovmlv.errors import ConfigError, DataError
 
 from .annotation import VideoAnnotation, unlisted_label_error
+from .synthetic_labels import add_synthetic_labels
 from .video_failures import (
     READ_ERRORS,
     FailureFlags,
@@ -59,6 +60,8 @@ class BaseVideoDataset(BaseDataset):
         unlisted: ``raise`` or ``drop`` labels that are in no vocabulary.
         missing: What a label is that a sample does not mention: ``negative`` or ``unknown``.
         drop_unlabeled: Leave out samples without a positive among the columns.
+        synthetic_labels: Generated labels, trained on beside those of ``label_set``; see
+            :meth:`.SyntheticLabels.load`.
         on_error: For a video that cannot be read: ``replace`` it by another random sample,
             ``report`` it (black frames, flagged ``broken``, so that metrics count it), or
             ``raise``. By default ``report`` in test mode and ``replace`` otherwise.
@@ -87,6 +90,7 @@ class BaseVideoDataset(BaseDataset):
         unlisted: str = 'raise',
         missing: str = 'negative',
         drop_unlabeled: bool = False,
+        synthetic_labels: str | Mapping[str, Any] | None = None,
         on_error: str | None = None,
         max_refetch: int = 10,
         test_mode: bool = False,
@@ -111,6 +115,7 @@ class BaseVideoDataset(BaseDataset):
         self.classes_source = metainfo.pop('classes', None) if classes is None else classes
         self.label_split, self.label_set = label_split, label_set
         self.unlisted, self.missing, self.drop_unlabeled = unlisted, missing, drop_unlabeled
+        self.synthetic_labels = synthetic_labels
         self.on_error = on_error
         self._frame_shape: tuple[int, int] | None = None
         super().__init__(
@@ -150,7 +155,13 @@ class BaseVideoDataset(BaseDataset):
         self._metainfo['classes'] = classes
         self._metainfo['class_attributes'] = vocabulary.attribute_columns(classes)
         column = {label: i for i, label in enumerate(classes)}
-        return [self._encode(a, vocabulary, column) for a in annotations]
+        data_list = [self._encode(a, vocabulary, column) for a in annotations]
+        if self.synthetic_labels:
+            source, root = self.synthetic_labels, self.data_root or ''
+            add_synthetic_labels(
+                source, root, data_list, annotations, self._metainfo, vocabulary.labels
+            )
+        return data_list
 
     def filter_data(self) -> list[dict]:
         """Apply ``drop_unlabeled`` and ``indices``, then take the label prior of what remains."""

@@ -1,0 +1,262 @@
+"""Generated labels that widen the vocabulary of training (the paper's vocabulary expansion)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from ovmlv.errors import ConfigError, DataError
+
+from .annotation import VideoAnnotation
+from .annotation_files import read_annotation_file
+from .vocabulary import find_file, load_json
+
+SYNTHETIC = 'synthetic'
+_ARTICLES = re.compile(r'^(a|an|the|some)\s+')
+
+
+def label_key(label: str) -> str:
+    """What makes two labels the same: letters and digits, without case, article and plural s.
+
+    >>> label_key('The Red-Circles ') == label_key('a red circle')
+    True
+    """
+    text = ' '.join(re.findall(r'[^\W_]+', label.casefold()))
+    words = _ARTICLES.sub('', text).split()
+    return ' '.join(w[:-1] if len(w) > 3 and w.endswith('s') and w[-2] != 's' else w for w in words)
+
+
+@dataclass
+class SyntheticLabels:
+    """Generated labels of a data set, as further columns of its targets.
+
+    A generated label is positive where it was generated. Elsewhere nobody looked: it is unknown,
+    unless it is told negative.
+
+    Attributes:
+        labels: The columns, in the order of the file.
+        of_label: Given label -> labels generated from it; empty if the file is of videos.
+        of_video: Video -> labels generated for it, and labels told negative; empty if the file is
+            of labels.
+        missing: See :meth:`load`.
+        dropped: Reason -> number of labels that became no column.
+    """
+
+    labels: list[str]
+    of_label: Mapping[str, Sequence[str]]
+    of_video: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+    missing: str
+    dropped: Mapping[str, int]
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Mapping[str, Any],
+        root: str,
+        annotations: Sequence[VideoAnnotation],
+        classes: Sequence[str],
+        known: Sequence[str],
+    ) -> SyntheticLabels:
+        """Read the file and choose the columns.
+
+        A generated label that the vocabulary has already becomes no column: for a label of
+        training the annotations say the truth, and one that is held out (unseen, novel) must not
+        reach training this way.
+
+        Args:
+            source: Path of the file, or ``dict(file=..., missing='unknown', min_videos=1)``.
+                A ``.json`` object ``{"a dog": ["pet", "animal"], ...}`` says what was generated
+                from labels, and gives it to every video with such a label; any other annotation
+                file has rows of videos, ``{"video": ..., "labels": [...], "negatives": [...]}``.
+                ``missing='negative'`` tells a label negative where it was not generated: of labels,
+                in videos where all labels that it comes from are negative; of videos, in every
+                other video of the file. ``min_videos``: labels of fewer videos are left out.
+            root: ``data_root``.
+            annotations: Of the data set.
+            classes: Labels that are trained on.
+            known: All labels of the vocabulary.
+        """
+        options = dict(source) if isinstance(source, Mapping) else dict(file=source)
+        file, missing = options.pop('file', None), options.pop('missing', 'unknown')
+        min_videos = options.pop('min_videos', 1)
+        if options or not isinstance(file, str) or missing not in ('unknown', 'negative'):
+            raise ConfigError(
+                f'synthetic_labels={source!r}: give a file, or dict(file=..., missing="unknown" or '
+                '"negative", min_videos=...)'
+            )
+        path = find_file(file, root, 'synthetic_labels')
+        of_label, of_video = _one_spelling(*_read(path, classes))
+        lists = of_label.values() if of_label else (labels for labels, _ in of_video.values())
+        candidates = list(dict.fromkeys(label for labels in lists for label in labels))
+        found = cls([], of_label, of_video, missing, {})
+        counts = Counter(label for a in annotations for label in found.positives(a, classes))
+        found.labels, found.dropped = _choose(candidates, classes, known, counts, min_videos)
+        if not found.labels:
+            raise DataError(f'{path}: no label is left of it for training ({found.dropped})')
+        _warn_if_unmatched(path, of_video, annotations)
+        reasons = ', '.join(f'{n} {reason}' for reason, n in found.dropped.items())
+        MMLogger.get_current_instance().info(
+            f'synthetic labels of {path}: {len(found.labels)} columns'
+            + (f'; left out {reasons}' if reasons else '')
+        )
+        return found
+
+    def positives(self, annotation: VideoAnnotation, classes: Sequence[str]) -> set[str]:
+        """All labels generated for a video, from its labels among ``classes``."""
+        if self.of_video:
+            return set(self.of_video.get(annotation.video, ((), ()))[0])
+        taken = set(classes)
+        return {
+            new
+            for label in annotation.labels
+            if label in taken
+            for new in self.of_label.get(label, ())
+        }
+
+    def extend(
+        self, data: dict, annotation: VideoAnnotation, classes: Sequence[str], offset: int
+    ) -> dict:
+        """Add the columns to the sparse targets of a sample.
+
+        Args:
+            data: The sample, its ``positive`` and ``other`` encoded for ``classes``.
+            annotation: Its annotation.
+            classes: Labels with a column of their own.
+            offset: First of the new columns.
+        """
+        wanted = self.positives(annotation, classes)
+        negative = self._negatives(annotation, data, classes)
+        positive, told, unknown = [], [], []
+        for column, label in enumerate(self.labels, offset):
+            where = positive if label in wanted else told if label in negative else unknown
+            where.append(column)
+        other = unknown if data['default'] == 0 else told
+        for key, columns in (('positive', positive), ('other', other)):
+            data[key] = np.concatenate([data[key], np.array(columns, dtype=np.int32)])
+        return data
+
+    def _negatives(
+        self, annotation: VideoAnnotation, data: Mapping, classes: Sequence[str]
+    ) -> set[str]:
+        """Labels told negative for a video, some of which may be positive after all."""
+        if self.of_video:
+            row = self.of_video.get(annotation.video)
+            if self.missing == 'negative' and row is not None:
+                return set(self.labels)
+            return set(row[1]) if row else set()
+        if self.missing == 'unknown':
+            return set()
+        # Positive or unknown labels may carry what was generated from them; negative ones do not.
+        state = np.full(len(classes), data['default'])
+        state[data['other']] = data['other_value']
+        possible = {
+            new
+            for label, value in zip(classes, state, strict=True)
+            if value == -1
+            for new in self.of_label.get(label, ())
+        }
+        return set(self.labels) - possible
+
+
+def add_synthetic_labels(
+    source: str | Mapping[str, Any],
+    root: str,
+    data_list: Sequence[dict],
+    annotations: Sequence[VideoAnnotation],
+    metainfo: dict[str, Any],
+    known: Sequence[str],
+) -> None:
+    """Append columns of generated labels to a data set.
+
+    Args:
+        source: See :meth:`SyntheticLabels.load`.
+        root: ``data_root``.
+        data_list: Encoded samples; changed.
+        annotations: Theirs.
+        metainfo: ``classes`` and ``class_attributes``; changed. New labels have ``synthetic`` on
+            the axis ``split``, ``other`` on the others.
+        known: All labels of the vocabulary.
+    """
+    classes = metainfo['classes']
+    added = SyntheticLabels.load(source, root, annotations, classes, known)
+    for data, annotation in zip(data_list, annotations, strict=True):
+        added.extend(data, annotation, classes, len(classes))
+    metainfo['classes'] = [*classes, *added.labels]
+    for axis, values in metainfo['class_attributes'].items():
+        values += [SYNTHETIC if axis == 'split' else 'other'] * len(added.labels)
+
+
+def _read(
+    path: str, classes: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, tuple[Sequence[str], Sequence[str]]]]:
+    """What a file says of labels, or of videos."""
+    if path.endswith('.json') and isinstance(table := load_json(path), dict):
+        for label, new in table.items():
+            if not isinstance(new, list) or not all(isinstance(v, str) and v.strip() for v in new):
+                raise DataError(f'{path}: {label!r} has {new!r}; give a list of labels')
+        if not table:
+            raise DataError(f'{path}: there is no label in it')
+        taken = set(classes)
+        return {k: [v.strip() for v in new] for k, new in table.items() if k in taken}, {}
+    of_video: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+    for row in read_annotation_file(path):
+        labels, negatives = of_video.get(row.video, ((), ()))
+        of_video[row.video] = ((*labels, *row.labels), (*negatives, *(row.negatives or ())))
+    return {}, of_video
+
+
+def _one_spelling(
+    of_label: dict[str, list[str]], of_video: dict[str, tuple[Sequence[str], Sequence[str]]]
+) -> tuple[dict[str, list[str]], dict[str, tuple[list[str], list[str]]]]:
+    """Labels that are the same get their first spelling."""
+    first: dict[str, str] = {}
+
+    def spell(labels: Sequence[str]) -> list[str]:
+        keyed = [(label_key(label), label) for label in labels]
+        return [first.setdefault(key, label) for key, label in keyed if key]
+
+    return (
+        {label: spell(new) for label, new in of_label.items()},
+        {video: (spell(new), spell(told)) for video, (new, told) in of_video.items()},
+    )
+
+
+def _choose(
+    candidates: Sequence[str],
+    classes: Sequence[str],
+    known: Sequence[str],
+    counts: Mapping[str, int],
+    min_videos: int,
+) -> tuple[list[str], dict[str, int]]:
+    """The labels that become columns, and why others do not."""
+    trained, taken = set(map(label_key, classes)), set(map(label_key, known))
+    kept: list[str] = []
+    dropped: Counter[str] = Counter()
+    for label in candidates:
+        key = label_key(label)
+        if key in trained:
+            dropped['that are labels of training'] += 1
+        elif key in taken:
+            dropped['that are held out'] += 1
+        elif counts[label] < max(min_videos, 1):
+            dropped[f'of fewer than {max(min_videos, 1)} videos'] += 1
+        else:
+            kept.append(label)
+    return kept, dict(dropped)
+
+
+def _warn_if_unmatched(
+    path: str, of_video: Mapping[str, Any], annotations: Sequence[VideoAnnotation]
+) -> None:
+    strange = set(of_video) - {a.video for a in annotations}
+    if strange:
+        MMLogger.get_current_instance().warning(
+            f'{path}: {len(strange)} of {len(of_video)} videos are not in the annotations (first: '
+            f'{min(strange)})'
+        )
