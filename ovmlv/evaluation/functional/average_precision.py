@@ -7,10 +7,7 @@ import torch
 from torch import Tensor
 
 from .inputs import check_inputs
-
-# Labels are worked off in chunks of about this many scores: a chunk stays in the processor's
-# cache, and 1M videos by 3,000 labels need no second copy of the matrix.
-_CHUNK_SCORES = 2**20
+from .ranks import positive_ranks
 
 
 def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
@@ -35,16 +32,32 @@ def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
         >>> average_precision(scores, torch.tensor([[1], [0], [1], [-1]])).tolist()
         [0.8333333333333333]
     """
-    scores, targets = check_inputs(scores, targets)
-    num_rows, num_labels = scores.shape
-    step = max(1, _CHUNK_SCORES // max(num_rows, 1))
-    chunks = [
-        _average_precision_rows(
-            scores[:, i : i + step].T.contiguous(), targets[:, i : i + step].T.contiguous()
-        )
-        for i in range(0, num_labels, step)
-    ]
-    return torch.cat(chunks) if chunks else scores.new_zeros(0)
+    ranks = positive_ranks(scores, targets, above=False)
+    return ranks.mean_by_label(ranks.precision).to(torch.as_tensor(scores).device)
+
+
+def area_under_pr_curve(scores: Tensor, targets: Tensor) -> Tensor:
+    """Area under the precision-recall curve (AUPR) of each label by the trapezoidal rule.
+
+    scikit-learn's ``auc(recall, precision)`` of ``precision_recall_curve``: neighbouring points,
+    one a distinct score, are joined by straight lines, and the curve begins at recall 0, precision
+    1. Straight lines are optimistic (Davis and Goadrich, 2006), which is why papers mostly give
+    :func:`average_precision`, the area of the same points without interpolation.
+
+    Args:
+        scores: ``(N, C)``, see :func:`average_precision`.
+        targets: ``(N, C)`` of {1, 0, -1}.
+
+    Returns:
+        ``(C,)`` float64; NaN for a label without positives.
+    """
+    ranks = positive_ranks(scores, targets)
+    # The point of the curve just before this score; with nothing retrieved, precision is 1.
+    before = np.ones(len(ranks.label))
+    np.divide(ranks.hits_above, ranks.retrieved_above, before, where=ranks.retrieved_above > 0)
+    # A tie of positives is one step of the curve, of which each has its share.
+    area = ranks.mean_by_label((ranks.precision + before) / 2)
+    return area.to(torch.as_tensor(scores).device)
 
 
 def micro_average_precision(scores: Tensor, targets: Tensor) -> Tensor:
@@ -110,39 +123,3 @@ def reduce_average_precision(
 def countable_labels(positives: Tensor, min_positives: int = 1) -> Tensor:
     """Mask ``(C,)`` of the labels with enough positives to enter a mean."""
     return positives >= max(int(min_positives), 1)
-
-
-def _average_precision_rows(scores: Tensor, targets: Tensor) -> Tensor:
-    """Average precision of each row of ``(C, N)`` scores; unknown entries hold ``-inf``."""
-    positive = targets == 1
-    num_positives = positive.sum(1)
-    num_known = (targets >= 0).sum(1, keepdim=True)
-    longest = int(num_positives.max()) if len(num_positives) else 0
-    if longest == 0:
-        return torch.full((len(scores),), torch.nan, dtype=torch.float64, device=scores.device)
-
-    # Scores of the positives of each label, left-aligned in (C, longest), +inf where there are
-    # none.
-    label, _ = positive.nonzero(as_tuple=True)
-    first = num_positives.cumsum(0) - num_positives
-    slot = torch.arange(len(label), device=scores.device) - first[label]
-    found = scores.new_full((len(scores), longest), torch.inf)
-    found[label, slot] = scores[positive]
-    found = _sort_rows(found)
-
-    all_sorted = _sort_rows(scores)
-    # Unknown entries are -inf, so they are counted for a positive of -inf alone: hence the clamp.
-    retrieved = scores.shape[1] - torch.searchsorted(all_sorted, found)
-    retrieved = torch.minimum(retrieved, num_known)
-    hits = num_positives[:, None] - torch.searchsorted(found, found)
-    filled = torch.arange(longest, device=scores.device) < num_positives[:, None]
-    precision = torch.where(filled, hits.to(torch.float64) / retrieved.clamp(min=1), 0.0)
-    return precision.sum(1) / num_positives  # 0 / 0 is the NaN that is promised
-
-
-def _sort_rows(values: Tensor) -> Tensor:
-    """Rows in ascending order. NumPy sorts values alone, several times faster than
-    ``torch.sort``."""
-    if values.device.type == 'cpu':
-        return torch.from_numpy(np.sort(values.numpy(), axis=1))
-    return values.sort(dim=1).values

@@ -29,21 +29,36 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             f'scores {tuple(scores.shape)} and targets {tuple(targets.shape)} must both be '
             '(videos, labels)'
         )
-    valid = (targets == 1) | (targets == 0) | (targets == -1)
-    if not bool(valid.all()):
-        row, column = (~valid).nonzero()[0].tolist()
-        raise ValueError(
-            f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), 0 '
-            '(negative) and -1 (unknown) are allowed'
-        )
+    # Minimum and maximum tell in one pass each what a mask of every entry would; the masks are
+    # made for messages alone.
+    low, high = _range(targets)
+    if targets.is_floating_point() or low < -1 or high > 1:
+        valid = (targets == 1) | (targets == 0) | (targets == -1)
+        if not bool(valid.all()):
+            row, column = (~valid).nonzero()[0].tolist()
+            raise ValueError(
+                f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), 0 '
+                '(negative) and -1 (unknown) are allowed'
+            )
     if scores.dtype != torch.float32:
         scores = scores.to(torch.float64)
-    scores = scores.masked_fill(targets == -1, -torch.inf)
-    bad = scores.isnan() | (scores == torch.inf)
-    if bool(bad.any()):
+    if low < 0:
+        scores = scores.masked_fill(targets == -1, -torch.inf)
+    if not _range(scores)[1] < torch.inf:
+        bad = scores.isnan() | (scores == torch.inf)
         row, column = bad.nonzero()[0].tolist()
         raise ValueError(
             f'scores[{row}, {column}] is {scores[row, column].item()}; {int(bad.sum())} of '
             f'{bad.numel()} scores are no finite numbers: check the model for NaN'
         )
     return scores, targets.to(torch.int8)
+
+
+def _range(values: Tensor) -> tuple[float, float]:
+    """Least and greatest entry, NaN if there is a NaN; zeros for an empty tensor."""
+    if values.numel() == 0:
+        return 0.0, 0.0
+    if values.dtype == torch.bool:
+        return 0.0, 1.0
+    low, high = values.aminmax()
+    return low.item(), high.item()

@@ -14,6 +14,7 @@ from ovmlv.evaluation.functional import (
     average_precision,
     mean_average_precision,
     micro_average_precision,
+    positive_ranks,
 )
 
 
@@ -77,13 +78,13 @@ def test_minus_infinity_ranks_last_and_still_counts():
     assert float(average_precision(scores, targets)) == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_chunks_of_labels_give_the_same(monkeypatch):
+def test_blocks_of_labels_give_the_same(monkeypatch):
     generator = torch.Generator().manual_seed(1)
     scores = torch.rand(30, 11, generator=generator)
     targets = torch.randint(-1, 2, (30, 11), generator=generator)
     whole = average_precision(scores, targets)
-    module = sys.modules[average_precision.__module__]
-    monkeypatch.setattr(module, '_CHUNK_SCORES', 60)
+    module = sys.modules[positive_ranks.__module__]
+    monkeypatch.setattr(module, '_BLOCK_LABELS', 3)
     assert torch.equal(average_precision(scores, targets), whole)
 
 

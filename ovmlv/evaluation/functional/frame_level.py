@@ -1,0 +1,47 @@
+"""Per-frame mAP of untrimmed video: MultiTHUMOS, and localisation on Charades."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .average_precision import average_precision
+
+
+def per_frame_average_precision(
+    scores: Sequence[Tensor], targets: Sequence[Tensor], empty: str = 'skip'
+) -> Tensor:
+    """Average precision of each class over the frames of all videos in one list.
+
+    The mean over classes is the official per-frame mAP of MultiTHUMOS (Yeung et al., 2018; in the
+    code everybody uses, the ``APMeter`` of super-events, Piergiovanni and Ryoo, 2018) and, with 25
+    evenly spaced points a video, of ``Charades_v1_localize.m``. The latter, unlike
+    ``Charades_v1_classify.m``, counts the frames of videos without actions as negatives. Which
+    labels hold at a point, and whether at the very ends of a segment, is the data set's to say
+    (:func:`ovmlv.datasets.segments.label_matrix`).
+
+    Args:
+        scores: For each video ``(T, C)``; T may differ.
+        targets: For each video ``(T, C)`` of {1, 0, -1}.
+        empty: What a class without positives counts: ``skip`` (NaN) or ``zero`` (as ``APMeter``).
+
+    Returns:
+        ``(C,)`` float64.
+    """
+    if empty not in ('skip', 'zero'):
+        raise ValueError(f"empty {empty!r} is not one of 'skip', 'zero'")
+    if len(scores) != len(targets) or not len(scores):
+        raise ValueError(
+            f'{len(scores)} videos have scores and {len(targets)} targets; give both for each of at '
+            'least one video'
+        )
+    for i, (score, target) in enumerate(zip(scores, targets, strict=True)):
+        if score.shape != target.shape or score.ndim != 2:
+            raise ValueError(
+                f'video {i} has scores {tuple(score.shape)} and targets {tuple(target.shape)}; both '
+                'must be (frames, classes)'
+            )
+    values = average_precision(torch.cat(list(scores)), torch.cat(list(targets)))
+    return values.nan_to_num(0.0) if empty == 'zero' else values

@@ -1,0 +1,191 @@
+"""Where the positives of each label stand in its ranking: all that precision and recall need."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .inputs import check_inputs
+
+# Labels are worked off in blocks that stay in the processor's cache.
+_BLOCK_LABELS = 32
+_TILE_ROWS = 512
+# With more than one positive in this many rows, sorting all scores is faster.
+_SPARSE = 8
+# From this many scores on, a radix sort pays.
+_MIN_RADIX = 1024
+
+
+class PositiveRanks(NamedTuple):
+    """One entry for each positive, label after label, scores ascending within a label.
+
+    Attributes:
+        label: ``(P,)`` column of the positive.
+        score: ``(P,)`` its score.
+        hits: ``(P,)`` positives of the label with at least this score.
+        retrieved: ``(P,)`` known entries of the label with at least this score.
+        hits_above: ``(P,)`` positives with a higher score.
+        retrieved_above: ``(P,)`` known entries with a higher score.
+        num_positives: ``(C,)``.
+    """
+
+    label: np.ndarray
+    score: np.ndarray
+    hits: np.ndarray
+    retrieved: np.ndarray
+    hits_above: np.ndarray
+    retrieved_above: np.ndarray
+    num_positives: np.ndarray
+
+    @property
+    def precision(self) -> np.ndarray:
+        """``(P,)`` precision at each positive, items of equal score retrieved together."""
+        return self.hits / self.retrieved
+
+    def mean_by_label(self, values: np.ndarray) -> Tensor:
+        """Mean of ``(P,)`` values over the positives of each label, ``(C,)``; NaN without any."""
+        total = np.bincount(self.label, weights=values, minlength=len(self.num_positives))
+        return torch.from_numpy(total) / torch.from_numpy(self.num_positives)
+
+
+def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> PositiveRanks:
+    """Rank the positives of each label among its known entries.
+
+    Computed on the CPU without a loop over videos. Only positives need a rank, and as a rule they
+    are few, so that no label's scores need be sorted: see :func:`_count_at_least`.
+
+    Args:
+        scores: ``(N, C)``, higher is more likely; ``-inf`` ranks last.
+        targets: ``(N, C)`` of {1, 0, -1}; -1 is unknown and ignored.
+        above: Whether ``retrieved_above`` is wanted; else it is empty.
+    """
+    scores, targets = check_inputs(scores, targets)
+    values, labels = scores.cpu().contiguous().numpy(), targets.cpu().contiguous().numpy()
+    num_rows, num_labels = values.shape
+    label, video, score = _positives(values, labels)
+    num_positives = np.bincount(label, minlength=num_labels)
+    ways = ('left', 'right') if above else ('left',)
+    retrieved = np.empty((len(ways), len(score)), np.int64)
+    table = np.zeros(2**16, dtype=bool)
+    stop = num_positives.cumsum()
+    for first in range(0, num_labels if len(score) else 0, _BLOCK_LABELS):
+        block = _transposed(values[:, first : first + _BLOCK_LABELS])
+        buckets = _leading_bits(block)
+        for i, (row, bucket) in enumerate(zip(block, buckets, strict=True)):
+            count = int(num_positives[first + i])
+            part = slice(int(stop[first + i]) - count, int(stop[first + i]))
+            own, own_bucket = _sorted(score[part], bucket.take(video[part]))
+            score[part] = own
+            if count * _SPARSE > num_rows:
+                ranked, _ = _sorted(row, bucket)
+                retrieved[:, part] = [num_rows - ranked.searchsorted(own, w) for w in ways]
+            elif count:
+                retrieved[:, part] = _count_at_least(row, bucket, own, own_bucket, table, ways)
+    if labels.size and labels.min() < 0:
+        # Unknown entries are -inf: they are counted for a positive of -inf alone.
+        num_known = (labels >= 0).sum(0)
+        np.minimum(retrieved[0], num_known[label], out=retrieved[0])
+
+    # Equal scores of a label are one group, from its first entry to the next group's.
+    new = np.ones(len(score) + 1, dtype=bool)
+    new[1:-1] = (score[1:] != score[:-1]) | (label[1:] != label[:-1])
+    group, edges = new[:-1].cumsum() - 1, np.flatnonzero(new)
+    hits, hits_above = (stop[label] - edges[group + i] for i in (0, 1))
+    higher = retrieved[1] if above else retrieved[0][:0]
+    return PositiveRanks(label, score, hits, retrieved[0], hits_above, higher, num_positives)
+
+
+def _positives(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Column, row and score of each positive, ``(P,)``, in the order of the columns."""
+    width = max(values.shape[1], 1)
+    flat = np.flatnonzero(labels.ravel() == 1)
+    narrow = np.uint16 if width <= 2**16 else np.int64  # NumPy sorts 16 bits by radix
+    flat = flat.take((flat % width).astype(narrow).argsort(kind='stable'))
+    return flat % width, flat // width, values.ravel().take(flat)
+
+
+def _count_at_least(
+    row: np.ndarray,
+    bucket: np.ndarray,
+    own: np.ndarray,
+    own_bucket: np.ndarray,
+    table: np.ndarray,
+    ways: tuple[str, ...],
+) -> list[np.ndarray]:
+    """How many scores of a label are at least (above) those of its positives, without sorting all.
+
+    The scores lie in 2**16 buckets, in order. Those in higher buckets than a positive are counted
+    by a radix sort of the bucket numbers, several times faster than a sort of the scores; those
+    that share a bucket with a positive are few, and compared exactly.
+
+    Args:
+        row: ``(N,)`` scores.
+        bucket: ``(N,)`` uint16.
+        own: ``(P,)`` scores of the positives, ascending.
+        own_bucket: ``(P,)`` their buckets.
+        table: ``(2**16,)`` bool, all False, to work with.
+        ways: ``left`` counts scores that are at least as high, ``right`` higher ones.
+
+    Returns:
+        ``(P,)`` for each of ``ways``.
+    """
+    table[own_bucket] = True
+    shared = np.flatnonzero(table.take(bucket))
+    table[own_bucket] = False
+    near, near_bucket = _sorted(row.take(shared), bucket.take(shared))
+    outside = near_bucket.searchsorted(own_bucket, 'right') - np.sort(
+        bucket, kind='stable'
+    ).searchsorted(own_bucket, 'right')
+    return [len(row) + outside - near.searchsorted(own, way) for way in ways]
+
+
+def _sorted(scores: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and their buckets in ascending order.
+
+    Many scores are first put into the order of their buckets, by radix; NumPy's stable sort needs
+    little more than one pass over what is nearly in order.
+    """
+    if len(scores) < _MIN_RADIX:
+        return np.sort(scores), np.sort(buckets)
+    order = buckets.argsort(kind='stable')
+    scores = scores.take(order)
+    scores.sort(kind='stable')
+    return scores, buckets.take(order)
+
+
+def _transposed(values: np.ndarray) -> np.ndarray:
+    """``(N, C)`` -> ``(C, N)``, copied tile by tile, several times faster than in one go."""
+    out = np.empty(values.shape[::-1], values.dtype)
+    for i in range(0, len(values), _TILE_ROWS):
+        out[:, i : i + _TILE_ROWS] = values[i : i + _TILE_ROWS].T
+    return out
+
+
+def _leading_bits(values: np.ndarray) -> np.ndarray:
+    """16 bits of each score that keep the order, spread over the range of its row, uint16.
+
+    The bits of a float, read as an integer, are ordered as the float is, where it is not negative;
+    negative ones are mirrored. So buckets are fine where scores crowd near 0.
+
+    Args:
+        values: ``(C, N)`` float32 or float64.
+    """
+    signed, unsigned = (np.int32, np.uint32) if values.itemsize == 4 else (np.int64, np.uint64)
+    bits = values.view(signed)
+    low = bits.min(axis=1)
+    if (low < 0).any():
+        bits = (values + 0).view(signed)  # -0.0 is as high as 0.0
+        bits ^= (bits >> (8 * values.itemsize - 1)) & np.iinfo(signed).max
+        low = bits.min(axis=1)
+        if (values.min(axis=1) == -np.inf).any():
+            # "No prediction" is far below all others and would take all the range for itself.
+            highest = np.iinfo(signed).max
+            low = np.min(bits, axis=1, where=values > -np.inf, initial=highest)
+            np.maximum(bits, low[:, None], out=bits)
+    distance = (bits - low[:, None]).view(unsigned)  # right also where the difference overflows
+    widths = [max(int(d).bit_length() - 16, 0) for d in distance.max(axis=1)]
+    distance >>= np.array(widths, dtype=unsigned)[:, None]
+    return distance.astype(np.uint16)

@@ -1,0 +1,99 @@
+"""Whether one model is better than another, on the same videos or over the same seeds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .bootstrap import percentile_interval
+
+# Up to this many pairs every assignment of signs is tried (65,536).
+_EXACT_PAIRS = 16
+
+
+class PairedTest(NamedTuple):
+    """Difference of two models.
+
+    Attributes:
+        difference: Second minus first.
+        low: Lower end of its interval (NaN for :func:`paired_permutation_test`).
+        high: Upper end.
+        p_value: Two-sided.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def paired_permutation_test(
+    first: Tensor, second: Tensor, num_permutations: int = 100_000, seed: int = 0
+) -> PairedTest:
+    """Sign-flip test of paired values: seeds of two methods, per-video or per-class figures.
+
+    If the two did not differ, each difference could as well have the other sign. The p-value is
+    the share of sign assignments whose mean is at least as far from 0 as the observed one: all of
+    them up to 16 pairs, else random ones, the observed one included. With n pairs it cannot be
+    below 2**(1 - n): six seeds are the least for 0.05.
+
+    Args:
+        first: ``(n,)`` of the one model.
+        second: ``(n,)`` of the other, in the same order. Pairs with a NaN are left out.
+        num_permutations: Of random assignments.
+        seed: Of random assignments.
+    """
+    first, second = (torch.as_tensor(x).detach().cpu().numpy() for x in (first, second))
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(
+            f'pairs of {first.shape} and {second.shape} values do not match; give (n,)'
+        )
+    gap = second.astype(np.float64) - first
+    gap = gap[~np.isnan(gap)]
+    if not len(gap):
+        raise ValueError('no pair of values is left to be compared')
+    observed = abs(gap.sum())
+    slack = 1e-12 * max(np.abs(gap).sum(), 1e-300)  # sums of the same numbers, in another order
+    if len(gap) <= _EXACT_PAIRS:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(gap))))
+        p_value = float((np.abs(signs @ gap) >= observed - slack).mean())
+    else:
+        random = np.random.default_rng(seed)
+        count, step = 1, max(1, 2**22 // len(gap))
+        for start in range(0, num_permutations, step):
+            size = (min(step, num_permutations - start), len(gap))
+            signs = random.integers(2, size=size, dtype=np.int8) * 2.0 - 1
+            count += int((np.abs(signs @ gap) >= observed - slack).sum())
+        p_value = count / (num_permutations + 1)
+    return PairedTest(float(gap.mean()), float('nan'), float('nan'), p_value)
+
+
+def paired_bootstrap(
+    first: Tensor, second: Tensor, difference: float, confidence: float = 0.95
+) -> PairedTest:
+    """Compare a metric of two models on the same resamples of the same videos.
+
+    Args:
+        first: ``(R,)`` of the one model, e.g. ``bootstrap_average_precision(...).nanmean(1)``.
+        second: ``(R,)`` of the other, with the same ``counts``.
+        difference: Second minus first on the data themselves.
+        confidence: Of the interval.
+
+    Returns:
+        The p-value is twice the share of resamples on the other side of 0, counted as (n + 1) /
+        (R + 1): never 0.
+    """
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(
+            f'resamples {tuple(first.shape)} and {tuple(second.shape)} do not match; use the same '
+            'counts for both'
+        )
+    gap = second - first
+    low, high = percentile_interval(gap, confidence)
+    gap = gap[~gap.isnan()]
+    other = min(int((gap <= 0).sum()), int((gap >= 0).sum()))
+    return PairedTest(difference, low, high, min(1.0, 2 * (other + 1) / (len(gap) + 1)))
