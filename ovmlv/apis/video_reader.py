@@ -48,7 +48,7 @@ class VideoReader:
         """Read a video.
 
         Args:
-            video: Path of a file that decord (or the pipeline's decoder) reads.
+            video: Path of a file that the pipeline's decoder reads.
 
         Returns:
             uint8 ``(M, C, T, H, W)``, or what else the pipeline packs.
@@ -70,7 +70,7 @@ class VideoReader:
                 raise DataError(f'video {video}: no frame could be decoded; repair or remove it')
         except READ_ERRORS as error:
             reason = describe(error)
-            # A reader kept alive by the traceback would make forked workers abort.
+            # A reader of decord kept alive by the traceback would make forked workers abort.
             traceback.clear_frames(error.__traceback__)
             raise DataError(
                 f'video {video} cannot be read ({reason}); repair or remove it'

@@ -68,8 +68,8 @@ def black_frames(
     """As :func:`run_until_frames`, with a black video in place of the file.
 
     The samplers run, so that the number of frames and views is right; what opens or decodes the
-    file is left out. Those are known by MMAction2's naming: ``DecordInit``, ``PyAVInit``,
-    ``DecordDecode``, ...
+    file is left out. Those are known by MMAction2's naming: ``VideoInit``, ``DecordInit``,
+    ``VideoDecode``, ...
 
     Args:
         transforms: The pipeline.

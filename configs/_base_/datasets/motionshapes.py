@@ -4,18 +4,18 @@ data_root = 'data/motionshapes'
 clip_len = 8
 
 train_pipeline = [
-    dict(type='mmaction.DecordInit', num_threads=1),
+    dict(type='VideoInit'),
     # The same frames every epoch, so that the frozen part of the tower is computed once a video.
     dict(type='SampleSegmentFrames', clip_len=clip_len, test_mode=True),
-    dict(type='mmaction.DecordDecode'),
+    dict(type='VideoDecode'),
     # No flips: they would turn "moving left" into "moving right".
     dict(type='mmaction.FormatShape', input_format='NCTHW'),
     dict(type='PackMultilabelInputs'),
 ]
 test_pipeline = [
-    dict(type='mmaction.DecordInit', num_threads=1),
+    dict(type='VideoInit'),
     dict(type='SampleSegmentFrames', clip_len=clip_len, test_mode=True),
-    dict(type='mmaction.DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='mmaction.FormatShape', input_format='NCTHW'),
     dict(type='PackMultilabelInputs'),
 ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from ovmlv.datasets.decoders.video_index import is_even
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.registry import TRANSFORMS
@@ -17,20 +16,23 @@ class SampleSegmentFrames(BaseTransform):
     """Cut a video, or its ``segment``, into ``clip_len`` equal parts and take a frame of each
     (TSN).
 
+    The parts are equal in time: where the frame rate varies, each gives the frame that is on the
+    screen at the chosen moment. At an even rate that is the same as equal numbers of frames.
+
     MMAction2's ``SampleFrames`` and ``UniformSample`` know no segments. In training the frame is
     drawn at random within its part; in test mode the ``num_clips`` views take it at evenly spaced
     places (one view: the middle), so that views differ and nothing is random.
 
-    A segment that reaches past the end of the video is cut there. The frames of a segment are
-    found by their own time stamps where the reader has them (decord), so that variable frame rates
-    come out right, else by ``avg_fps``.
+    A segment that reaches past the end of the video is cut there. Frames are found by their own
+    time stamps where the reader has them (:class:`VideoInit`, decord), else by ``avg_fps``.
 
     Required Keys:
 
         - total_frames
         - start_index (optional)
         - segment (optional): ``(start, end)`` in seconds
-        - avg_fps (for segments, if ``video_reader`` has no time stamps)
+        - frame_times (optional): begin and end of each frame in seconds ``(N, 2)``
+        - avg_fps (for segments, if there are no time stamps)
 
     Added Keys:
 
@@ -82,12 +84,24 @@ class SampleSegmentFrames(BaseTransform):
         else:
             places = np.random.uniform(size=(self.num_clips, self.clip_len))
         parts = (np.arange(self.clip_len) + places) / self.clip_len
-        inds = first + np.minimum((parts * length).astype(np.int64), length - 1)
+        inds = self._frames_at(parts, first, last, results)
         results['frame_inds'] = (inds.reshape(-1) + results.get('start_index', 0)).astype(np.int32)
         results['clip_len'] = self.clip_len
         results['frame_interval'] = None
         results['num_clips'] = self.num_clips
         return results
+
+    @staticmethod
+    def _frames_at(parts: np.ndarray, first: int, last: int, results: dict) -> np.ndarray:
+        """Frames at these places in [0, 1) of the window, of the same shape."""
+        times = results.get('frame_times')
+        if times is None or is_even(times[first:last]):
+            return first + np.minimum((parts * (last - first)).astype(np.int64), last - first - 1)
+        start, stop = times[first, 0], times[last - 1, 1]
+        if results.get('segment') is not None:  # frames at its ends may reach far out of it
+            start, stop = max(start, results['segment'][0]), min(stop, results['segment'][1])
+        inds = np.searchsorted(times[:, 0], start + parts * (stop - start), side='right') - 1
+        return np.clip(inds, first, last - 1)
 
     def _window(self, results: dict) -> tuple[int, int]:
         """First frame of the sample and the one after its last."""
@@ -110,9 +124,15 @@ class SampleSegmentFrames(BaseTransform):
     @staticmethod
     def _frame_times(results: dict, total: int) -> tuple[np.ndarray, np.ndarray]:
         """Begin and end of each frame in seconds, both ``(total,)``."""
-        reader: Any = results.get('video_reader')
-        if hasattr(reader, 'get_frame_timestamp'):
+        times, reader = results.get('frame_times'), results.get('video_reader')
+        if times is None and hasattr(reader, 'get_frame_timestamp'):
             times = np.asarray(reader.get_frame_timestamp(range(total)), dtype=np.float64)
+            if (np.diff(times[:, 0]) <= 0).any():
+                raise UnreadableVideoError(
+                    'decord gives time stamps that do not increase, so the segment cannot be '
+                    'found; use VideoInit and VideoDecode'
+                )
+        if times is not None:
             return times[:, 0], times[:, 1]
         rate = results.get('avg_fps')
         if not rate or rate <= 0:

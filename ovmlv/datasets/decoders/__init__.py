@@ -1,0 +1,9 @@
+"""Video files to frames, each frame at the time that its container states."""
+
+from .base import BaseReader
+from .decord_reader import DecordReader
+from .open_video import READERS, open_video
+from .pyav_reader import PyAVReader
+from .video_index import VideoIndex
+
+__all__ = ['READERS', 'BaseReader', 'DecordReader', 'PyAVReader', 'VideoIndex', 'open_video']

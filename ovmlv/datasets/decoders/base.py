@@ -1,0 +1,40 @@
+"""What the samplers and transforms ask of a reader, whichever library decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class BaseReader:
+    """An open video.
+
+    Frames are counted in the order in which they are shown, from 0.
+
+    Attributes:
+        times: Begin and end of each frame in seconds from the start of the file ``(N, 2)``.
+    """
+
+    times: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def rate(self) -> float:
+        """Frames a second, on average; 0 where the video has no length."""
+        length = self.times[-1, 1] - self.times[0, 0]
+        return float(len(self) / length) if length > 0 else 0.0
+
+    def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """Frames as they are to be shown: RGB uint8 ``(H, W, 3)``, in the order of ``indices``.
+
+        Raises:
+            UnreadableVideoError: One of them cannot be decoded, or not without errors.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the file. A reader that is alive when workers are forked may hang them."""
+        raise NotImplementedError

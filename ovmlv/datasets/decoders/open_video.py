@@ -1,0 +1,28 @@
+"""Readers by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ovmlv.errors import ConfigError
+
+from .base import BaseReader
+from .decord_reader import DecordReader
+from .pyav_reader import PyAVReader
+
+#: Name -> reader. Add your own to use it as ``VideoInit(backend=name)``.
+READERS: dict[str, type[BaseReader]] = {'pyav': PyAVReader, 'decord': DecordReader}
+
+
+def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any) -> BaseReader:
+    """Open a video.
+
+    Args:
+        source: Path, or what the file holds.
+        backend: One of :data:`READERS`.
+        kwargs: Arguments of that reader.
+    """
+    if backend not in READERS:
+        raise ConfigError(f'backend={backend!r} is none of {", ".join(READERS)}')
+    return READERS[backend](source, **kwargs)

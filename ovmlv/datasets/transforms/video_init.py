@@ -1,0 +1,70 @@
+"""The first transform of a pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmcv.transforms import BaseTransform
+from mmengine.fileio import get
+
+from ovmlv.datasets.decoders import READERS, open_video
+from ovmlv.errors import ConfigError
+from ovmlv.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class VideoInit(BaseTransform):
+    """Open the video of a sample; :class:`VideoDecode` reads its frames.
+
+    In place of ``mmaction.DecordInit`` and ``mmaction.DecordDecode``, for any sampler between the
+    two. It gives the samplers the times of all frames.
+
+    Required Keys:
+
+        - filename
+
+    Added Keys:
+
+        - video_reader
+        - total_frames
+        - avg_fps
+        - frame_times: begin and end of each frame in seconds ``(N, 2)``
+
+    Args:
+        backend: ``pyav`` (right for all videos of ``docs/datasets.md``) or ``decord``.
+        num_threads: Threads of the decoder.
+        backend_args: Of mmengine's ``fileio``, for videos that are no local files.
+        kwargs: Further arguments of the reader, such as ``truncated='use'`` of
+            :class:`~ovmlv.datasets.decoders.PyAVReader`.
+    """
+
+    def __init__(
+        self,
+        backend: str = 'pyav',
+        num_threads: int = 1,
+        backend_args: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if backend not in READERS:
+            raise ConfigError(f'VideoInit: backend={backend!r} is none of {", ".join(READERS)}')
+        self.backend, self.num_threads, self.kwargs = backend, num_threads, kwargs
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Open the file."""
+        source = results['filename']
+        if self.backend_args is not None or '://' in source:
+            source = get(source, backend_args=self.backend_args)
+        reader = open_video(source, self.backend, num_threads=self.num_threads, **self.kwargs)
+        results['video_reader'] = reader
+        results['total_frames'] = len(reader)
+        results['avg_fps'] = reader.rate
+        results['frame_times'] = reader.times
+        return results
+
+    def __repr__(self) -> str:
+        extra = ''.join(f', {key}={value!r}' for key, value in self.kwargs.items())
+        return (
+            f'{type(self).__name__}(backend={self.backend!r}, num_threads={self.num_threads}'
+            f'{extra})'
+        )
