@@ -18,8 +18,9 @@ from .multilabel_video_dataset import MultilabelVideoDataset
 from .segments import Segment, Timeline, label_matrix, sliding_windows
 from .ssv2_dataset import SSv2Dataset
 from .thumos14_dataset import THUMOS14Dataset
-from .transforms import PackMultilabelInputs, SampleSegmentFrames
+from .transforms import PackMultilabelInputs, SampleSegmentFrames, VideoDecode, VideoInit
 from .ucf101_dataset import UCF101Dataset
+from .youtube8m_dataset import YouTube8MDataset
 
 __all__ = [
     'AVADataset',
@@ -34,12 +35,15 @@ __all__ = [
     'UCF101Dataset',
     'HVUDataset',
     'MultiTHUMOSDataset',
+    'YouTube8MDataset',
     'MultilabelVideoDataset',
     'THUMOS14Dataset',
     'PackMultilabelInputs',
     'SampleSegmentFrames',
     'Segment',
     'Timeline',
+    'VideoDecode',
+    'VideoInit',
     'label_matrix',
     'sliding_windows',
 ]

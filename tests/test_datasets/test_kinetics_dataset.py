@@ -85,56 +85,23 @@ def test_list_files(root):
         build('KineticsDataset', root, ann_file='list.txt')
 
 
-def test_generated_labels_join_the_single_one(root):
+def test_generated_labels_stand_beside_the_single_one(root):
     rows = [
-        dict(video='any/where/00000000123_000417_000427.mp4', labels=['mountain', 'singing'],
-             unknown=['snow']),
-        dict(video='-0a_b-CdE1E_000007_000017.webm', labels=['fruit'], negatives=['mountain']),
-    ]  # fmt: skip
-    write(root / 'generated.jsonl', *map(json.dumps, rows))
-    dataset = build('KineticsDataset', root, ann_file='k400.csv', extra_labels='generated.jsonl')
-    classes = dataset.metainfo['classes']
-    assert classes == [
-        'juggling pears (in game)', 'yodeling', 'fruit', 'mountain', 'singing', 'snow',
-    ]  # fmt: skip
-    assert dataset.metainfo['class_attributes'] == dict(source=['kinetics'] * 2 + ['generated'] * 4)
-    assert [s['label'].tolist() for s in samples(dataset)] == [
-        [1, 0, 1, 0, -1, -1],  # negatives are named, so the other generated ones are unknown
-        [0, 1, 0, 1, 1, -1],  # no negatives are named: what is not mentioned is negative
-        [0, 1, -1, -1, -1, -1],  # no row: nobody looked for generated labels
+        dict(video='00000000123_000417_000427.mp4', labels=['mountain', 'singing']),
+        dict(video='-0a_b-CdE1E_000007_000017.mp4', labels=['fruit'], negatives=['mountain']),
     ]
-    seen = build(
-        'KineticsDataset', root, ann_file='k400.csv', extra_labels='generated.jsonl',
-        label_split=dict(seen=classes[:4], unseen=classes[4:]), label_set='seen',
-    )  # fmt: skip
-    assert seen.metainfo['class_attributes']['source'] == ['kinetics'] * 2 + ['generated'] * 2
-
-
-def test_generated_labels_may_say_that_another_class_is_seen_too(root):
-    name = 'juggling pears (in game)'
-    clip = '00000000123_000417_000427.mp4'
-    for row, expected in (
-        (dict(video=clip, labels=[name]), [1, 1]),
-        (dict(video=clip, labels=[], unknown=[name]), [-1, 1]),
-        (dict(video=clip, labels=[], unknown=['yodeling']), [0, 1]),  # its own label is sure
-    ):
-        write(root / 'generated.jsonl', json.dumps(row))
-        dataset = build(
-            'KineticsDataset', root, ann_file='k400.csv', extra_labels='generated.jsonl'
-        )
-        assert samples(dataset)[1]['label'].tolist() == expected
-
-
-def test_generated_labels_of_other_clips_are_an_error(root):
-    write(root / 'generated.jsonl', '{"video": "x.mp4", "labels": ["a"]}')
-    with pytest.raises(DataError, match="no row is of a clip of .*name clips as '-0a_b-CdE1E_"):
-        build('KineticsDataset', root, ann_file='k400.csv', extra_labels='generated.jsonl')
-    row = '{"video": "a/00000000123_000003_000013.mp4", "labels": []}'
-    write(root / 'generated.jsonl', row, row)
-    with pytest.raises(DataError, match='jsonl:2: a second row'):
-        build('KineticsDataset', root, ann_file='k400.csv', extra_labels='generated.jsonl')
-    with pytest.raises(DataError, match='extra_labels file .*nothing.jsonl not found'):
-        build('KineticsDataset', root, ann_file='k400.csv', extra_labels='nothing.jsonl')
+    write(root / 'generated.jsonl', *map(json.dumps, rows))
+    dataset = build(
+        'KineticsDataset', root, ann_file='k400.csv', synthetic_labels='generated.jsonl'
+    )
+    assert dataset.metainfo['classes'] == [
+        'juggling pears (in game)', 'yodeling', 'mountain', 'singing', 'fruit',
+    ]  # fmt: skip
+    assert [s['label'].tolist() for s in samples(dataset)] == [
+        [1, 0, 0, -1, 1],
+        [0, 1, 1, 1, -1],
+        [0, 1, -1, -1, -1],  # another clip of the same video: nobody looked
+    ]
 
 
 def test_bad_settings_and_rows(root):

@@ -1,5 +1,6 @@
 """Video encoders."""
 
+from ovmlv.models.backbones.feature_backbone import FeatureBackbone
 from ovmlv.models.backbones.temporal_clip_backbone import TemporalCLIPBackbone
 
-__all__ = ['TemporalCLIPBackbone']
+__all__ = ['FeatureBackbone', 'TemporalCLIPBackbone']

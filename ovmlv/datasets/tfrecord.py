@@ -1,0 +1,130 @@
+"""TFRecord files without TensorFlow.
+
+A record is its length (uint64, little endian), the masked CRC-32C of these 8 bytes, the payload and
+its masked CRC-32C (TensorFlow's ``record_writer.h``).
+"""
+
+from __future__ import annotations
+
+import functools
+import os.path as osp
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from ovmlv.errors import DataError
+
+_POLYNOMIAL = 0x82F63B78  # of Castagnoli, bits reversed
+_BLOCK = 512  # bytes that one column of the vectorised checksum walks over
+_HEADER = struct.Struct('<QI')
+_FOOTER = struct.Struct('<I')
+
+
+@functools.lru_cache(maxsize=1)
+def _table() -> np.ndarray:
+    """CRC of each byte ``(256,)``."""
+    values = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        values = np.where(values & 1, (values >> 1) ^ np.uint32(_POLYNOMIAL), values >> 1)
+    return values
+
+
+@functools.lru_cache(maxsize=1)
+def _skip_table() -> np.ndarray:
+    """What ``_BLOCK`` zero bytes make of each byte of a checksum ``(4, 256)``.
+
+    A checksum (without its initial and final inversion) is linear, so the bytes of one can go
+    through alone.
+    """
+    table = _table()
+    state = np.arange(256, dtype=np.uint32)[None] << (8 * np.arange(4, dtype=np.uint32))[:, None]
+    for _ in range(_BLOCK):
+        state = (state >> 8) ^ table[state & 0xFF]
+    return state
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C (RFC 3720, B.4), a hundred times as fast as a loop over bytes on long data.
+
+    The data are cut into blocks that are walked through side by side; their checksums are joined by
+    linearity.
+    """
+    table = _table()
+    if len(data) < _BLOCK:
+        state = 0xFFFFFFFF
+        for byte in data:
+            state = (state >> 8) ^ int(table[(state ^ byte) & 0xFF])
+        return state ^ 0xFFFFFFFF
+    # Zero bytes in front change nothing; the initial state is the same as inverting four bytes.
+    padding = -len(data) % _BLOCK
+    padded = np.zeros(padding + len(data), dtype=np.uint8)
+    padded[padding:] = np.frombuffer(data, dtype=np.uint8)
+    padded[padding : padding + 4] ^= 0xFF
+    columns = np.ascontiguousarray(padded.reshape(-1, _BLOCK).T)
+    states = np.zeros(columns.shape[1], dtype=np.uint32)
+    for row in columns:
+        states = (states >> 8) ^ table[(states ^ row) & 0xFF]
+    skip = _skip_table().tolist()
+    state = 0
+    for block in states.tolist():
+        state = (
+            skip[0][state & 0xFF]
+            ^ skip[1][state >> 8 & 0xFF]
+            ^ skip[2][state >> 16 & 0xFF]
+            ^ skip[3][state >> 24]
+            ^ block
+        )
+    return state ^ 0xFFFFFFFF
+
+
+def masked_crc32c(data: bytes) -> int:
+    """The checksum as TFRecord files store it."""
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def scan_records(path: str, check: bool = True) -> Iterator[tuple[int, bytes]]:
+    """Offset and payload of each record.
+
+    Args:
+        path: The file.
+        check: Whether to check payloads against their checksums; lengths always are.
+
+    Raises:
+        DataError: A record is damaged or cut off (``file: byte offset``).
+    """
+    size = osp.getsize(path)
+    with open(path, 'rb') as file:
+        offset = 0
+        while offset < size:
+            payload = _read(file, path, offset, check)
+            yield offset, payload
+            offset += _HEADER.size + len(payload) + _FOOTER.size
+
+
+def read_record(path: str, offset: int) -> bytes:
+    """The payload of one record, checked."""
+    with open(path, 'rb') as file:
+        return _read(file, path, offset, True)
+
+
+def _read(file: BinaryIO, path: str, offset: int, check: bool) -> bytes:
+    where = f'{path}: record at byte {offset}'
+    file.seek(offset)
+    header = file.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise DataError(f'{where} is cut off; download the file again')
+    length, crc = _HEADER.unpack(header)
+    if masked_crc32c(header[:8]) != crc:
+        raise DataError(
+            f'{where} has a damaged length, or this is no (uncompressed) TFRecord file; download '
+            'it again'
+        )
+    payload, footer = file.read(length), file.read(_FOOTER.size)
+    if len(payload) < length or len(footer) < _FOOTER.size:
+        raise DataError(f'{where} is cut off; download the file again')
+    if check and masked_crc32c(payload) != _FOOTER.unpack(footer)[0]:
+        raise DataError(f'{where} fails its checksum; download the file again')
+    return payload

@@ -1,0 +1,267 @@
+"""YouTube-8M (Abu-El-Haija et al., 2016) and YouTube-8M Segments (2019), without TensorFlow."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.registry import DATASETS
+
+from .annotation import VideoAnnotation
+from .base_video_dataset import BaseVideoDataset
+from .official_files import open_text, read_csv_rows
+from .tf_example import parse_example
+from .tfrecord import scan_records
+
+SEGMENT_SECONDS = 5
+# Columns of index and name, by the file.
+_COLUMNS = (('Index', 'Name'), ('label_id', 'label_name'))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The classes of a file.
+
+    Attributes:
+        names: Index -> name, in the order of the indices; None for what is to be left out.
+        verticals: Name -> first vertical; empty where the file has none.
+        partial: Whether further classes exist (``segment_vocabulary.csv``).
+    """
+
+    names: dict[int, str | None]
+    verticals: dict[str, str]
+    partial: bool
+
+
+@DATASETS.register_module()
+class YouTube8MDataset(BaseVideoDataset):
+    """6.1 million videos with 3 of 3,862 labels each: features (TFRecord) or raw videos.
+
+    Reads the TFRecord shards, video level (``id``, ``labels``, ``mean_rgb``, ``mean_audio``) or
+    frame level (a row a second), and ``vocabulary.csv``, ``label_names_2018.csv`` or
+    ``segment_vocabulary.csv``. Samples of features have ``record``; let
+    :class:`LoadRecordFeatures` read it. Known traps:
+
+    - ``Index`` is not the row number of ``vocabulary.csv``, and in ``segment_vocabulary.csv``
+      neither sorted nor 0..999.
+    - ``label_names_2018.csv`` is no valid CSV: names hold bare commas and quotes, so only the first
+      comma separates.
+    - 56 entities have no name: they are left out, or get their Knowledge Graph id (``unnamed``).
+    - ``id`` is four characters in all shards since 2018 and not the id at YouTube; that is to be
+      looked up (``id_file``). Half of the videos are no longer there.
+    - The order of the features changes from record to record.
+    - Segments: rated ones only, of 5 s; a rating can be negative, and labels without one are
+      unknown. Some start after the last frame: they are left out.
+
+    Every shard is read once at the start (labels, checksums): about 0.3 ms a video-level record.
+
+    Args:
+        ann_file: A shard, or a pattern of shards (``video/train*.tfrecord``).
+        class_file: The vocabulary, relative to ``data_root``. With ``segment_vocabulary.csv`` only
+            its 1,000 classes exist: other labels are left out.
+        source: ``feature``: a sample is a record. ``video``: it is the file of a raw video,
+            labelled by its record.
+        units: ``video``, or ``segment``: a rated segment (of frame-level records of 2019).
+        file_format: Path of a raw video, from ``{id}``.
+        id_file: Lines with the id of a record and that at YouTube, as ``ABCD,dQw4w9WgXcQ`` or
+            ``i("ABCD","dQw4w9WgXcQ");`` (what data.yt8m.org answers). Records that are not in it
+            are left out. Without it ``{id}`` is the id of the record.
+        unnamed: ``drop`` or ``id``.
+        check_crc: Whether to check the payloads at the start; they are checked when a sample is
+            read in any case.
+        kwargs: See :class:`BaseVideoDataset`.
+    """
+
+    DOWNLOAD = (
+        'get the shards and vocabulary.csv as https://research.google.com/youtube8m/download.html '
+        'says, or correct data_root, ann_file, class_file or data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'video/train*.tfrecord',
+        class_file: str = 'vocabulary.csv',
+        source: str = 'feature',
+        units: str = 'video',
+        file_format: str = '{id}.mp4',
+        id_file: str | None = None,
+        unnamed: str = 'drop',
+        check_crc: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        for key, value, allowed in (
+            ('source', source, ('feature', 'video')),
+            ('units', units, ('video', 'segment')),
+            ('unnamed', unnamed, ('drop', 'id')),
+        ):
+            if value not in allowed:
+                raise ConfigError(
+                    f'YouTube8MDataset: {key}={value!r} is not one of {", ".join(allowed)}'
+                )
+        if kwargs.get('classes') is not None:
+            raise ConfigError('YouTube8MDataset: classes come from class_file; leave classes out')
+        self.class_file, self.id_file = class_file, id_file
+        self.source, self.units, self.unnamed = source, units, unnamed
+        self.file_format, self.check_crc = file_format, check_crc
+        self.statistics: Counter[str] = Counter()
+        super().__init__(ann_file=ann_file, **kwargs)
+
+    def required_paths(self) -> dict[str, str]:
+        """The class file, the file of ids, and the folder of raw videos."""
+        paths = super().required_paths()
+        del paths['annotation file']
+        if self.source == 'feature':
+            paths.pop('video folder', None)
+        if self.id_file is not None:
+            paths['id file'] = self.resolve(self.id_file)
+        return {**paths, 'class file': self.resolve(self.class_file)}
+
+    def read_annotations(self) -> list[VideoAnnotation]:
+        """Records, or their rated segments; fills :attr:`statistics`."""
+        shards = sorted(glob.glob(self.ann_file))
+        if not shards:
+            raise DataError(f'YouTube8MDataset: no shard {self.ann_file} found; {self.DOWNLOAD}')
+        vocabulary = read_vocabulary(self.resolve(self.class_file), self.unnamed)
+        self.classes_source = [v for v in vocabulary.names.values() if v is not None]
+        self.file_attributes = dict(vertical=vocabulary.verticals) if vocabulary.verticals else {}
+        youtube = None if self.id_file is None else _read_ids(self.resolve(self.id_file))
+        self.statistics.clear()
+        annotations: list[VideoAnnotation] = []
+        for shard in shards:
+            for offset, payload in scan_records(shard, self.check_crc):
+                where = f'{shard}: record at byte {offset}'
+                self.statistics['records'] += 1
+                annotations += self._samples(payload, where, (shard, offset), vocabulary, youtube)
+        MMLogger.get_current_instance().info(
+            f'{self.ann_file}: {len(shards)} shards, '
+            + ', '.join(f'{k} {v}' for k, v in self.statistics.items())
+        )
+        return annotations
+
+    def _samples(
+        self,
+        payload: bytes,
+        where: str,
+        record: tuple[str, int],
+        vocabulary: Vocabulary,
+        youtube: Mapping[str, str] | None,
+    ) -> Iterator[VideoAnnotation]:
+        """The samples of one record."""
+        try:
+            context, lists = parse_example(payload)
+            name = context['id'][0].decode('ascii')
+            indices = np.asarray(context.get('labels', ()), dtype=np.int64).tolist()
+        except (DataError, KeyError, IndexError, AttributeError, UnicodeDecodeError) as error:
+            raise DataError(
+                f'{where} is no record of YouTube-8M ({type(error).__name__}: {error})'
+            ) from None
+        if youtube is not None and name not in youtube:
+            self.statistics['without_youtube_id'] += 1
+            return
+        youtube_id = name if youtube is None else youtube[name]
+        raw = self.source == 'video'
+        common: dict[str, Any] = dict(
+            video=self.file_format.format(id=youtube_id) if raw else record[0],
+            video_id=name if youtube is None else youtube_id,
+            where=where,
+        )
+        extra: dict[str, Any] = {} if raw else dict(record=record)
+        if self.units == 'video':
+            labels = self._labels(indices, vocabulary, where)
+            yield VideoAnnotation(labels=labels, extra=extra, **common)
+            return
+        num_frames = min((len(steps) for steps in lists.values()), default=0)
+        for span, rated in self._ratings(context, where).items():
+            if span[0] >= num_frames:
+                self.statistics['segments_past_end'] += 1
+                continue
+            positive = self._labels([i for i, y in rated.items() if y], vocabulary, where)
+            negative = self._labels([i for i, y in rated.items() if not y], vocabulary, where)
+            self.statistics['segments'] += 1
+            yield VideoAnnotation(
+                labels=positive, negatives=negative, segment=span, extra=extra, **common
+            )
+
+    def _labels(self, indices: list[int], vocabulary: Vocabulary, where: str) -> list[str]:
+        """Names of vocabulary indices, without those that have none."""
+        names = vocabulary.names
+        for index in indices:
+            if index not in names and not vocabulary.partial and self.unlisted == 'raise':
+                raise DataError(
+                    f"{where}: label {index} is not in {self.class_file}; use the release's own, "
+                    "or set unlisted='drop'"
+                )
+        return [name for name in map(names.get, indices) if name is not None]
+
+    @staticmethod
+    def _ratings(
+        context: Mapping[str, Any], where: str
+    ) -> dict[tuple[float, float], dict[int, bool]]:
+        """Segment -> vocabulary index -> whether it was confirmed."""
+        columns = [
+            np.asarray(context.get(f'segment_{key}', ())).tolist()
+            for key in ('labels', 'start_times', 'scores')
+        ]
+        starts = columns[1]
+        ends = np.asarray(context.get('segment_end_times', ())).tolist()
+        columns.append(ends or [start + SEGMENT_SECONDS for start in starts])
+        if len({len(column) for column in columns}) > 1:
+            raise DataError(f'{where}: segment labels, times and scores differ in number')
+        ratings: dict[tuple[float, float], dict[int, bool]] = {}
+        for index, start, score, end in zip(*columns, strict=True):
+            rated = ratings.setdefault((float(start), float(end)), {})
+            rated[index] = rated.get(index, False) or score >= 0.5
+        return ratings
+
+
+def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
+    """The vocabulary of a file in one of its three forms."""
+    with open_text(path) as file:
+        header = file.readline().strip().split(',')
+        rest = file.read()
+    columns = next((c for c in _COLUMNS if set(c) <= set(header)), None)
+    if columns is None:
+        raise DataError(
+            f'{path}:1: the header is {header}, not that of vocabulary.csv, '
+            'segment_vocabulary.csv or label_names_2018.csv'
+        )
+    rows: Iterator[tuple[str, dict[str, str]]]
+    if columns[0] == 'label_id':  # no valid CSV
+        lines = enumerate(rest.split('\n'), 2)
+        rows = (
+            (f'{path}:{i}', dict(zip(header, line.rstrip('\r').split(',', 1), strict=False)))
+            for i, line in lines
+            if line.strip()
+        )
+    else:
+        rows = read_csv_rows(path, columns)
+    names: dict[int, str | None] = {}
+    verticals: dict[str, str] = {}
+    for where, row in rows:
+        index, name = row[columns[0]], row.get(columns[1], '').strip()
+        if not index.isdecimal() or int(index) in names:
+            raise DataError(f'{where}: {index!r} is no new index; restore the published file')
+        entity = row.get('KnowledgeGraphId', name)
+        if not name or name.startswith('/m/') or name.startswith('/g/'):
+            name = entity if unnamed == 'id' else ''
+        names[int(index)] = name or None
+        if name and row.get('Vertical1'):
+            verticals[name] = row['Vertical1']
+    return Vocabulary(dict(sorted(names.items())), verticals, 'PositiveSegmentCount' in header)
+
+
+def _read_ids(path: str) -> dict[str, str]:
+    """Id of a record -> id at YouTube."""
+    with open_text(path) as file:
+        found = re.findall(r'(?m)^\W*(?:i\(")?([\w-]{4})"?[,\s]\s*"?([\w-]{11})\b', file.read())
+    if not found:
+        raise DataError(f'{path}: no line as ABCD,dQw4w9WgXcQ; give ids of records and of YouTube')
+    return dict(found)
