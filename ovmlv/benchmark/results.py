@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError
+from ovmlv.utils.files import write_whole
 from ovmlv.version import __version__
 
 PREFIX = 'multilabel/'
@@ -29,12 +30,8 @@ def result_path(root: str | Path, suite: str, row: str, seed: int) -> Path:
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file that is either whole or not there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}')
     # Figures arrive as Python or numpy numbers; `float` serves both.
-    scratch.write_text(json.dumps(value, indent=2, default=float) + '\n', encoding='utf-8')
-    os.replace(scratch, path)
+    write_whole(path, json.dumps(value, indent=2, default=float) + '\n')
 
 
 def read_result(path: str | Path) -> Result | None:

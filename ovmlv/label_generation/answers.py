@@ -1,0 +1,56 @@
+"""Answers kept as they come, so that generation goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ovmlv.errors import DataError
+from ovmlv.utils.files import write_whole
+
+
+class AnswerFile:
+    """A JSONL file: settings in its first line, then one answer a line.
+
+    Args:
+        path: The file; made where there is none.
+        settings: What decides on the answers. A file of other settings is refused.
+    """
+
+    def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.answers: dict[tuple[str, int], str] = {}
+        settings = json.loads(json.dumps(settings))
+        whole = self.path.read_bytes() if self.path.is_file() else b''
+        if b'\n' not in whole:
+            write_whole(self.path, json.dumps(dict(settings=settings)) + '\n')
+            return
+        lines = whole[: whole.rfind(b'\n') + 1]
+        if len(lines) < len(whole):  # the process was killed while it wrote
+            self.path.write_bytes(lines)
+        try:
+            head, *rows = (json.loads(line) for line in lines.decode('utf-8').splitlines())
+            found = head['settings']
+            self.answers = {(row['source'], row['draw']): row['answer'] for row in rows}
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f'{path} is no file of answers ({error}); remove it') from None
+        if found != settings:
+            keys = {*found, *settings}
+            other = sorted(k for k in keys if found.get(k) != settings.get(k))
+            raise DataError(
+                f'{path} has answers made with other settings ({", ".join(other)}); remove it or '
+                'name another --out'
+            )
+
+    def get(self, source: str, draw: int) -> str | None:
+        """An answer that is there already."""
+        return self.answers.get((source, draw))
+
+    def add(self, source: str, draw: int, answer: str) -> None:
+        """Keep an answer."""
+        self.answers[source, draw] = answer
+        with open(self.path, 'a', encoding='utf-8') as file:
+            row = dict(source=source, draw=draw, answer=answer)
+            file.write(json.dumps(row, ensure_ascii=False) + '\n')
