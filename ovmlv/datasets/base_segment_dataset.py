@@ -17,6 +17,7 @@ from ovmlv.errors import ConfigError, DataError
 
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
+from .decoders import open_video
 from .official_files import spoken
 from .segments import (
     Segment,
@@ -27,6 +28,7 @@ from .segments import (
     label_matrix,
     sliding_windows,
 )
+from .video_failures import READ_ERRORS
 
 UNITS = ('video', 'segment', 'window', 'point')
 
@@ -235,12 +237,12 @@ class BaseSegmentDataset(BaseVideoDataset):
             return timeline.duration
         path = join_path(self.data_prefix.get('video', ''), timeline.video)
         try:
-            from decord import VideoReader
-
-            return float(VideoReader(path, num_threads=1).get_frame_timestamp(-1)[1])
-        except (ImportError, OSError, RuntimeError) as error:
+            reader = open_video(path)
+        except READ_ERRORS as error:
             raise DataError(
                 f'{timeline.where}: units={self.units!r} needs the duration of the video, which '
                 f'is not in the annotations, and {path} cannot be read ({type(error).__name__}); '
                 'give the file of durations, or repair the video'
             ) from None
+        reader.close()
+        return float(reader.times[-1, 1])

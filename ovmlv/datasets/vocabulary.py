@@ -123,6 +123,9 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
             - ``{"seen": [...], "unseen": [...]}``: split -> its labels. In a config each list may
               also be a path of a text or JSON list.
             - ``{"a dog": {"split": "seen", "kind": "entity"}, ...}``: label -> its attributes.
+
+            An entry ``_meta`` says where the split comes from (``make_split.py`` writes one) and is
+            passed over.
         root: ``data_root`` of the data set.
 
     Returns:
@@ -130,6 +133,8 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
     """
     name = source if isinstance(source, str) else 'label_split'
     table = load_json(find_file(source, root, 'label_split')) if isinstance(source, str) else source
+    if isinstance(table, Mapping):
+        table = {key: value for key, value in table.items() if key != '_meta'}
     if not isinstance(table, Mapping) or not table:
         raise DataError(
             f'{name}: expected {{"seen": [...], ...}} or {{"label": {{"split": "seen"}}}}'
