@@ -13,7 +13,7 @@ from ovmlv.label_generation import PROMPTS, Prompt, load_prompt, parse_labels, v
         ('dog, dogs, a Dog', [], {'the source itself': 3}),
         ('pet, it is an animal that barks loudly', ['pet'], {'too long': 1}),
         ('it barks, this dog, x', [], {'prose': 3}),
-        ('pet, ..., 42, </s>, a+b', ['pet'], {'no words': 4}),
+        ('pet, ..., 42, </s>, a+b', ['pet'], {'no words': 3}),
         ('weeping, feline, Cats', ['cats'], {'copied from the prompt': 1, 'excluded': 1}),
         ('', [], {}),
         ('été, 狗, x', ['été', '狗'], {'prose': 1}),
