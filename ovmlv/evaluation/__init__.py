@@ -5,6 +5,14 @@ from ovmlv.compat import apply as _apply
 _apply()
 
 from . import functional
-from .metrics import MultilabelMetric
+from .metrics import DumpPredictions, FrameLevelMetric, MultilabelMetric, SingleLabelMetric
+from .predictions import Predictions
 
-__all__ = ['MultilabelMetric', 'functional']
+__all__ = [
+    'DumpPredictions',
+    'FrameLevelMetric',
+    'MultilabelMetric',
+    'Predictions',
+    'SingleLabelMetric',
+    'functional',
+]

@@ -34,14 +34,14 @@ def per_frame_average_precision(
         raise ValueError(f"empty {empty!r} is not one of 'skip', 'zero'")
     if len(scores) != len(targets) or not len(scores):
         raise ValueError(
-            f'{len(scores)} videos have scores and {len(targets)} targets; give both for each of at '
-            'least one video'
+            f'{len(scores)} videos have scores and {len(targets)} targets; give both for each of '
+            'at least one video'
         )
     for i, (score, target) in enumerate(zip(scores, targets, strict=True)):
         if score.shape != target.shape or score.ndim != 2:
             raise ValueError(
-                f'video {i} has scores {tuple(score.shape)} and targets {tuple(target.shape)}; both '
-                'must be (frames, classes)'
+                f'video {i} has scores {tuple(score.shape)} and targets {tuple(target.shape)}; '
+                'both must be (frames, classes)'
             )
     values = average_precision(torch.cat(list(scores)), torch.cat(list(targets)))
     return values.nan_to_num(0.0) if empty == 'zero' else values

@@ -12,6 +12,8 @@ from ovmlv.errors import ConfigError
 # Shown first and in this order; other values follow in order of first appearance.
 _USUAL_ORDER = ('seen', 'unseen', 'novel')
 SPLIT_AXIS = 'split'
+# What stands behind `mAP_` in other metrics.
+_TAKEN = ('micro', 'weighted', 'harmonic', 'charades', 'ci_low', 'ci_high')
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
             ]
     names = [g.name for g in groups]
     for name in names:
-        if names.count(name) > 1 or name in ('micro', 'weighted', 'harmonic', 'charades'):
+        if names.count(name) > 1 or name in _TAKEN:
             raise ConfigError(
                 f'class_attributes: the group name {name!r} is taken twice; rename one of the '
                 'values'

@@ -6,35 +6,36 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError
 from ovmlv.evaluation import functional as F
 from ovmlv.registry import METRICS
 
-from .collection import gather_samples, run_on_main, unique_samples
+from .base_score_metric import BaseScoreMetric
+from .group_values import EXTRA, STANDARD, Settings, group_values, resampled_means
 from .label_groups import LabelGroup, label_groups, ordered_values
 from .report import group_table, text_table, write_per_class
 
 
 @METRICS.register_module()
-class MultilabelMetric(BaseMetric):
+class MultilabelMetric(BaseScoreMetric):
     """mAP, F1 and calibration of multi-label scores, for all labels and for groups of them.
 
     Keys (prefix ``multilabel/``): ``mAP`` (macro, all labels jointly), ``mAP_micro``,
     ``mAP_weighted``; ``mAP_<value>`` for each attribute value of the data set's classes
     (``mAP_seen``, ``mAP_action``) and ``mAP_seen_action`` for crossings with the split;
-    ``mAP_harmonic`` and ``mAP_harmonic_<value>`` of seen and unseen; ``F1@0.5`` (micro), ``F1@3``
-    (micro, 3 best labels a video), ``ECE``; ``num_samples``, ``num_broken``, ``num_classes``
-    (labels that enter ``mAP``); and ``mAP_charades`` on request. The mathematics is in
-    :mod:`ovmlv.evaluation.functional`.
+    ``mAP_harmonic`` and ``mAP_harmonic_<value>`` of seen and unseen; ``mAP_mean_category``, the
+    mean of the categories' mAP (HVU); ``F1@0.5`` (micro), ``F1@3`` (micro, 3 best labels a video),
+    ``ECE``; ``num_samples``, ``num_broken``, ``num_classes`` (labels that enter ``mAP``); and what
+    ``extra`` and ``official_charades`` add, and with ``bootstrap`` an interval of every mAP
+    (``mAP_ci_low``, ``mAP_ci_high``, ``mAP_seen_ci_low``, ...). The mathematics is in
+    :mod:`ovmlv.evaluation.functional`; docs/metrics.md has every definition.
 
-    Each data sample needs ``pred_score`` and ``gt_label``, both ``(C,)``, and ``sample_idx``. In
-    distributed runs a sample that a sampler repeated is counted once, and missing ones are an
-    error.
+    Each data sample needs ``pred_score`` and ``gt_label``, both ``(C,)``, and ``sample_idx``.
 
     Args:
         thresholds: Thresholds of ``F1@t``.
@@ -43,23 +44,23 @@ class MultilabelMetric(BaseMetric):
             in the log. A label without positives never counts.
         harmonic: The two values of ``split`` whose harmonic mean is reported.
         group_metrics: Metrics that are computed for each group as well, of ``mAP``, ``mAP_micro``,
-            ``mAP_weighted``, ``F1``, ``ECE``. ``F1@3_unseen`` ranks unseen labels alone (the
-            zero-shot protocol of MKT and DualCoOp); ``F1@3`` ranks all (generalised).
+            ``mAP_weighted``, ``F1``, ``ECE`` and those of ``extra``. ``F1@3_unseen`` ranks unseen
+            labels alone (the zero-shot protocol of MKT and DualCoOp); ``F1@3`` ranks all
+            (generalised).
         axes: Attribute axes to report, of those the data set has; all by default.
         num_bins: Bins of the calibration error.
-        broken: What the prediction for an unreadable video counts as: ``none`` (no prediction:
-            ranks last, hits nothing), ``keep`` (the model's scores for black frames) or ``drop``
-            (left out; the numbers then are of fewer videos). ``num_broken`` and the log tell in
-            any case.
+        extra: Further metrics over all labels: ``AUPR`` (macro, micro, weighted), ``PR`` (``P@3``,
+            ``R@3``, ``P@0.5``, ...), ``class`` (``CP@3``, ``CR@3``, ``CF1@3`` as DualCoOp's,
+            ``CF1_of_means@3`` as most others'), ``mkt`` (``F1_mkt@3``, ...), ``peak_F1`` (and its
+            threshold), ``adaptive_ECE``, ``Brier``, ``GAP`` (``GAP@20``), ``hit`` (``Hit@1``).
+        gap_k: Labels a video for ``GAP``.
+        mean_axes: Axes for which ``mAP_mean_<axis>`` is reported, where the data set has them.
         official_charades: Add ``mAP_charades`` by Charades' own rule
             (:func:`~ovmlv.evaluation.functional.charades_average_precision`); the samples carry
             ``official_unlabeled``.
         per_class: Log a table of all classes.
         per_class_file: Write that table as CSV; relative to the folder of the run's log file.
-        allow_incomplete: Accept an evaluation over a part of the data set.
-        collect_device: See :class:`mmengine.evaluator.BaseMetric`.
-        prefix: See :class:`mmengine.evaluator.BaseMetric`.
-        collect_dir: See :class:`mmengine.evaluator.BaseMetric`.
+        kwargs: See :class:`BaseScoreMetric`: ``broken``, ``bootstrap``, ``prefix``, ...
     """
 
     default_prefix = 'multilabel'
@@ -73,26 +74,24 @@ class MultilabelMetric(BaseMetric):
         group_metrics: Sequence[str] = ('mAP',),
         axes: Sequence[str] | None = None,
         num_bins: int = 15,
-        broken: str = 'none',
+        extra: Sequence[str] = (),
+        gap_k: int = 20,
+        mean_axes: Sequence[str] = ('category',),
         official_charades: bool = False,
         per_class: bool = False,
         per_class_file: str | None = None,
-        allow_incomplete: bool = False,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        if broken not in ('none', 'keep', 'drop'):
-            raise ConfigError(
-                f"MultilabelMetric: broken={broken!r} is not one of 'none', 'keep', 'drop'"
-            )
-        known = {'mAP', 'mAP_micro', 'mAP_weighted', 'F1', 'ECE'}
-        if set(group_metrics) - known:
-            raise ConfigError(
-                f'MultilabelMetric: group_metrics {sorted(set(group_metrics) - known)} are not '
-                f'among {sorted(known)}'
-            )
+        super().__init__(**kwargs)
+        for option, names, known in (
+            ('group_metrics', group_metrics, {*STANDARD, *EXTRA}),
+            ('extra', extra, set(EXTRA)),
+        ):
+            if set(names) - known:
+                raise ConfigError(
+                    f'MultilabelMetric: {option} {sorted(set(names) - known)} are not among '
+                    f'{sorted(known)}'
+                )
         if len(harmonic) != 2:
             raise ConfigError(f'MultilabelMetric: harmonic={harmonic!r} must name two values')
         for threshold in thresholds:
@@ -106,92 +105,24 @@ class MultilabelMetric(BaseMetric):
                 raise ConfigError(
                     f'MultilabelMetric: topk={list(topk)} must be whole numbers of at least 1'
                 )
-        self.thresholds, self.topk = tuple(thresholds), tuple(topk)
+        self.settings = Settings(
+            tuple(thresholds), tuple(topk), min_positives, num_bins=num_bins, gap_k=gap_k
+        )
         self.min_positives = min_positives
         self.harmonic = tuple(harmonic)
-        self.group_metrics = tuple(group_metrics)
-        self.axes = axes
-        self.num_bins = num_bins
-        self.broken = broken
+        self.group_metrics, self.extra = tuple(group_metrics), tuple(extra)
+        self.axes, self.mean_axes = axes, tuple(mean_axes)
         self.official_charades = official_charades
         self.per_class, self.per_class_file = per_class, per_class_file
-        self.allow_incomplete = allow_incomplete
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep what the metrics need of a batch of predictions."""
-        for sample in data_samples:
-            for field in ('pred_score', 'gt_label', 'sample_idx'):
-                if field not in sample:
-                    raise DataError(
-                        f'MultilabelMetric: a data sample has no {field!r}; let the pipeline end '
-                        'with PackMultilabelInputs and the model predict pred_score'
-                    )
-            scores, labels = sample['pred_score'].detach(), sample['gt_label']
-            if scores.shape != labels.shape:
-                raise DataError(
-                    f'MultilabelMetric: {scores.numel()} scores but {labels.numel()} labels for '
-                    f'{sample.get("filename")}; the model must use the vocabulary of this data '
-                    'set'
-                )
-            if not bool(scores.isfinite().all()):
-                raise DataError(
-                    f'MultilabelMetric: the scores of {sample.get("filename")} hold NaN or '
-                    'infinity; check the model'
-                )
-            video_id, filename = str(sample.get('video_id', '')), str(sample.get('filename', ''))
-            self.results.append(
-                dict(
-                    # The index alone is not unique in a concatenation of data sets.
-                    key=(int(sample['sample_idx']), filename, video_id),
-                    scores=scores.to('cpu', torch.float32),
-                    labels=labels.to('cpu', torch.int8),
-                    filename=filename or video_id,
-                    broken=bool(sample.get('broken', False)),
-                    unlabeled=bool(sample.get('official_unlabeled', False)),
-                )
-            )
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Collect from all processes, compute on the main one, and return the metrics everywhere.
-
-        Args:
-            size: Length of the data set.
-        """
-        collected = gather_samples(self.results, self.collect_device, self.collect_dir)
-        self.results.clear()
-
-        def compute() -> dict[str, float]:
-            metrics = self.compute_metrics(
-                unique_samples(collected or [], size, self.allow_incomplete)
-            )
-            return {f'{self.prefix}/{key}': value for key, value in metrics.items()}
-
-        return run_on_main(compute)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Metrics of results that are complete and unique; logs the tables."""
-        num_broken = self._report_broken(results)
         num_samples = len(results)
-        if self.broken == 'drop':
-            results = [r for r in results if not r['broken']]
-        if not results or num_broken == num_samples:
-            raise DataError(
-                f'MultilabelMetric: none of the {num_samples} videos could be read; check '
-                'data_root and data_prefix'
-            )
+        results, num_broken = self.usable(results)
         scores = torch.stack([r['scores'] for r in results])
         targets = torch.stack([r['labels'] for r in results])
-        if self.broken == 'none':
-            broken = torch.tensor([r['broken'] for r in results])
-            scores = scores.masked_fill(broken[:, None], -torch.inf)
-
+        classes = self.class_names(scores.shape[1])
         meta = self.dataset_meta or {}
-        classes = list(meta.get('classes') or map(str, range(scores.shape[1])))
-        if len(classes) != scores.shape[1]:
-            raise DataError(
-                f'MultilabelMetric: scores for {scores.shape[1]} labels but the data set has '
-                f'{len(classes)} classes'
-            )
         attributes = {
             axis: values
             for axis, values in (meta.get('class_attributes') or {}).items()
@@ -201,79 +132,65 @@ class MultilabelMetric(BaseMetric):
 
         positives = (targets == 1).sum(0)
         values = F.average_precision(scores, targets)
-        metrics = self._group_values(
-            groups[0],
-            scores,
-            targets,
-            values,
-            positives,
-            ('mAP', 'mAP_micro', 'mAP_weighted', 'F1', 'ECE'),
-        )
-        for group in groups[1:]:
-            metrics.update(
-                self._group_values(group, scores, targets, values, positives, self.group_metrics)
+        metrics: dict[str, float] = {}
+        for group in groups:
+            mask, suffix = group.mask, f'_{group.name}' if group.name else ''
+            wanted = self.group_metrics if group.name else (*STANDARD, *self.extra)
+            metrics |= group_values(
+                scores[:, mask], targets[:, mask], values[mask], wanted, self.settings, suffix
             )
-        self._add_harmonic(metrics, groups)
+        for axis in self.mean_axes:
+            of_axis = [metrics.get(f'mAP_{v}') for v in ordered_values(attributes.get(axis, []))]
+            if of_axis and None not in of_axis:
+                metrics[f'mAP_mean_{axis}'] = sum(of_axis) / len(of_axis)
+        if 'mAP' in self.group_metrics:
+            for name, halves in self._halves(groups).items():
+                metrics[name] = F.harmonic_mean(*(metrics[half] for half in halves))
         if self.official_charades:
             unlabeled = torch.tensor([r['unlabeled'] for r in results])
             official = F.charades_average_precision(scores, targets, unlabeled)
             metrics['mAP_charades'] = float(
                 F.reduce_average_precision(official, positives, 'macro', self.min_positives)
             )
+        if self.bootstrap:
+            metrics |= self._intervals(scores, targets, positives, groups, self.resamples(results))
         metrics['num_samples'] = num_samples
         metrics['num_broken'] = num_broken
         metrics['num_classes'] = int(F.countable_labels(positives, self.min_positives).sum())
         self._log(metrics, classes, attributes, targets, values, positives)
         return metrics
 
-    def _group_values(
+    def _intervals(
         self,
-        group: LabelGroup,
         scores: Tensor,
         targets: Tensor,
-        values: Tensor,
         positives: Tensor,
-        wanted: Sequence[str],
+        groups: Sequence[LabelGroup],
+        counts: np.ndarray,
     ) -> dict[str, float]:
-        """The wanted metrics over the labels of one group, by their full names."""
-        mask, suffix = group.mask, f'_{group.name}' if group.name else ''
-        scores, targets = scores[:, mask], targets[:, mask]
-        found: dict[str, Tensor] = {}
-        for average, name in (('macro', 'mAP'), ('weighted', 'mAP_weighted')):
-            if name in wanted:
-                found[name] = F.reduce_average_precision(
-                    values[mask], positives[mask], average, self.min_positives
-                )
-        if 'mAP_micro' in wanted:
-            found['mAP_micro'] = F.micro_average_precision(scores, targets)
-        if 'F1' in wanted:
-            for threshold in self.thresholds:
-                found[f'F1@{threshold:g}'] = F.f1_at_threshold(scores, targets, threshold)
-            for k in self.topk:
-                found[f'F1@{k}'] = F.f1_at_k(scores, targets, k)
-        if 'ECE' in wanted:
-            found['ECE'] = F.expected_calibration_error(scores, targets, self.num_bins)
-        return {name + suffix: float(value) for name, value in found.items()}
+        """Confidence intervals of every mAP and of the harmonic means, by resampling videos."""
+        values = F.bootstrap_average_precision(scores, targets, counts)
+        enough = F.countable_labels(positives, self.min_positives)
+        masks = {'_'.join(['mAP', g.name]).rstrip('_'): g.mask & enough for g in groups}
+        means = resampled_means(values, masks)
+        for name, halves in self._halves(groups).items():
+            first, second = (means[half] for half in halves)
+            means[name] = 2 * first * second / (first + second)
+        found = {}
+        for name, resamples in means.items():
+            found |= self.interval(name, resamples)
+        return found
 
-    def _add_harmonic(self, metrics: dict[str, float], groups: Sequence[LabelGroup]) -> None:
-        """``mAP_harmonic`` and ``mAP_harmonic_<value>`` where both halves have labels."""
-        first, second = self.harmonic
+    def _halves(self, groups: Sequence[LabelGroup]) -> dict[str, tuple[str, ...]]:
+        """Name of each harmonic mean -> the names of what it is of."""
+        names = {g.name for g in groups}
+        found = {}
         for other in [None, *dict.fromkeys(g.other for g in groups if g.other)]:
             suffix = f'_{other}' if other else ''
-            halves = [metrics.get(f'mAP_{split}{suffix}') for split in (first, second)]
-            if None not in halves:
-                metrics[f'mAP_harmonic{suffix}'] = F.harmonic_mean(*halves)
-
-    def _report_broken(self, results: Sequence[dict]) -> int:
-        """Log the unreadable videos; returns how many there are."""
-        names = [r['filename'] for r in results if r['broken']]
-        if names:
-            shown = ', '.join(names[:10]) + (', ...' if len(names) > 10 else '')
-            MMLogger.get_current_instance().warning(
-                f'{len(names)} of {len(results)} videos could not be read '
-                f'(broken={self.broken!r}): {shown}'
-            )
-        return len(names)
+            halves = [f'{split}{suffix}' for split in self.harmonic]
+            if names.issuperset(halves):
+                found[f'mAP_harmonic{suffix}'] = tuple(f'mAP_{half}' for half in halves)
+        return found
 
     def _log(
         self,
@@ -304,8 +221,9 @@ class MultilabelMetric(BaseMetric):
         overall = '  '.join(
             f'{key} {metrics[key]:.4f}'
             for key in metrics
-            if key.startswith(('F1@', 'ECE'))
+            if not key.startswith(('mAP', 'num_'))
             or key in ('mAP_micro', 'mAP_weighted', 'mAP_charades')
+            or key.startswith(('mAP_mean_', 'mAP_ci_'))
         )
         logger.info(
             f'{metrics["num_samples"]} videos, {metrics["num_classes"]} of {len(classes)} '

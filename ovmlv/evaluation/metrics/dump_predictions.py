@@ -1,0 +1,45 @@
+"""Write predictions, targets and classes to a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.logging import MMLogger
+
+from ovmlv.errors import ConfigError
+from ovmlv.evaluation.predictions import Predictions
+from ovmlv.registry import METRICS
+
+from .base_score_metric import BaseScoreMetric
+
+
+@METRICS.register_module()
+class DumpPredictions(BaseScoreMetric):
+    """No metric of its own: saves what every other one here needs, so that it can be computed
+    again later (``tools/analysis_tools/eval_metric.py``).
+
+    Unlike mmengine's ``DumpResults`` the file is no pickle: it may be passed on and opened without
+    trust. It holds each sample once, in the order of the data set, in distributed runs too.
+
+    Args:
+        out_file: A ``.safetensors`` path.
+        kwargs: See :class:`BaseScoreMetric`.
+    """
+
+    default_prefix = 'dump'
+    SCORE_DIMS = (1, 2)
+
+    def __init__(self, out_file: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not out_file.endswith('.safetensors'):
+            raise ConfigError(
+                f'DumpPredictions: out_file={out_file!r} must end in .safetensors, the format it '
+                'is written in'
+            )
+        self.out_file = out_file
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Write the file; returns no metric."""
+        path = Predictions.from_results(results, self.dataset_meta or {}).save(self.out_file)
+        MMLogger.get_current_instance().info(f'{len(results)} predictions: {path}')
+        return {}

@@ -1,0 +1,76 @@
+"""A row of figures for each label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from ovmlv.errors import DataError
+
+from .functional import average_precision
+from .predictions import Predictions
+
+
+def per_class_rows(runs: Mapping[str, Predictions], threshold: float = 0.5) -> list[dict]:
+    """Figures of each label: AP of every run, and of the last one what explains it.
+
+    Args:
+        runs: Name -> predictions of the same labels.
+        threshold: Of precision and recall.
+
+    Returns:
+        One dict a label, all with the same keys: ``label``, its attributes, ``positives``,
+        ``known``, ``AP`` (with the run's name where there are several; then also ``change``, the
+        last less the first), ``precision``, ``recall``, ``mean_probability`` and ``share`` of
+        positives, whose difference is the label's bias.
+    """
+    first, last = next(iter(runs.values())), list(runs.values())[-1]
+    for name, run in runs.items():
+        if not torch.equal(run.targets, first.targets):
+            raise DataError(f'{name} is of other videos or labels than {next(iter(runs))}')
+    scores, targets = last.scores.double(), last.targets
+    aps = {name: average_precision(run.scores, run.targets) for name, run in runs.items()}
+    known, positive = targets >= 0, targets == 1
+    predicted = (scores >= threshold) & known
+    hits = (predicted & positive).sum(0)
+    total = known.sum(0)
+    mean = (scores * known).sum(0) / total
+    rows = []
+    for i, label in enumerate(first.classes):
+        row: dict = dict(
+            label=label,
+            **{axis: values[i] for axis, values in first.attributes.items()},
+            positives=int(positive[:, i].sum()),
+            known=int(total[i]),
+        )
+        if len(aps) == 1:
+            row['AP'] = float(next(iter(aps.values()))[i])
+        else:
+            values = [float(ap[i]) for ap in aps.values()]
+            row.update({f'AP {name}': value for name, value in zip(aps, values, strict=True)})
+            row['change'] = values[-1] - values[0]
+        row['precision'] = _ratio(hits[i], predicted[:, i].sum())
+        row['recall'] = _ratio(hits[i], positive[:, i].sum())
+        row['mean_probability'] = float(mean[i])
+        row['share'] = _ratio(positive[:, i].sum(), total[i])
+        rows.append(row)
+    return rows
+
+
+def sort_rows(rows: Sequence[dict], key: str) -> list[dict]:
+    """Rows by a column, the smallest first; those without a figure last."""
+    if rows and key not in rows[0]:
+        raise DataError(f'--sort {key}: there is no such column; there are {", ".join(rows[0])}')
+
+    def order(row: dict) -> tuple:
+        value = row[key]
+        missing = isinstance(value, float) and math.isnan(value)
+        return missing, 0 if missing else value
+
+    return sorted(rows, key=order)
+
+
+def _ratio(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(a) / float(b) if float(b) else math.nan
