@@ -75,7 +75,7 @@ class ActivityNetDataset(BaseSegmentDataset):
 
     def read_timelines(self) -> list[Timeline]:
         """One for each video of the subset."""
-        entries = self._read()
+        entries = self._entries()
         found = {s.labels[0] for _, t in entries for s in t.segments}
         classes = sorted(found)
         if self.class_file:
@@ -88,7 +88,7 @@ class ActivityNetDataset(BaseSegmentDataset):
             raise DataError(f'{self.ann_file}: no video of the subset {self.subset!r}')
         return timelines
 
-    def _read(self) -> list[tuple[str, Timeline]]:
+    def _entries(self) -> list[tuple[str, Timeline]]:
         """Subset and timeline of every video in the file."""
         content = load_json(self.ann_file)
         official = isinstance(content, dict) and 'database' in content
