@@ -1,0 +1,9 @@
+"""The full method without its temporal branch: the mean of the frozen frames."""
+
+_base_ = ['../ovmlv_motionshapes.py']
+
+model = dict(
+    backbone=dict(temporal=dict(_delete_=True, type='FrameMean'), trainable='none'),
+    interpolation=None,
+)
+custom_hooks = []

@@ -1,0 +1,23 @@
+"""X-CLIP (Ni et al., ECCV 2022): frames exchange messages in every block, CLIP finetuned."""
+
+_base_ = ['../ovmlv_motionshapes.py']
+
+clip = dict(model_name='motionshapes', pretrained='motionshapes')
+model = dict(
+    backbone=dict(
+        temporal=dict(_delete_=True, type='CrossFrameMessage', blocks='all', num_heads=4),
+        trainable=4,  # all blocks; the convolutional stem before them stays as it is
+    ),
+    head=dict(_delete_=True, type='TemplatePromptHead', **clip),
+    loss=dict(_delete_=True, type='RegularizedMultilabelLoss'),
+    interpolation=None,
+)
+custom_hooks = []
+
+# A step costs several times that of a frozen tower, and the time is the same.
+train_cfg = dict(max_epochs=3, val_interval=3)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, end=40, by_epoch=False),
+    dict(type='CosineAnnealingLR', eta_min=0, convert_to_iter_based=True),
+]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.visual': dict(lr_mult=0.1)}))
