@@ -155,21 +155,21 @@ def refuse_missing_data(cfg: Config, *loaders: str) -> None:
         DATASETS.switch_scope_and_registry(scope) as registry,
     ):
         for name in loaders:
-            for dataset in _leaves((cfg.get(name) or {}).get('dataset')):
+            for dataset in leaf_datasets((cfg.get(name) or {}).get('dataset')):
                 kind = dataset['type']
                 kind = registry.get(kind) if isinstance(kind, str) else kind
                 if hasattr(kind, 'check_files'):
                     registry.build({**dataset, 'lazy_init': True}).check_files()
 
 
-def _leaves(dataset: Any) -> Iterator[dict]:
+def leaf_datasets(dataset: Any) -> Iterator[dict]:
     """The data sets inside wrappers (``RepeatDataset``, ``ConcatDataset``, ...)."""
     if not isinstance(dataset, Mapping):
         return
     inner = [*(dataset.get('datasets') or ()), dataset.get('dataset')]
     if any(isinstance(part, Mapping) for part in inner):
         for part in inner:
-            yield from _leaves(part)
+            yield from leaf_datasets(part)
     elif 'type' in dataset:
         yield dict(dataset)
 

@@ -1,0 +1,169 @@
+"""EPIC-KITCHENS-100 (Damen et al., IJCV 2022) from its official files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ovmlv.errors import DataError
+from ovmlv.registry import DATASETS
+
+from .base_segment_dataset import BaseSegmentDataset
+from .label_axes import AxisLabels, check_axes
+from .official_files import read_csv_rows, spoken
+from .segments import Segment, Timeline
+
+TIMES = ('narration_id', 'participant_id', 'video_id', 'start_timestamp', 'stop_timestamp')
+
+
+@DATASETS.register_module()
+class EPICKitchensDataset(BaseSegmentDataset):
+    """700 videos of kitchens seen from the head, 90,000 segments with verb and nouns.
+
+    Reads ``EPIC_100_train.csv``, ``EPIC_100_validation.csv`` or the test timestamps (no labels:
+    unknown) and the class files ``EPIC_100_verb_classes.csv`` (97) and
+    ``EPIC_100_noun_classes.csv`` (300). The axis ``kind`` of ``class_attributes`` says which label
+    is a verb, a noun or an action. Known traps:
+
+    - ``all_noun_classes`` is a Python list as text; one in six segments has several nouns, some of
+      them twice. All are labels; ``noun_class``, the first, makes the action.
+    - Some ``narration_timestamp`` are empty; times are ``hh:mm:ss.ff``.
+    - Class files are CRLF without a final newline or LF with everything quoted, by release.
+    - Names are keys: ``turn-on`` is "turn on", ``board:chopping`` "chopping board". Six words are
+      both verb and noun; the noun then has its category: "water (drinks)".
+    - Segments overlap, and most of a video is in none.
+
+    Args:
+        ann_file: The csv of segments.
+        verb_file: The csv of verb classes, relative to ``data_root``.
+        noun_file: The csv of noun classes.
+        info_file: ``EPIC_100_video_info.csv``: durations, so that segments are cut at the end of
+            the video, and windows need no look into the files.
+        axes: Kinds of labels: ``verb``, ``noun``, ``action`` ("take plate"). There is no official
+            list of actions: they are those of ``ann_file`` and ``action_files``, in the order of
+            their ids.
+        action_files: Further csv files whose actions get columns; give training and validation
+            data the same set of files.
+        file_format: Path of a video, from ``{participant}`` and ``{video}``.
+        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+    """
+
+    DOWNLOAD = (
+        'get the csv files at https://github.com/epic-kitchens/epic-kitchens-100-annotations and '
+        'the videos by its download scripts, or correct data_root, ann_file, verb_file, noun_file '
+        'or data_prefix'
+    )
+
+    def __init__(
+        self,
+        ann_file: str = 'EPIC_100_validation.csv',
+        verb_file: str = 'EPIC_100_verb_classes.csv',
+        noun_file: str = 'EPIC_100_noun_classes.csv',
+        info_file: str | None = None,
+        axes: Sequence[str] = ('verb', 'noun'),
+        action_files: Sequence[str] = (),
+        file_format: str = '{participant}/videos/{video}.MP4',
+        units: str = 'segment',
+        **kwargs: Any,
+    ) -> None:
+        self.axes = check_axes(type(self).__name__, axes)
+        self.class_files = dict(verb=verb_file, noun=noun_file)
+        self.info_file, self.action_files = info_file, tuple(action_files)
+        self.file_format = file_format
+        super().__init__(ann_file=ann_file, units=units, **kwargs)
+
+    def required_paths(self) -> dict[str, str]:
+        """Those of any data set, and the class files."""
+        paths = super().required_paths()
+        files = {f'{kind} class file': file for kind, file in self.class_files.items()}
+        files.update((f'action {i} file', file) for i, file in enumerate(self.action_files, 1))
+        if self.info_file is not None:
+            files['video info file'] = self.info_file
+        return {**paths, **{what: self.resolve(file) for what, file in files.items()}}
+
+    def read_timelines(self) -> list[Timeline]:
+        """The segments of each video, videos in the order of the file."""
+        rows = list(read_csv_rows(self.ann_file, TIMES))
+        labels = self._labels(rows)
+        self.classes_source = labels.labels
+        self.file_attributes = dict(kind=labels.kind_of)
+        durations = self._durations()
+        timelines: dict[str, Timeline] = {}
+        for where, row in rows:
+            video = row['video_id']
+            if video not in timelines:
+                timelines[video] = Timeline(
+                    self.file_format.format(participant=row['participant_id'], video=video),
+                    segments=[],
+                    duration=durations.get(video),
+                    video_id=video,
+                    where=where,
+                )
+            start, end = (_seconds(row[k], where) for k in TIMES[3:])
+            keys, known = _classes(row, where), 'verb_class' in row
+            extra = dict(narration_id=row['narration_id'], narration=row.get('narration', ''))
+            timelines[video].segments.append(
+                # A test file says nothing about labels.
+                Segment(labels.some(*keys), start, end, None if known else (), extra)
+            )
+        return list(timelines.values())
+
+    def _labels(self, rows: Sequence[tuple[str, dict[str, str]]]) -> AxisLabels:
+        """The vocabulary of the chosen kinds; checks the classes of every row."""
+        tables = {}
+        for kind, file in self.class_files.items():
+            path = self.resolve(file)
+            required = ('id', 'key', 'category')
+            tables[kind] = {int(row['id']): row for _, row in read_csv_rows(path, required)}
+        names: dict[str, dict[object, str]] = {
+            kind: {i: row['key'] for i, row in sorted(table.items())}
+            for kind, table in tables.items()
+        }
+        others = [r for file in self.action_files for r in read_csv_rows(self.resolve(file), TIMES)]
+        pairs = set()
+        for where, row in [*rows, *others]:
+            for kind, key in _classes(row, where):
+                if kind == 'action':
+                    pairs.add(key)
+                elif key not in names[kind]:
+                    raise DataError(
+                        f'{where}: {kind} class {key} is not in {self.class_files[kind]}'
+                    )
+        names['action'] = {
+            pair: f'{spoken(names["verb"][pair[0]])} {spoken(names["noun"][pair[1]])}'
+            for pair in sorted(pairs)
+        }
+        hints = {kind: {i: r['category'] for i, r in t.items()} for kind, t in tables.items()}
+        return AxisLabels({axis: names[axis] for axis in self.axes}, hints)
+
+    def _durations(self) -> Mapping[str, float]:
+        if self.info_file is None:
+            return {}
+        rows = read_csv_rows(self.resolve(self.info_file), ('video_id', 'duration'))
+        return {row['video_id']: float(row['duration']) for _, row in rows}
+
+
+def _classes(row: Mapping[str, str], where: str) -> list[tuple[str, Any]]:
+    """Kind and key of every class of a row; none for the test set."""
+    if 'verb_class' not in row:
+        return []
+    try:
+        verb, noun = int(row['verb_class']), int(row['noun_class'])
+        nouns = [int(n) for n in ast.literal_eval(row['all_noun_classes'])]
+    except (ValueError, TypeError, SyntaxError, KeyError):
+        raise DataError(
+            f'{where}: verb_class, noun_class and all_noun_classes are not 0, 2 and [2, 5]; '
+            'restore the published file'
+        ) from None
+    nouns = list(dict.fromkeys([noun, *nouns]))
+    return [('verb', verb), *(('noun', n) for n in nouns), ('action', (verb, noun))]
+
+
+def _seconds(cell: str, where: str) -> float:
+    """``00:17:47.56`` in seconds."""
+    try:
+        hours, minutes, seconds = cell.split(':')
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        raise DataError(f'{where}: time {cell!r} is not hh:mm:ss.ff') from None
