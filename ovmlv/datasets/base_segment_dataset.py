@@ -144,7 +144,7 @@ class BaseSegmentDataset(BaseVideoDataset):
                 VideoAnnotation(
                     labels=tuple(dict.fromkeys(labels)),
                     # What is absent from some segment may be elsewhere.
-                    negatives=() if timeline.partial else None,
+                    negatives=() if timeline.open_world else None,
                     extra={**timeline.extra, **timeline.video_extra},
                     **common,
                 )
@@ -153,7 +153,9 @@ class BaseSegmentDataset(BaseVideoDataset):
             return self._points(timeline, common)
         usable = [s for s in map(lambda s: self._clip(s, timeline), timeline.segments) if s]
         labels_of = SpanLabels(
-            dataclasses.replace(timeline, segments=usable), self.min_overlap, self.overlap_of
+            dataclasses.replace(timeline, segments=usable, partial=timeline.open_world),
+            self.min_overlap,
+            self.overlap_of,
         )
         if self.units == 'segment':
             spans = [(s.start, s.end, s.extra) for s in usable]
@@ -191,7 +193,7 @@ class BaseSegmentDataset(BaseVideoDataset):
             samples.append(
                 VideoAnnotation(
                     labels=tuple(v for v, y in zip(classes, row, strict=True) if y == 1),
-                    negatives=() if ambiguous else tuple(absent) if timeline.partial else None,
+                    negatives=() if ambiguous else tuple(absent) if timeline.open_world else None,
                     segment=(start, min(duration, time + self.window / 2)),
                     extra={**timeline.extra, 'time': time},
                     **common,

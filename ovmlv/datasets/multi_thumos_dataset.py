@@ -11,7 +11,7 @@ from ovmlv.errors import ConfigError, DataError
 from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
-from .official_files import ClassNames, load_class_names
+from .official_files import ClassNames, read_class_names
 from .segments import Segment, Timeline
 from .thumos_files import class_files, read_class_file
 from .vocabulary import load_json
@@ -78,7 +78,8 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
 
     def read_timelines(self) -> list[Timeline]:
         """One for each video of the subset."""
-        classes = load_class_names(self.resolve(self.class_file), self.label_of)
+        names = read_class_names(self.resolve(self.class_file))
+        classes = ClassNames(names, [self.label_of(name) for name in names], self.class_file)
         self.classes_source = list(classes.labels)
         read = self._read_json if self.ann_file.endswith('.json') else self._read_folder
         timelines = read(classes)

@@ -63,9 +63,12 @@ class Timeline:
     video_extra: dict[str, Any] = field(default_factory=dict)
     partial: bool | None = None
 
-    def __post_init__(self) -> None:
-        if self.partial is None:
-            self.partial = any(s.negatives is not None for s in self.segments)
+    @property
+    def open_world(self) -> bool:
+        """``partial``, or what the segments say of it."""
+        if self.partial is not None:
+            return self.partial
+        return any(s.negatives is not None for s in self.segments)
 
 
 class SpanLabels:
@@ -87,7 +90,7 @@ class SpanLabels:
         self.starts = np.array([s.start for s in self.segments])
         self.ends = np.array([s.end for s in self.segments])
         self.ambiguous = list(timeline.ambiguous)
-        self.partial = timeline.partial
+        self.open_world = timeline.open_world
         self.min_overlap, self.overlap_of = min_overlap, overlap_of
 
     def __call__(self, start: float, end: float) -> dict[str, tuple[str, ...] | None]:
@@ -114,7 +117,7 @@ class SpanLabels:
         negatives: tuple[str, ...] | None = None
         if any(a < end and b > start for a, b in self.ambiguous):
             negatives = ()
-        elif self.partial:
+        elif self.open_world:
             # Absent from all of the span, as far as the file goes; present in none of it.
             negatives = tuple(
                 label
@@ -187,7 +190,7 @@ def label_matrix(
     """
     times = np.asarray(times, dtype=np.float64)
     column = {label: i for i, label in enumerate(classes)}
-    matrix = np.full((len(times), len(column)), -1 if timeline.partial else 0, dtype=np.int64)
+    matrix = np.full((len(times), len(column)), -1 if timeline.open_world else 0, dtype=np.int64)
     for segment in timeline.segments:
         held = held_at(times, segment.start, segment.end, closed)
         for label in segment.negatives or ():

@@ -185,6 +185,11 @@ def test_withheld_labels(build):
     assert rows(infos) == [((0, 5), [-1, -1, -1]), ((5, 10), [-1, -1, -1])]
 
 
+def test_partial_labels_of_segments_that_are_dropped(build):
+    odd = Timeline('a.mp4', [Segment((), 3, 3, negatives=()), Segment(('run',), 0, 2)], 4.0)
+    assert rows(build(odd, units='segment')[1]) == [((0, 2), [1, -1, -1])]
+
+
 def test_duration_of_the_file(build, tmp_path, write_video):
     unknown = video(('run', 0, 1), duration=None, where='ann:1')
     with pytest.raises(DataError, match='ann:1: .*needs the duration of the video') as error:

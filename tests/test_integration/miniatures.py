@@ -92,19 +92,19 @@ def charades(root: Path) -> Expected:
 def ava(root: Path) -> Expected:
     folder = root / 'annotations'
     rows = dict(
-        train=['-x_Y,0001,0.1,0.1,0.5,0.9,12,0', '-x_Y,0001,0.1,0.1,0.5,0.9,7,0']
-        + ['-x_Y,0002,0.1,0.1,0.5,0.9,80,0', 'Z1,0002,0.1,0.1,0.5,0.9,7,1'],
-        val=['W2,0001,0.1,0.1,0.5,0.9,7,0', 'W2,0002,0.1,0.1,0.5,0.9,12,0']
-        + ['W2,0003,0.1,0.1,0.5,0.9,80,0'],
+        train=['-x_Y,0901,0.1,0.1,0.5,0.9,12,0', '-x_Y,0901,0.1,0.1,0.5,0.9,7,0']
+        + ['-x_Y,0902,0.1,0.1,0.5,0.9,80,0', 'Z1,0902,0.1,0.1,0.5,0.9,7,1'],
+        val=['W2,0901,0.1,0.1,0.5,0.9,7,0', 'W2,0902,0.1,0.1,0.5,0.9,12,0']
+        + ['W2,0903,0.1,0.1,0.5,0.9,80,0'],
     )
     for split, lines in rows.items():
         text(folder / f'ava_{split}_v2.2.csv', *lines)
-    text(folder / 'ava_train_excluded_timestamps_v2.2.csv', '-x_Y,0002')
-    text(folder / 'ava_val_excluded_timestamps_v2.2.csv', 'W2,0009')
+    text(folder / 'ava_train_excluded_timestamps_v2.2.csv', '-x_Y,0902')
+    text(folder / 'ava_val_excluded_timestamps_v2.2.csv', 'W2,0909')
     items = ((7, 'jump/leap'), (12, 'stand'), (80, 'watch (a person)'))
     lines = [f'item {{\n  name: "{name}"\n  id: {number}\n}}' for number, name in items]
     text(folder / 'ava_action_list_v2.2_for_activitynet_2019.pbtxt', *lines)
-    videos(root / 'videos', ('-x_Y.mkv', 'Z1.mp4', 'W2.mp4'), seconds=4)
+    videos(root / 'videos_15min', ('-x_Y.mkv', 'Z1.mp4', 'W2.mp4'), seconds=4)
     return Expected(train=2, val=3, classes=3, root=root)
 
 

@@ -7,10 +7,10 @@ clip_len = 16  # frames over the whole sample: one every two seconds of a video 
 image_size = 224  # what ViT-B/16 of CLIP was trained on
 
 train_pipeline = [
-    dict(type='mmaction.DecordInit', num_threads=1),  # the workers are the parallelism
+    dict(type='VideoInit'),  # one thread a video: the workers are the parallelism
     # One random frame of each of 16 equal parts: the label of a video may hold anywhere in it.
     dict(type='SampleSegmentFrames', clip_len=clip_len),
-    dict(type='mmaction.DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='mmaction.Resize', scale=(-1, 256)),  # short side; a little more than is cropped
     # Not below half of the frame: labels are about small objects in hands, too.
     dict(type='mmaction.RandomResizedCrop', area_range=(0.5, 1.0)),
@@ -22,18 +22,18 @@ train_pipeline = [
 # For data sets whose labels tell left from right: pipeline={{_base_.train_pipeline_unflipped}}
 train_pipeline_unflipped = [t for t in train_pipeline if t['type'] != 'mmaction.Flip']
 val_pipeline = [  # one view, for the choice of the best checkpoint
-    dict(type='mmaction.DecordInit', num_threads=1),
+    dict(type='VideoInit'),
     dict(type='SampleSegmentFrames', clip_len=clip_len, test_mode=True),
-    dict(type='mmaction.DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='mmaction.Resize', scale=(-1, image_size)),
     dict(type='mmaction.CenterCrop', crop_size=image_size),
     dict(type='mmaction.FormatShape', input_format='NCTHW'),
     dict(type='PackMultilabelInputs'),
 ]
 test_pipeline = [  # 4 clips of 3 crops: 12 views, averaged by the model
-    dict(type='mmaction.DecordInit', num_threads=1),
+    dict(type='VideoInit'),
     dict(type='SampleSegmentFrames', clip_len=clip_len, num_clips=4, test_mode=True),
-    dict(type='mmaction.DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='mmaction.Resize', scale=(-1, image_size)),
     dict(type='mmaction.ThreeCrop', crop_size=image_size),
     dict(type='mmaction.FormatShape', input_format='NCTHW'),
