@@ -10,10 +10,10 @@ import torch
 from ovmlv.errors import DataError
 
 from .functional import average_precision
-from .predictions import Predictions
+from .label_scores import LabelScores
 
 
-def per_class_rows(runs: Mapping[str, Predictions], threshold: float = 0.5) -> list[dict]:
+def per_class_rows(runs: Mapping[str, LabelScores], threshold: float = 0.5) -> list[dict]:
     """Figures of each label: AP of every run, and of the last one what explains it.
 
     Args:
@@ -27,9 +27,6 @@ def per_class_rows(runs: Mapping[str, Predictions], threshold: float = 0.5) -> l
         positives, whose difference is the label's bias.
     """
     first, last = next(iter(runs.values())), list(runs.values())[-1]
-    for name, run in runs.items():
-        if not torch.equal(run.targets, first.targets):
-            raise DataError(f'{name} is of other videos or labels than {next(iter(runs))}')
     scores, targets = last.scores.double(), last.targets
     aps = {name: average_precision(run.scores, run.targets) for name, run in runs.items()}
     known, positive = targets >= 0, targets == 1
@@ -59,17 +56,14 @@ def per_class_rows(runs: Mapping[str, Predictions], threshold: float = 0.5) -> l
     return rows
 
 
-def sort_rows(rows: Sequence[dict], key: str) -> list[dict]:
-    """Rows by a column, the smallest first; those without a figure last."""
+def sort_rows(rows: Sequence[dict], key: str, descending: bool = False) -> list[dict]:
+    """Rows by a column, the smallest or the largest first; those without a figure last."""
     if rows and key not in rows[0]:
         raise DataError(f'--sort {key}: there is no such column; there are {", ".join(rows[0])}')
 
-    def order(row: dict) -> tuple:
-        value = row[key]
-        missing = isinstance(value, float) and math.isnan(value)
-        return missing, 0 if missing else value
-
-    return sorted(rows, key=order)
+    missing = [r for r in rows if isinstance(r[key], float) and math.isnan(r[key])]
+    there = [r for r in rows if not (isinstance(r[key], float) and math.isnan(r[key]))]
+    return [*sorted(there, key=lambda row: row[key], reverse=descending), *missing]
 
 
 def _ratio(a: torch.Tensor, b: torch.Tensor) -> float:

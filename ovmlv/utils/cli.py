@@ -13,13 +13,13 @@ import os
 import pickle
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ovmlv.compat import apply
-from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
+from ovmlv.errors import CheckpointError, ConfigError, DataError, OvmlvError
 
 apply()
 
@@ -172,6 +172,19 @@ def leaf_datasets(dataset: Any) -> Iterator[dict]:
             yield from leaf_datasets(part)
     elif 'type' in dataset:
         yield dict(dataset)
+
+
+def named_paths(arguments: Iterable[str]) -> dict[str, str]:
+    """``NAME=PATH`` arguments: name -> path."""
+    found: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, path = argument.partition('=')
+        if not equals or not name.strip() or not path:
+            raise DataError(f'{argument!r} is not of the form NAME=FILE; write e.g. trained=b.json')
+        if name in found:
+            raise DataError(f'two rows are named {name!r}; rename one')
+        found[name] = path
+    return found
 
 
 def find_checkpoint(work_dir: str) -> str | None:

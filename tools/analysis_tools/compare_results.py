@@ -24,7 +24,7 @@ from pathlib import Path
 from ovmlv.benchmark.columns import Column, find_columns, percent
 from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import named_paths, run_tool
 
 Metrics = dict[str, float]
 
@@ -48,15 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_results(arguments: Sequence[str]) -> dict[str, Metrics]:
     """Row name -> metrics without their prefix."""
-    results: dict[str, Metrics] = {}
-    for argument in arguments:
-        name, found, path = argument.partition('=')
-        if not found or not name.strip() or not path:
-            raise DataError(f'{argument!r} is not of the form NAME=FILE; write e.g. trained=b.json')
-        if name in results:
-            raise DataError(f'two rows are named {name!r}; rename one')
-        results[name] = read_metrics(path)
-    return results
+    return {name: read_metrics(path) for name, path in named_paths(arguments).items()}
 
 
 def read_metrics(path: str) -> Metrics:

@@ -128,12 +128,23 @@ class _TemporalBranch(nn.Module):
 
     def forward(self, x: Tensor, num_frames: int) -> Tensor:
         """Attend across frames: ``(B * T, N, D) -> (B * T, N, D)``."""
-        y = self.norm(x).unflatten(0, (-1, num_frames))
-        y = y + self.positions(num_frames)[:, None].to(y.dtype)
-        qkv = self.qkv(y).unflatten(-1, (3, self.num_heads, -1))  # B T N 3 h d
-        q, k, v = qkv.permute(3, 0, 2, 4, 1, 5).flatten(1, 2)  # 3 of (B * N) h T d
+        q, k, v = self._project(x, num_frames)
         dropout = self.dropout if self.training else 0.0
         y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         num_tokens = x.shape[1]
         y = y.unflatten(0, (-1, num_tokens)).permute(0, 3, 1, 2, 4).flatten(3)  # B T N inner
         return self.gate * self.proj(y).flatten(0, 1)
+
+    def attention(self, x: Tensor, num_frames: int) -> Tensor:
+        """Weights ``(B, N, heads, T, T)`` with which each frame reads the frames, for drawings."""
+        q, k, _ = self._project(x, num_frames)
+        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+        return weights.unflatten(0, (-1, x.shape[1]))
+
+    def _project(self, x: Tensor, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values ``(B * N, heads, T, d)``."""
+        y = self.norm(x).unflatten(0, (-1, num_frames))
+        y = y + self.positions(num_frames)[:, None].to(y.dtype)
+        qkv = self.qkv(y).unflatten(-1, (3, self.num_heads, -1))  # B T N 3 h d
+        q, k, v = qkv.permute(3, 0, 2, 4, 1, 5).flatten(1, 2)
+        return q, k, v

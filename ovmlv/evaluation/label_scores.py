@@ -1,0 +1,67 @@
+"""Scores of labels with what the labels are, as drawings and tables of them want it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ovmlv.errors import DataError
+from ovmlv.utils.cli import named_paths
+
+from .predictions import Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class LabelScores:
+    """Scores and targets of a test set.
+
+    Attributes:
+        scores: Probabilities ``(N, C)``.
+        targets: ``(N, C)`` of {1, 0, -1}; of a video that could not be read, all -1.
+        classes: C labels.
+        attributes: Axis -> value of each label.
+    """
+
+    scores: Tensor
+    targets: Tensor
+    classes: list[str]
+    attributes: Mapping[str, list[str]]
+
+    @classmethod
+    def load(cls, path: str) -> LabelScores:
+        """Read a file of ``tools/test.py --dump``."""
+        found = Predictions.load(path)
+        classes = found.meta.get('classes')
+        if not classes:
+            raise DataError(f'{path} does not name its labels; test on a data set with classes')
+        return cls(
+            found.scores,
+            found.targets.masked_fill(found.row_broken()[:, None], -1),
+            list(classes),
+            dict(found.meta.get('class_attributes') or {}),
+        )
+
+    def columns(self, axis: str, value: str) -> list[int]:
+        """Labels with this value of an attribute."""
+        return [i for i, v in enumerate(self.attributes.get(axis, ())) if v == value]
+
+
+def add_runs_arguments(parser: ArgumentParser) -> None:
+    """Arguments of tools that read several dumps: NAME=FILE."""
+    parser.add_argument(
+        'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of tools/test.py --dump'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+
+
+def read_runs(args: Namespace) -> dict[str, LabelScores]:
+    """The dumps that such arguments name; they must be of the same labels and videos."""
+    runs = {name: LabelScores.load(path) for name, path in named_paths(args.runs).items()}
+    (first, one), *others = runs.items()
+    for name, other in others:
+        if other.classes != one.classes or not other.targets.equal(one.targets):
+            raise DataError(f'{name} is of other videos or labels than {first}')
+    return runs

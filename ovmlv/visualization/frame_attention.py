@@ -1,0 +1,167 @@
+"""Which frames a temporal module looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError, DataError
+
+from .style import COLORS, FAINT, INK, chart, save
+
+_SHOWN = 'ParallelTemporalAttention, CrossFrameMessage, FrameTransformer'
+
+
+@torch.no_grad()
+def frame_attention(backbone: nn.Module, video: Tensor) -> dict[str, Tensor]:
+    """Attention over the frames of a video.
+
+    Args:
+        backbone: A ``TemporalCLIPBackbone``.
+        video: Normalised ``(C, T, H, W)``.
+
+    Returns:
+        Name of the block or layer -> weights ``(N, heads, T, T)``: with which weight a frame (row)
+        reads each frame (column), at each of N token positions (one for modules between frames).
+
+    Raises:
+        ConfigError: The temporal module has no attention over frames alone.
+    """
+    temporal = backbone.temporal
+    with _recorded(temporal) as found:
+        backbone(video[None])
+    if not found:
+        raise ConfigError(
+            f'{type(temporal).__name__} has no attention over frames to show; those that have: '
+            f'{_SHOWN}'
+        )
+    return found
+
+
+@contextmanager
+def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Collect the attention of every part of a temporal module while it runs."""
+    found: dict[str, Tensor] = {}
+    handles = []
+
+    def watch(module: nn.Module, name: str, read: Any) -> None:
+        def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+            found[name] = read(module, *inputs).float().cpu()
+
+        handles.append(module.register_forward_hook(hook))
+
+    for index, branch in getattr(temporal, 'branches', {}).items():
+        if hasattr(branch, 'attention'):
+            watch(branch, f'block {index}', lambda m, x, t: m.attention(x, t)[0])
+        elif hasattr(branch, 'exchange'):
+            watch(branch, f'block {index}', _messages)
+    if hasattr(temporal, 'layers'):
+
+        def layers(module: nn.Module, inputs: tuple, output: Any) -> None:
+            found.update(_transformer(module, inputs[0]))
+
+        handles.append(temporal.register_forward_hook(layers))
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _messages(branch: nn.Module, sender: Tensor) -> Tensor:
+    """X-CLIP's exchange between the messages of frames."""
+    y = branch.norm(branch.write(sender))
+    return branch.exchange(y, y, y, average_attn_weights=False)[1]
+
+
+def _transformer(module: nn.Module, frames: Tensor) -> dict[str, Tensor]:
+    """The layers of a transformer over frames, one after the other."""
+    y = module.norm(frames) + module.positions(frames.shape[1])
+    found = {}
+    for i, layer in enumerate(module.layers.layers):
+        z = layer.norm1(y)
+        found[f'layer {i}'] = layer.self_attn(z, z, z, average_attn_weights=False)[1].cpu()
+        y = layer(y)
+    return found
+
+
+def draw_attention(
+    attention: Mapping[str, Tensor], frames: np.ndarray, path: str | Path, title: str = ''
+) -> Path:
+    """The frames, how much attention each receives, and who reads whom.
+
+    Args:
+        attention: Of :func:`frame_attention`.
+        frames: RGB uint8 ``(T, H, W, 3)``.
+        path: Picture to write.
+        title: Heading.
+    """
+    num_frames = len(frames)
+    for name, weights in attention.items():
+        if weights.shape[-1] != num_frames:
+            raise DataError(
+                f'{name} has attention over {weights.shape[-1]} frames, not {num_frames}'
+            )
+    heads = max(w.shape[1] for w in attention.values())
+    columns = min(heads, 4) + 1
+    rows = len(attention)
+    width = max(1.9 * columns + 1.0, 0.9 * num_frames + 0.6)
+    with chart(1, 1, (width, 2.6 + 2.15 * rows)) as (figure, _):
+        figure.clear()
+        top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 2.15 * rows])
+        _draw_strip(top, attention, frames, title)
+        axes = bottom.subplots(rows, columns, squeeze=False)
+        for line, (name, weights) in zip(axes, attention.items(), strict=True):
+            mean = weights.mean(0)  # over token positions
+            _draw_map(line[0], mean.mean(0), f'{name}, mean')
+            # The heads that differ most from reading every frame alike.
+            focus = (mean * (mean * num_frames).clamp_min(1e-9).log()).sum(-1).mean(-1)
+            best = focus.argsort(descending=True)[: columns - 1].tolist()
+            for ax, head in zip(line[1:], best):
+                _draw_map(ax, mean[head], f'head {head}')
+            for ax in line[1 + len(best) :]:
+                ax.set_visible(False)
+        axes[-1][0].set_xlabel('is read')
+        axes[-1][0].set_ylabel('reads')
+        return save(figure, path)
+
+
+def _draw_strip(
+    figure: Any, attention: Mapping[str, Tensor], frames: np.ndarray, title: str
+) -> None:
+    """Frames in a row, under them a line for each block of the attention that they receive."""
+    num_frames = len(frames)
+    axes = figure.subplots(2, 1, height_ratios=[1.2, 1], sharex=True)
+    height, width = frames.shape[1:3]
+    for t, frame in enumerate(frames):
+        half = 0.47 * min(1, width / height)
+        axes[0].imshow(frame, extent=(t - half, t + half, 0, 0.94 * height / max(width, height)))
+    axes[0].set(xlim=(-0.6, num_frames - 0.4), ylim=(0, 0.96), title=title, aspect='auto')
+    axes[0].axis('off')
+    for i, (name, weights) in enumerate(attention.items()):
+        received = weights.mean((0, 1, 2)).numpy()  # its mean is 1 / T
+        axes[1].plot(
+            range(num_frames), num_frames * received, 'o-', markersize=4,
+            color=COLORS[i % len(COLORS)], label=name,
+        )  # fmt: skip
+    axes[1].axhline(1, color=FAINT, linestyle='--', linewidth=1)
+    axes[1].set(xticks=range(num_frames), ylabel='attention received\n(1: as if even)')
+    axes[1].set_ylim(bottom=0)
+    if len(attention) > 1:
+        axes[1].legend(fontsize=8, ncols=2)
+
+
+def _draw_map(ax: Any, weights: Tensor, title: str) -> None:
+    ax.imshow(weights.numpy(), cmap='Blues', vmin=0, interpolation='nearest')
+    ax.set_title(title, fontsize=8, color=INK)
+    ax.grid(visible=False)
+    ticks = range(0, weights.shape[-1], max(1, weights.shape[-1] // 4))
+    ax.set_xticks(ticks)
+    ax.set_yticks(ticks)
+    ax.tick_params(length=0, labelsize=7)

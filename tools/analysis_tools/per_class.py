@@ -1,0 +1,54 @@
+"""A table of all labels from dumped predictions.
+
+    python tools/test.py CONFIG CHECKPOINT --dump trained.safetensors
+    python tools/analysis_tools/per_class.py zero=zero.safetensors trained=trained.safetensors \\
+        --sort change
+
+With several NAME=FILE of the same test set, AP of each and the change from the first to the last;
+the other figures are of the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import sys
+from pathlib import Path
+
+from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
+from ovmlv.evaluation.metrics.report import text_table
+from ovmlv.evaluation.per_class import per_class_rows, sort_rows
+from ovmlv.utils.cli import run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_runs_arguments(parser)
+    parser.add_argument('--sort', help='column to sort by, smallest first; default: as they come')
+    parser.add_argument('--descending', action='store_true', help='largest first')
+    parser.add_argument('--threshold', type=float, default=0.5, help='of precision and recall')
+    parser.add_argument('--num', type=int, help='print only so many; the file has all')
+    parser.add_argument('--out', help='also write all rows to this .csv file')
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> None:
+    rows = per_class_rows(read_runs(args), args.threshold)
+    if args.sort:
+        rows = sort_rows(rows, args.sort, args.descending)
+    print(text_table(list(rows[0]), [list(row.values()) for row in rows[: args.num]]))
+    if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        with open(args.out, 'w', newline='', encoding='utf-8') as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            for row in rows:
+                blank = {k for k, v in row.items() if isinstance(v, float) and math.isnan(v)}
+                writer.writerow({k: '' if k in blank else v for k, v in row.items()})
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))

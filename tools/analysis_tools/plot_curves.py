@@ -1,0 +1,37 @@
+"""Precision-recall curves and reliability of dumped predictions.
+
+    python tools/test.py CONFIG CHECKPOINT --dump trained.safetensors
+    python tools/analysis_tools/plot_curves.py trained=trained.safetensors --out curves.png
+
+Several NAME=FILE of the same test set are drawn into the same panels: one panel of curves for each
+split of the labels, one of reliability, one of how many pairs each bin has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
+from ovmlv.utils.cli import run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_runs_arguments(parser)
+    parser.add_argument('--out', required=True, help='picture to write')
+    parser.add_argument('--axis', default='split', help='attribute of the groups (%(default)s)')
+    parser.add_argument('--bins', type=int, default=15, help='of the reliability (%(default)s)')
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> None:
+    from ovmlv.visualization.curves import draw_curves
+
+    print(draw_curves(read_runs(args), args.out, args.axis, args.bins))
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))

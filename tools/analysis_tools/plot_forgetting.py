@@ -1,0 +1,47 @@
+"""Seen, unseen and novel mAP over the epochs of trainings: what was learnt, what was forgotten.
+
+    python tools/train.py CONFIG --work-dir DIR --cfg-options train_cfg.val_interval=1
+    python tools/analysis_tools/plot_forgetting.py full=DIR naive=DIR2 --out forgetting.png \\
+        [--start zero_shot.json]
+
+Reads what mmengine's LocalVisBackend wrote. --start is a file of tools/test.py --out: the metrics
+before training, drawn at epoch 0 and as a level.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ovmlv.utils.cli import named_paths, run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='+', metavar='NAME=DIR', help='a line and its work folder')
+    parser.add_argument('--out', required=True, help='picture to write')
+    parser.add_argument('--start', help='.json file of the metrics before training')
+    parser.add_argument(
+        '--metrics', nargs='+', default=['mAP_seen', 'mAP_unseen', 'mAP_novel'], help='panels'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> None:
+    from ovmlv.visualization.forgetting import PREFIX, draw_forgetting, read_history
+
+    runs = {name: read_history(path) for name, path in named_paths(args.runs).items()}
+    start = None
+    if args.start:
+        table = json.loads(Path(args.start).read_text(encoding='utf-8'))
+        start = {key.removeprefix(PREFIX): value for key, value in table.items()}
+    print(draw_forgetting(runs, args.out, args.metrics, start))
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))
