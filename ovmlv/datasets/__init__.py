@@ -5,16 +5,19 @@ from ovmlv.compat import apply as _apply
 _apply()
 
 from .activity_net_dataset import ActivityNetDataset
+from .animal_kingdom_dataset import AnimalKingdomDataset
 from .ava_dataset import AVADataset
 from .base_segment_dataset import BaseSegmentDataset
 from .base_video_dataset import BaseVideoDataset
 from .charades_dataset import CharadesDataset
+from .epic_kitchens_dataset import EPICKitchensDataset
 from .hmdb51_dataset import HMDB51Dataset
 from .hvu_dataset import HVUDataset
 from .kinetics_dataset import KineticsDataset
 from .moments_dataset import MomentsDataset
 from .multi_thumos_dataset import MultiTHUMOSDataset
 from .multilabel_video_dataset import MultilabelVideoDataset
+from .rare_act_dataset import RareActDataset
 from .segments import Segment, Timeline, label_matrix, sliding_windows
 from .ssv2_dataset import SSv2Dataset
 from .thumos14_dataset import THUMOS14Dataset
@@ -36,6 +39,9 @@ __all__ = [
     'HVUDataset',
     'MultiTHUMOSDataset',
     'YouTube8MDataset',
+    'AnimalKingdomDataset',
+    'EPICKitchensDataset',
+    'RareActDataset',
     'MultilabelVideoDataset',
     'THUMOS14Dataset',
     'PackMultilabelInputs',

@@ -14,12 +14,6 @@ from .base_class_file_dataset import BaseClassFileDataset
 from .official_files import ClassNames, open_text, read_csv_rows
 from .xlsx import read_sheet
 
-# Columns of id, name, and attributes (axis -> column), by workbook.
-_CLASS_SHEETS = (
-    ('index', 'action', dict(frequency='segment', category='action_category')),  # df_action.xlsx
-    ('Label', 'Action', dict(category='Category')),  # sheet Action of AR_metadata.xlsx
-)
-
 
 @DATASETS.register_module()
 class AnimalKingdomDataset(BaseClassFileDataset):
@@ -29,20 +23,26 @@ class AnimalKingdomDataset(BaseClassFileDataset):
     ``train.csv`` / ``val.csv``, of which the first row of each clip counts. Known traps:
 
     - ``labels`` is text such as ``2,40``, in no order; a single label may be stored as a number.
-    - ``list_animal_action`` is a Python list as text, and may name more pairs than there are
-      labels: the labels count, the pairs are kept as ``animal_actions``.
-    - The two class sheets write names in different cases ("Holding Hands", "Holding hands"): as
-      words they are in lower case. Neither is sorted by id.
+    - ``list_animal_action`` is a Python list as text, now and then of strings rather than pairs,
+      and may name more pairs than there are labels: the labels count, it is kept as
+      ``animal_actions``.
+    - ``df_action.xlsx`` has other ids than the sheet ``Action`` of ``AR_metadata.xlsx`` for six
+      actions (49, 50, 81 to 84), and the action names beside the labels agree with the sheet. So
+      names come from the sheet alone; ``df_action.xlsx`` gives frequencies, by name.
+    - The two write names in different cases ("Holding Hands", "Holding hands"): as words they are
+      in lower case. Neither is sorted by id, and the sheet lacks one id (a formula that failed):
+      it is the one that no other action has.
     - The frame lists are separated by blanks, their header says ``original_vido_id``, and all
       frames of a clip have its labels.
 
-    ``class_attributes`` has the axis ``category`` (of the action) and, from ``df_action.xlsx``,
+    ``class_attributes`` has the axis ``category`` (of the action) and, with ``frequency_file``,
     ``frequency`` (head, middle, tail).
 
     Args:
         ann_file: The workbook, csv or frame list.
-        class_file: ``df_action.xlsx``, a workbook with the sheet ``Action``, or another class file.
-            None: the sheet ``Action`` of ``ann_file``.
+        class_file: A workbook with the sheet ``Action``, or another class file. None: that sheet of
+            ``ann_file``.
+        frequency_file: ``df_action.xlsx``.
         subset: ``train``, ``test`` or ``all`` of the workbook; frame lists have one each.
         file_format: Path of a clip, from ``{id}``.
         kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
@@ -57,6 +57,7 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         self,
         ann_file: str = 'AR_metadata.xlsx',
         class_file: str | None = None,
+        frequency_file: str | None = None,
         subset: str = 'train',
         file_format: str = '{id}.mp4',
         **kwargs: Any,
@@ -66,31 +67,38 @@ class AnimalKingdomDataset(BaseClassFileDataset):
                 f"AnimalKingdomDataset: subset={subset!r} is not 'train', 'test' or 'all'"
             )
         self.subset, self.file_format = subset, file_format
+        self.frequency_file = frequency_file
         super().__init__(ann_file, class_file, **kwargs)
+
+    def required_paths(self) -> dict[str, str]:
+        """Those of any data set, the class file, and that of frequencies."""
+        paths = super().required_paths()
+        if self.frequency_file is not None:
+            paths['frequency file'] = self.resolve(self.frequency_file)
+        return paths
 
     def class_names(self) -> list[str]:
         """Names of the class sheet in the order of their ids."""
         path = self.ann_file if self.class_file is None else self.resolve(self.class_file)
         self.file_attributes = {}
-        if not path.endswith('.xlsx'):
-            return super().class_names()
-        rows = read_sheet(path, 'Action' if self.class_file is None else None)
-        if self.class_file is not None and 'video_id' in rows[0][1]:
-            rows = read_sheet(path, 'Action')
-        columns = next((c for c in _CLASS_SHEETS if {*c[:2]} <= set(rows[0][1])), None)
-        if columns is None:
-            raise DataError(
-                f'{path}: no columns index, action or Label, Action; use df_action.xlsx'
-            )
-        index, name, axes = columns
-        rows.sort(key=lambda row: int(row[1][index]))
-        if [int(row[index]) for _, row in rows] != list(range(len(rows))):
-            raise DataError(f'{path}: ids do not count from 0 without gaps')
-        self.file_attributes = {
-            axis: {self.label_of(row[name].strip()): row[column] for _, row in rows}
-            for axis, column in axes.items()
-        }
-        return [row[name].strip() for _, row in rows]
+        if path.endswith('.xlsx'):
+            rows = _class_sheet(path)
+            names = [row['Action'].strip() for row in rows]
+            category = {self.label_of(n): r['Category'] for n, r in zip(names, rows, strict=True)}
+            self.file_attributes['category'] = category
+        else:
+            names = super().class_names()
+        if self.frequency_file is not None:
+            rows = [row for _, row in read_sheet(self.resolve(self.frequency_file))]
+            of_name = {row['action'].strip().lower(): row['segment'] for row in rows}
+            self.file_attributes['frequency'] = {
+                self.label_of(name): of_name.get(name.lower(), 'other') for name in names
+            }
+        return names
+
+    def label_of(self, name: str) -> str:
+        """Names are words already: only the case changes."""
+        return name.lower() if self.label_style == 'words' else name
 
     def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
         """Clips of the subset."""
@@ -123,6 +131,18 @@ class AnimalKingdomDataset(BaseClassFileDataset):
     def _is_frame_list(self) -> bool:
         with open_text(self.ann_file) as file:
             return file.readline().startswith('original_vido_id ')
+
+
+def _class_sheet(path: str) -> list[dict[str, str]]:
+    """Rows of the sheet ``Action`` in the order of their ids."""
+    rows = [row for _, row in read_sheet(path, 'Action')]
+    known = {int(row['Label']): row for row in rows if row.get('Label', '').isdecimal()}
+    rest = [row for row in rows if not row.get('Label', '').isdecimal()]
+    free = sorted(set(range(len(rows))) - set(known))
+    if len(rest) > 1 or len(free) != len(rest):
+        raise DataError(f'{path}: the ids of the sheet Action do not count from 0 without gaps')
+    known.update(zip(free, rest, strict=True))
+    return [known[i] for i in range(len(rows))]
 
 
 def _frame_list(path: str) -> Iterator[tuple[str, str, str, dict]]:

@@ -12,7 +12,7 @@ from ovmlv.errors import ConfigError, DataError
 from .annotation import VideoAnnotation
 from .annotation_files import read_list_lines
 from .base_video_dataset import BaseVideoDataset
-from .official_files import ClassNames, load_class_names, open_text, spoken
+from .official_files import ClassNames, load_class_names, open_text, read_class_names, spoken
 
 
 class BaseClassFileDataset(BaseVideoDataset):
@@ -54,16 +54,17 @@ class BaseClassFileDataset(BaseVideoDataset):
         """Read the annotation file; labels come from ``classes``."""
 
     def class_names(self) -> list[str]:
-        """Classes, where there is no class file."""
-        raise ConfigError(
-            f'{type(self).__name__}: {self.ann_file} has ids of classes; give class_file'
-        )
+        """Classes in the order of their ids; of the annotations, where there is no class file."""
+        if self.class_file is None:
+            raise ConfigError(
+                f'{type(self).__name__}: {self.ann_file} has ids of classes; give class_file'
+            )
+        return read_class_names(self.resolve(self.class_file))
 
     def read_annotations(self) -> list[VideoAnnotation]:
         """All samples; the classes become the vocabulary."""
-        path = self.ann_file if self.class_file is None else self.resolve(self.class_file)
-        names = None if self.class_file is not None else self.class_names()
-        classes = load_class_names(path, self.label_of, names)
+        path = self.class_file or self.ann_file
+        classes = load_class_names(path, self.label_of, self.class_names())
         self.classes_source = list(classes.labels)
         samples = list(self.read_samples(classes))
         if not samples:

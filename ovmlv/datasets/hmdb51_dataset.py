@@ -79,8 +79,8 @@ class HMDB51Dataset(BaseClassFileDataset):
         return paths
 
     def class_names(self) -> list[str]:
-        """The classes that the folder has a file of, sorted."""
-        if not osp.isdir(self.ann_file):
+        """Without a class file those that the folder has a file of, sorted."""
+        if self.class_file is not None or not osp.isdir(self.ann_file):
             return super().class_names()
         names = sorted(path.name[: -len(self._suffix)] for path in self._split_files())
         if not names:

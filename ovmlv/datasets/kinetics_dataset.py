@@ -62,8 +62,8 @@ class KineticsDataset(BaseClassFileDataset):
         super().__init__(ann_file, class_file, label_style, **kwargs)
 
     def class_names(self) -> list[str]:
-        """The classes of a csv's rows, sorted."""
-        if not self.ann_file.endswith('.csv'):
+        """Without a class file those of a csv's rows, sorted."""
+        if self.class_file is not None or not self.ann_file.endswith('.csv'):
             return super().class_names()
         names = {row['label'] for _, row in read_csv_rows(self.ann_file, ('label',))}
         return sorted(names)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os.path as osp
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 from ovmlv.errors import DataError
@@ -159,7 +159,7 @@ def load_class_names(
 ) -> ClassNames:
     """Classes of a file (or ``names``) with their labels."""
     names = list(names or read_class_names(path))
-    return ClassNames(names, [label_of(name) for name in names], Path(path).name)
+    return ClassNames(names, [label_of(name) for name in names], osp.basename(path))
 
 
 def spoken(name: str) -> str:
