@@ -218,3 +218,34 @@ def test_real_odd_cases(shared):
     assert raw.count(b'\r\n') == raw.count(b'\n') == 401
     again = pd.read_csv(io.BytesIO(raw), dtype=str)
     assert len(build(folder)) == len(again) == 400
+
+
+def localize(row, ids):
+    """Frame labels of a row as the official Charades_v1_localize.m finds them, in plain loops."""
+    labels = np.zeros((25, len(ids)), dtype=int)
+    for j in range(25):
+        time = j / 25 * float(row['length'])
+        for action in row['actions'].split(';') if row['actions'] else ():
+            name, start, end = action.split(' ')
+            if float(start) <= time <= float(end):
+                labels[j, ids.index(name)] = 1
+    return labels
+
+
+@pytest.mark.parametrize('where', ['invented', 'Charades_v1_test.csv', 'oddrows'])
+def test_localisation_labels_are_the_official_ones(root, request, where):
+    name = f'Charades_v1_train{"_oddrows" if where == "oddrows" else ""}.csv'
+    if where != 'invented':
+        root = request.getfixturevalue('shared') / 'charades'
+        name = name if where == 'oddrows' else where
+    table = pd.read_csv(root / name, dtype=str, keep_default_na=False)
+    ids = [line.split(' ', 1)[0] for line in (root / 'Charades_v1_classes.txt').open()]
+    dataset = build(root, ann_file=name, units='point', num_points=25, serialize_data=False)
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert [i['video_id'] for i in infos] == [v for v in table['id'] for _ in range(25)]
+    expected = np.concatenate([localize(row, ids) for _, row in table.iterrows()])
+    assert (np.stack([i['label'] for i in infos]) == expected).all() and expected.any()
+    # Videos without actions are ordinary negatives in this script, unlike in the other.
+    assert not any('official_unlabeled' in i for i in infos)
+    lengths = table['length'].astype(float)
+    assert [i['time'] for i in infos[:25]] == [j / 25 * lengths[0] for j in range(25)]
