@@ -1,6 +1,6 @@
 """Test a model.
 
-    python tools/test.py CONFIG [CHECKPOINT] [--out METRICS.json] [--dump PREDICTIONS.pkl]
+    python tools/test.py CONFIG [CHECKPOINT] [--out METRICS.json] [--dump PREDICTIONS.safetensors]
 
 Without a checkpoint, the model is tested as the config initialises it: with pretrained parts that
 is its zero-shot result. A checkpoint of another model is refused. A flag of its own wins over
@@ -38,7 +38,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
     add_common_arguments(parser)
-    parser.add_argument('--dump', help='write every prediction to this .pkl file')
+    parser.add_argument(
+        '--dump',
+        help='write every prediction to this file: .safetensors with targets and classes, for '
+        "tools/analysis_tools/eval_metric.py; .pkl as MMEngine's DumpResults",
+    )
     parser.add_argument('--out', help='write the metrics to this .json file')
     # Intermixed, so that the checkpoint may also stand behind options.
     return parser.parse_intermixed_args(argv)
@@ -57,11 +61,20 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     if args.out is not None and not args.out.endswith('.json'):
         raise ConfigError(f'--out {args.out}: the metrics go into a .json file; name one')
     if args.dump is not None:
-        if not args.dump.endswith(('.pkl', '.pickle')):
-            raise ConfigError(f'--dump {args.dump}: predictions go into a .pkl file; name one')
         metrics = cfg.test_evaluator
         metrics = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=args.dump)]
+        cfg.test_evaluator = [*metrics, dump_metric(args.dump, metrics)]
+
+
+def dump_metric(path: str, metrics: list) -> dict:
+    """The metric that writes the predictions."""
+    if path.endswith('.safetensors'):
+        # What the config's own metrics accept, as a part of the data set.
+        accept = any(m.get('allow_incomplete', False) for m in metrics)
+        return dict(type='ovmlv.DumpPredictions', out_file=path, allow_incomplete=accept)
+    if path.endswith(('.pkl', '.pickle')):
+        return dict(type='DumpResults', out_file_path=path)
+    raise ConfigError(f'--dump {path}: predictions go into a .safetensors (or .pkl) file; name one')
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,10 +1,10 @@
-"""Predictions of a test set in one safe file."""
+"""Predictions on disk: scores, targets and what metrics need beside them, in one safe file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,130 +15,142 @@ from torch import Tensor
 
 from ovmlv.errors import DataError
 
-_FORMAT = 'ovmlv predictions 1'
+FORMAT = 'ovmlv predictions 1'
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Predictions:
-    """Scores and targets of every sample, and the labels they are for.
-
-    A sample has one row, or one for each of its time points. All rows stand in one matrix.
+    """What a model said about a data set, and what is true.
 
     Attributes:
-        scores: ``(R, C)``, float32.
-        targets: ``(R, C)`` of {1, 0, -1}, int8.
-        lengths: Rows of each of N samples; 0 for a sample of one row without a time axis.
-        video_ids: N identities; samples of one video share theirs.
-        filenames: N files.
-        broken: ``(N,)`` whether the video could not be read.
-        unlabeled: ``(N,)`` whether the official file has no action for it (Charades).
+        scores: ``(N, C)`` float32 as the model gave them (those of unreadable videos too).
+        targets: ``(N, C)`` int8 of {1, 0, -1}.
+        rows: ``(S,)`` int64: how many of the N rows belong to each sample; 0 stands for a sample
+            that is one row ``(C,)``, not a table of one.
+        sample_idx: ``(S,)`` int64, index in the data set.
+        broken: ``(S,)`` bool, the video could not be read.
+        unlabeled: ``(S,)`` bool, see ``official_unlabeled`` of Charades.
+        filenames: S paths.
+        video_ids: S identities.
         meta: ``classes`` and ``class_attributes`` of the data set.
     """
 
     scores: Tensor
     targets: Tensor
-    lengths: Tensor
-    video_ids: list[str]
-    filenames: list[str]
+    rows: Tensor
+    sample_idx: Tensor
     broken: Tensor
     unlabeled: Tensor
-    meta: dict[str, Any]
+    filenames: list[str]
+    video_ids: list[str]
+    meta: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_results(cls, results: Sequence[Mapping], meta: Mapping[str, Any]) -> Predictions:
-        """From what :class:`BaseScoreMetric` collects.
-
-        Args:
-            results: One mapping a sample.
-            meta: Metainfo of the data set.
-        """
-        flat = [r['scores'].ndim == 1 for r in results]
+    def from_results(cls, results: Sequence[dict], meta: Mapping[str, Any]) -> Predictions:
+        """Of what :class:`~ovmlv.evaluation.metrics.BaseScoreMetric` collects."""
+        scores = [r['scores'] for r in results]
         return cls(
-            torch.cat([torch.atleast_2d(r['scores']) for r in results]).float(),
-            torch.cat([torch.atleast_2d(r['labels']) for r in results]).to(torch.int8),
-            torch.tensor([0 if f else len(r['scores']) for f, r in zip(flat, results)]),
-            [r['video_id'] for r in results],
-            [r['filename'] for r in results],
-            torch.tensor([r['broken'] for r in results]),
-            torch.tensor([r['unlabeled'] for r in results]),
-            {key: meta[key] for key in ('classes', 'class_attributes') if key in meta},
+            scores=torch.cat([torch.atleast_2d(s) for s in scores]),
+            targets=torch.cat([torch.atleast_2d(r['labels']) for r in results]),
+            rows=torch.tensor([len(s) if s.ndim > 1 else 0 for s in scores]),
+            sample_idx=torch.tensor([r['key'][0] for r in results]),
+            broken=torch.tensor([r['broken'] for r in results]),
+            unlabeled=torch.tensor([r['unlabeled'] for r in results]),
+            filenames=[r['filename'] for r in results],
+            video_ids=[r['video_id'] for r in results],
+            meta={k: meta[k] for k in ('classes', 'class_attributes') if meta.get(k)},
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write a ``.safetensors`` file; returns its path."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            name: getattr(self, name).contiguous()
-            for name in ('scores', 'targets', 'lengths', 'broken', 'unlabeled')
-        }
-        words = {name: getattr(self, name) for name in ('video_ids', 'filenames', 'meta')}
-        header = {name: json.dumps(value, ensure_ascii=False) for name, value in words.items()}
-        save_file(tensors, path, {'format': _FORMAT, **header})
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Predictions:
-        """Read such a file.
-
-        Raises:
-            FileNotFoundError: There is none.
-            DataError: It holds something else.
-        """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f'there is no {path}; write it by tools/test.py --dump {path}')
-        try:
-            with safe_open(path, 'pt') as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-            if header.pop('format', None) != _FORMAT:
-                raise DataError(f'{path} holds no predictions; write it by tools/test.py --dump')
-            return cls(**tensors, **{name: json.loads(text) for name, text in header.items()})
-        except (SafetensorError, TypeError, ValueError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(
-                f'{path} holds no predictions ({error}); write it by tools/test.py --dump'
-            ) from None
-
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.rows)
 
     @property
     def num_videos(self) -> int:
-        """Different videos."""
-        return len(set(self._videos()))
+        """Different videos; several samples may be of one."""
+        return len(set(self._identities()))
 
     def row_videos(self) -> Tensor:
-        """Number of its video, of each row ``(R,)``."""
-        numbers: dict[str, int] = {}
-        of_samples = [numbers.setdefault(video, len(numbers)) for video in self._videos()]
-        return torch.tensor(of_samples).repeat_interleave(self._rows())
+        """Which video each row is of, ``(N,)`` from 0."""
+        numbers = {name: i for i, name in enumerate(dict.fromkeys(self._identities()))}
+        of_sample = torch.tensor([numbers[name] for name in self._identities()])
+        return of_sample.repeat_interleave(self.rows.clamp(min=1))
 
     def row_broken(self) -> Tensor:
-        """Whether its video could not be read, of each row ``(R,)``."""
-        return self.broken.repeat_interleave(self._rows())
+        """Which rows are of an unreadable video, ``(N,)`` bool."""
+        return self.broken.repeat_interleave(self.rows.clamp(min=1))
+
+    def _identities(self) -> list[str]:
+        return [v or f for v, f in zip(self.video_ids, self.filenames, strict=True)]
 
     def samples(self) -> Iterator[dict[str, Any]]:
-        """The samples as a model predicts them, for the metrics."""
+        """The data samples, as a metric's ``process`` takes them."""
         start = 0
-        for i, (length, rows) in enumerate(
-            zip(self.lengths.tolist(), self._rows().tolist(), strict=True)
-        ):
-            part = slice(start, start + rows) if length else start
-            start += rows
+        for i, rows in enumerate(self.rows.tolist()):
+            part: Any = start if rows == 0 else slice(start, start + rows)
+            start += max(rows, 1)
             yield dict(
-                sample_idx=i,
                 pred_score=self.scores[part],
                 gt_label=self.targets[part],
-                video_id=self.video_ids[i],
+                sample_idx=int(self.sample_idx[i]),
                 filename=self.filenames[i],
+                video_id=self.video_ids[i],
                 broken=bool(self.broken[i]),
                 official_unlabeled=bool(self.unlabeled[i]),
             )
 
-    def _rows(self) -> Tensor:
-        return self.lengths.clamp(min=1)
+    def save(self, path: str | Path) -> Path:
+        """Write a .safetensors file, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        names = ('scores', 'targets', 'rows', 'sample_idx', 'broken', 'unlabeled')
+        lists = dict(filenames=self.filenames, video_ids=self.video_ids, meta=self.meta)
+        part = path.with_name(path.name + '.part')
+        save_file(
+            {name: getattr(self, name).contiguous() for name in names},
+            part,
+            metadata=dict(format=FORMAT, **{k: json.dumps(v) for k, v in lists.items()}),
+        )
+        part.replace(path)
+        return path
 
-    def _videos(self) -> list[str]:
-        return [v or f for v, f in zip(self.video_ids, self.filenames, strict=True)]
+    @classmethod
+    def load(cls, path: str | Path) -> Predictions:
+        """Read what :meth:`save` wrote. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            DataError: It holds no predictions.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'there is no {path}; write it by tools/test.py --dump {path.stem}.safetensors'
+            )
+        try:
+            with safe_open(path, 'pt') as file:
+                notes = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if notes.get('format') != FORMAT:
+                raise DataError(f'{path} holds tensors but no predictions')
+            lists = {k: json.loads(notes[k]) for k in ('filenames', 'video_ids', 'meta')}
+            found = cls(**tensors, **lists)
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f'{path} is no file of predictions ({type(error).__name__}); write it by '
+                'tools/test.py --dump FILE.safetensors'
+            ) from None
+        found._check(path)
+        return found
+
+    def _check(self, path: Path) -> None:
+        sizes = {len(x) for x in (self.sample_idx, self.broken, self.unlabeled)}
+        sizes |= {len(self.filenames), len(self.video_ids)}
+        rows = int(self.rows.clamp(min=1).sum())
+        if sizes != {len(self.rows)} or self.scores.shape != self.targets.shape:
+            raise DataError(f'{path}: its parts are of different lengths; write it again')
+        if self.scores.ndim != 2 or rows != len(self.scores):
+            raise DataError(
+                f'{path}: scores {tuple(self.scores.shape)} are not of {rows} rows; write it again'
+            )

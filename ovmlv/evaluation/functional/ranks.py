@@ -70,10 +70,11 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
     ways = ('left', 'right') if above else ('left',)
     retrieved = np.empty((len(ways), len(score)), np.int64)
     table = np.zeros(2**16, dtype=bool)
+    space = np.empty((_BLOCK_LABELS, num_rows), values.dtype)
     stop = num_positives.cumsum()
     for first in range(0, num_labels if len(score) else 0, _BLOCK_LABELS):
-        block = _transposed(values[:, first : first + _BLOCK_LABELS])
-        buckets = _leading_bits(block)
+        block = _transposed(values[:, first : first + _BLOCK_LABELS], space)
+        buckets = _buckets(block)
         for i, (row, bucket) in enumerate(zip(block, buckets, strict=True)):
             count = int(num_positives[first + i])
             part = slice(int(stop[first + i]) - count, int(stop[first + i]))
@@ -123,7 +124,7 @@ def _count_at_least(
 
     Args:
         row: ``(N,)`` scores.
-        bucket: ``(N,)`` uint16.
+        bucket: ``(N,)`` uint16; sorted in place.
         own: ``(P,)`` scores of the positives, ascending.
         own_bucket: ``(P,)`` their buckets.
         table: ``(2**16,)`` bool, all False, to work with.
@@ -133,59 +134,63 @@ def _count_at_least(
         ``(P,)`` for each of ``ways``.
     """
     table[own_bucket] = True
-    shared = np.flatnonzero(table.take(bucket))
+    shared = table.take(bucket).nonzero()[0]
     table[own_bucket] = False
     near, near_bucket = _sorted(row.take(shared), bucket.take(shared))
-    outside = near_bucket.searchsorted(own_bucket, 'right') - np.sort(
-        bucket, kind='stable'
-    ).searchsorted(own_bucket, 'right')
+    bucket.sort(kind='stable')  # its order is of no use any more
+    outside = near_bucket.searchsorted(own_bucket, 'right')
+    outside -= bucket.searchsorted(own_bucket, 'right')
     return [len(row) + outside - near.searchsorted(own, way) for way in ways]
 
 
 def _sorted(scores: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and their buckets in ascending order.
+    """Scores and their buckets in ascending order; may work in place.
 
     Many scores are first put into the order of their buckets, by radix; NumPy's stable sort needs
     little more than one pass over what is nearly in order.
     """
     if len(scores) < _MIN_RADIX:
-        return np.sort(scores), np.sort(buckets)
+        scores.sort()
+        buckets.sort(kind='stable')
+        return scores, buckets
     order = buckets.argsort(kind='stable')
     scores = scores.take(order)
     scores.sort(kind='stable')
     return scores, buckets.take(order)
 
 
-def _transposed(values: np.ndarray) -> np.ndarray:
+def _transposed(values: np.ndarray, out: np.ndarray) -> np.ndarray:
     """``(N, C)`` -> ``(C, N)``, copied tile by tile, several times faster than in one go."""
-    out = np.empty(values.shape[::-1], values.dtype)
+    out = out[: values.shape[1]]
     for i in range(0, len(values), _TILE_ROWS):
         out[:, i : i + _TILE_ROWS] = values[i : i + _TILE_ROWS].T
     return out
 
 
-def _leading_bits(values: np.ndarray) -> np.ndarray:
-    """16 bits of each score that keep the order, spread over the range of its row, uint16.
+def _buckets(values: np.ndarray) -> np.ndarray:
+    """A number of 16 bits for each score, in the order of the scores, uint16.
 
-    The bits of a float, read as an integer, are ordered as the float is, where it is not negative;
-    negative ones are mirrored. So buckets are fine where scores crowd near 0.
+    Probabilities crowd near 0, so there buckets are as fine as floats are: the bits of a float that
+    is not negative, read as an integer, are in the order of the float. Rows with negative scores
+    (logits, cosines) get buckets of equal width.
 
     Args:
-        values: ``(C, N)`` float32 or float64.
+        values: ``(C, N)`` float32 or float64; ``-inf`` goes into the lowest bucket.
     """
-    signed, unsigned = (np.int32, np.uint32) if values.itemsize == 4 else (np.int64, np.uint64)
-    bits = values.view(signed)
-    low = bits.min(axis=1)
+    low = values.min(axis=1)
     if (low < 0).any():
-        bits = (values + 0).view(signed)  # -0.0 is as high as 0.0
-        bits ^= (bits >> (8 * values.itemsize - 1)) & np.iinfo(signed).max
-        low = bits.min(axis=1)
-        if (values.min(axis=1) == -np.inf).any():
-            # "No prediction" is far below all others and would take all the range for itself.
-            highest = np.iinfo(signed).max
-            low = np.min(bits, axis=1, where=values > -np.inf, initial=highest)
-            np.maximum(bits, low[:, None], out=bits)
-    distance = (bits - low[:, None]).view(unsigned)  # right also where the difference overflows
-    widths = [max(int(d).bit_length() - 16, 0) for d in distance.max(axis=1)]
-    distance >>= np.array(widths, dtype=unsigned)[:, None]
-    return distance.astype(np.uint16)
+        with np.errstate(all='ignore'):
+            if (low == -np.inf).any():
+                low = values.min(axis=1, where=values > -np.inf, initial=np.inf)
+                values = np.maximum(values, low[:, None])
+            distance = values - low[:, None]
+            distance *= (65000 / distance.max(axis=1))[:, None]
+        # No width (equal scores), or one beyond what floats hold: one bucket for all.
+        distance[~np.isfinite(distance).all(axis=1)] = 0
+        return distance.astype(np.uint16)
+    unsigned = np.uint32 if values.itemsize == 4 else np.uint64
+    values = np.abs(values)  # -0.0 is 0.0
+    bits = values.view(unsigned) - values.min(axis=1).view(unsigned)[:, None]
+    widths = [max(int(d).bit_length() - 16, 0) for d in bits.max(axis=1)]
+    bits >>= np.array(widths, dtype=unsigned)[:, None]
+    return bits.astype(np.uint16)
