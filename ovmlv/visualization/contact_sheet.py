@@ -33,13 +33,13 @@ class SheetLabel:
 
     Attributes:
         label: Its text.
-        probability: In [0, 1].
+        probability: In [0, 1]; None: the label alone, without a bar.
         truth: Whether it is right; None if that is not known.
         group: The column that it goes into, such as ``unseen``.
     """
 
     label: str
-    probability: float
+    probability: float | None
     truth: bool | None = None
     group: str = ''
 
@@ -177,8 +177,11 @@ def _draw_row(
 
 def _draw_label(canvas: Canvas, x: float, y: float, label: SheetLabel) -> None:
     strong, pale = COLORS[label.truth]
-    p = min(max(label.probability, 0.0), 1.0) if label.probability == label.probability else 0.0
     canvas.box(x, y, _COLUMN, _BAR, TRACK, 3)
+    if label.probability is None:
+        canvas.text(x + 6, y + _BAR / 2, label.label, 11, INK, room=_COLUMN - 12)
+        return
+    p = min(max(label.probability, 0.0), 1.0) if label.probability == label.probability else 0.0
     canvas.box(x, y, _COLUMN * p, _BAR, pale, 3)
     middle = y + _BAR / 2
     indent = 6

@@ -58,7 +58,7 @@ class PyAVReader(BaseReader):
         self.container: av.container.InputContainer | None = None
         self.converter = VideoReformatter()
         with _translated():
-            self._open()
+            self.reopen()
             self.index: VideoIndex = build_index(self.container, self.stream)
             if not self.index.reliable:
                 self._count()
@@ -89,7 +89,7 @@ class PyAVReader(BaseReader):
             self.container.close()
         self.container = self.stream = None
 
-    def _open(self) -> None:
+    def reopen(self) -> None:
         """Open the file, again where it is open, and choose the stream."""
         self.close()
         held = isinstance(self.source, bytes)
@@ -121,7 +121,7 @@ class PyAVReader(BaseReader):
 
         Packets of these formats may hold no picture, or two.
         """
-        self._open()
+        self.reopen()
         count = sum(1 for _ in self.container.decode(self.stream))
         index = self.index
         if not count:
@@ -133,7 +133,7 @@ class PyAVReader(BaseReader):
             index.pts = np.arange(count)
 
     def _by_count(self, wanted: np.ndarray) -> dict[int, np.ndarray]:
-        self._open()
+        self.reopen()
         left, found = set(wanted.tolist()), {}
         for i, frame in enumerate(self.container.decode(self.stream)):
             if i in left:
@@ -201,7 +201,7 @@ class PyAVReader(BaseReader):
             first = next(packets, None)
             if first is not None and first.pts is not None and first.pts <= self.index.key_pts[key]:
                 return itertools.chain([first], packets)
-        self._open()
+        self.reopen()
         return self.container.demux(self.stream)
 
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""Videos made smaller, so that training need not decode what it throws away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ovmlv.datasets.decoders import PyAVReader
+from ovmlv.datasets.decoders.upright import upright
+from ovmlv.datasets.video_failures import UnreadableVideoError
+
+_BASE = Fraction(1, 90000)  # of time stamps: exact for all usual frame rates
+
+
+@dataclass(frozen=True)
+class ResizeTask:
+    """A file to make smaller.
+
+    Attributes:
+        source: Video.
+        target: ``.mp4`` to write.
+        short_side: Of the pictures, in pixels; smaller videos keep their size.
+        gop: Frames from one key frame to the next: fewer make seeking faster and files larger.
+        quality: x264's CRF: 18 is nearly lossless, 23 its default.
+        preset: x264's.
+    """
+
+    source: str
+    target: str
+    short_side: int = 256
+    gop: int = 32
+    quality: int = 20
+    preset: str = 'veryfast'
+
+
+def resize_video(task: ResizeTask) -> dict:
+    """Write the video in H.264, upright, its frames at the same times; sound is left out.
+
+    The target appears when it is complete: a run that is stopped leaves a ``.part`` file at most.
+
+    Returns:
+        ``frames`` and ``size``.
+
+    Raises:
+        UnreadableVideoError: The source is damaged; nothing is written.
+    """
+    target = Path(task.target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f'{target.name}.{os.getpid()}.part')
+    reader = PyAVReader(task.source)
+    try:
+        frames, size = _write(reader, part, task)
+        if frames != len(reader):
+            raise UnreadableVideoError(f'damaged: {frames} of {len(reader)} frames can be decoded')
+        os.replace(part, target)
+    except av.error.FFmpegError as error:
+        raise UnreadableVideoError(f'damaged: {error.strerror}') from None
+    finally:
+        reader.close()
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+    return dict(frames=frames, size=size)
+
+
+def _write(reader: PyAVReader, part: Path, task: ResizeTask) -> tuple[int, tuple[int, int]]:
+    stamps = np.round((reader.times - reader.times[0, 0]) / float(_BASE)).astype(int)
+    count, size = 0, (0, 0)
+    reader.reopen()
+    with av.open(str(part), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
+        stream, packets = None, []
+        for frame in reader.container.decode(reader.stream):
+            if frame.is_corrupt:
+                raise UnreadableVideoError(f'damaged: frame {count} has errors')
+            if count >= len(stamps):
+                raise UnreadableVideoError(f'damaged: more than its {len(stamps)} frames')
+            matrix = frame.side_data.get('DISPLAYMATRIX')
+            if matrix is not None:
+                picture = upright(frame.to_ndarray(format='rgb24'), matrix)
+                frame = av.VideoFrame.from_ndarray(picture, format='rgb24')
+            if stream is None:
+                size = _fit(frame.width, frame.height, task.short_side)
+                stream = _add_stream(container, reader, size, task)
+                if matrix is None:  # else the colours are those of RGB
+                    stream.codec_context.colorspace = frame.colorspace
+                    stream.codec_context.color_range = frame.color_range
+            frame = frame.reformat(*size, format='yuv420p', interpolation='BICUBIC')
+            frame.pts, frame.time_base = int(stamps[count, 0]), _BASE
+            packets += stream.encode(frame)
+            container.mux(packets[:-1])
+            packets = packets[-1:]
+            count += 1
+        if stream is not None:
+            packets += stream.encode()
+            if packets[-1].pts == stamps[count - 1, 0]:  # how long the last frame is shown
+                packets[-1].duration = int(stamps[count - 1, 1] - stamps[count - 1, 0])
+            container.mux(packets)
+    return count, size
+
+
+def _add_stream(
+    container: av.container.OutputContainer,
+    reader: PyAVReader,
+    size: tuple[int, int],
+    task: ResizeTask,
+) -> av.VideoStream:
+    rate = Fraction(reader.rate or 25).limit_denominator(1001)
+    stream = container.add_stream(
+        'libx264', rate=rate, options={'crf': str(task.quality), 'preset': task.preset}
+    )
+    stream.width, stream.height = size
+    stream.pix_fmt = 'yuv420p'
+    stream.time_base = stream.codec_context.time_base = _BASE
+    stream.codec_context.gop_size = task.gop
+    stream.codec_context.thread_count = 1
+    if reader.index.variable_rate:  # the last packet is then the last frame
+        stream.codec_context.max_b_frames = 0
+    return stream
+
+
+def _fit(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Width and height with this short side, both even."""
+    scale = min(1.0, short_side / min(width, height))
+    return tuple(max(2, 2 * round(scale * v / 2)) for v in (width, height))

@@ -1,0 +1,98 @@
+"""Say which test labels, or near synonyms and inflections of them, occur in training.
+
+    python tools/data/check_leaks.py CONFIG [--clip ViT-B-16 --pretrained openai] [--llm smollm2]
+    python tools/data/check_leaks.py --train seen.txt --test unseen.json
+
+Of a config: the labels that training uses (and the model's reference_vocabulary), against the test
+labels that are not marked as seen. By spelling: the same string, another spelling (case, signs,
+joined words), inflections ("ran", "running"), and labels whose words are all in another. By
+meaning, with --clip or --llm: labels with close embeddings. Ends with status 1 if test labels are
+in training as they are, in another spelling or inflected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', nargs='?', help='config file')
+    parser.add_argument('--train', help='instead: training labels (text, one a line, or JSON)')
+    parser.add_argument('--test', help='instead: test labels, likewise')
+    parser.add_argument('--clip', help="compare meanings by this CLIP (open_clip's name or a JSON)")
+    parser.add_argument('--pretrained', help='weights of --clip: tag or file')
+    parser.add_argument('--llm', help='compare meanings by this language model, such as smollm2')
+    parser.add_argument(
+        '--threshold', type=float, default=0.9, help='cosine of neighbours (default: %(default)s)'
+    )
+    parser.add_argument('--no-parts', action='store_true', help='do not report shared words')
+    parser.add_argument('--out', help='JSON file to write')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    return parser.parse_args(argv)
+
+
+def read_labels(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Test labels that are to be unknown, and training labels."""
+    from ovmlv.datasets.checks.config_datasets import config_datasets
+    from ovmlv.datasets.vocabulary import load_labels
+    from ovmlv.errors import ConfigError, DataError
+
+    if (args.config is None) != bool(args.train and args.test):
+        raise ConfigError('give either a config, or both --train and --test')
+    if args.config is None:
+        return load_labels(args.test), load_labels(args.train)
+    cfg = load_config(args.config, args.cfg_options)
+    sets, _ = config_datasets(cfg, ['train_dataloader'])
+    train = [label for d in sets.values() for label in d.metainfo['classes']]
+    reference = cfg.model.get('reference_vocabulary')
+    if reference:
+        train += load_labels(reference if isinstance(reference, str) else list(reference))
+    sets, _ = config_datasets(cfg, ['test_dataloader'])
+    test = []
+    for dataset in sets.values():
+        classes = dataset.metainfo['classes']
+        splits = dataset.metainfo['class_attributes'].get('split') or [''] * len(classes)
+        test += [label for label, split in zip(classes, splits) if split != 'seen']
+    if not test:
+        raise DataError(f'{args.config}: all test labels are marked as seen, nothing can leak')
+    return test, train
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compare and report."""
+    from ovmlv.datasets.checks import find_leaks
+    from ovmlv.errors import ConfigError
+
+    if args.clip and args.llm:
+        raise ConfigError('give --clip or --llm, not both')
+    test, train = read_labels(args)
+    embed = None
+    if args.clip:
+        from ovmlv.datasets.checks.label_embeddings import clip_embedder
+
+        embed = clip_embedder(args.clip, args.pretrained)
+    elif args.llm:
+        from ovmlv.datasets.checks.label_embeddings import llm_embedder
+
+        embed = llm_embedder(args.llm)
+    report = find_leaks(test, train, embed, args.threshold, not args.no_parts)
+    print(report.text())
+    if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.out).write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + '\n')
+    return int(any(v.kind in ('same', 'spelling', 'inflection') for v in report.leaks))
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))

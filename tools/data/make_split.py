@@ -1,0 +1,110 @@
+"""Split the labels of a data set into seen and unseen ones, balanced over frequency.
+
+    python tools/data/make_split.py CONFIG --out seen_unseen.json [--unseen 0.25] [--seed 0]
+
+Labels are counted in the training set of the config. Unseen labels are drawn so that they are as
+frequent as the seen ones; labels of the same words ("running", "a run") stay together. The file is
+a label_split of our data sets. Its _meta holds version, seed and source, from which the same split
+can be drawn again. Where a published split exists, use that one instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'source', help='config file, or JSON of {label: number of its positives} (*.json)'
+    )
+    parser.add_argument('--out', required=True, help='JSON file to write')
+    parser.add_argument('--unseen', type=float, default=0.25, help='share (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of the draw (default: %(default)s)')
+    parser.add_argument(
+        '--group-by', help='attribute of the labels (such as kind): balance each value by itself'
+    )
+    parser.add_argument('--force', action='store_true', help='overwrite --out')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    return parser.parse_args(argv)
+
+
+def read_counts(args: argparse.Namespace) -> tuple[dict[str, int], dict[str, str], dict]:
+    """Positives of each label, groups of labels, and where that comes from."""
+    from ovmlv.datasets.checks import count_labels
+    from ovmlv.datasets.checks.config_datasets import config_datasets
+    from ovmlv.datasets.vocabulary import load_json
+    from ovmlv.errors import ConfigError, DataError
+
+    if args.source.endswith('.json'):
+        counts = load_json(args.source)
+        if not isinstance(counts, dict) or not all(type(v) is int for v in counts.values()):
+            raise DataError(f'{args.source}: expected {{"label": number of positives, ...}}')
+        if args.group_by:
+            raise ConfigError('--group-by needs a config whose labels have attributes')
+        return counts, {}, dict(source=Path(args.source).name, sha256=[_sha256(args.source)])
+    cfg = load_config(args.source, args.cfg_options)
+    datasets, _ = config_datasets(cfg, ['train_dataloader'], label_set='all')
+    groups: dict[str, str] = {}
+    if args.group_by:
+        for dataset in datasets.values():
+            attributes = dataset.metainfo['class_attributes']
+            if args.group_by not in attributes:
+                raise ConfigError(
+                    f'--group-by {args.group_by}: labels have {sorted(attributes) or "nothing"}'
+                )
+            groups.update(zip(dataset.metainfo['classes'], attributes[args.group_by]))
+    files = [d.ann_file for d in datasets.values()]
+    meta = dict(
+        source=', '.join(f'{type(d).__name__} {Path(d.ann_file).name}' for d in datasets.values()),
+        sha256=[_sha256(file) for file in files if Path(file).is_file()],
+    )
+    return count_labels(datasets.values()), groups, meta
+
+
+def _sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Count, draw, write."""
+    from ovmlv.datasets.checks.splits import SPLIT_VERSION, balanced_split, describe_split
+    from ovmlv.errors import DataError
+
+    out = Path(args.out)
+    if out.exists() and not args.force:
+        raise DataError(f'{out} exists; give --force to overwrite it, or another --out')
+    counts, groups, meta = read_counts(args)
+    split = balanced_split(counts, args.unseen, args.seed, groups)
+    balance = describe_split(split, counts)
+    meta = dict(
+        version=SPLIT_VERSION, seed=args.seed, unseen_share=args.unseen, **meta, balance=balance
+    )
+    if args.group_by:
+        meta['group_by'] = args.group_by
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f'{out.name}.part')
+    part.write_text(json.dumps(dict(_meta=meta, **split), indent=1, ensure_ascii=False) + '\n')
+    os.replace(part, out)
+    for side, numbers in balance.items():
+        print(
+            f'{side}: {numbers["labels"]} labels, {numbers["positives"]} positives '
+            f'(median {numbers["median"]:g})'
+        )
+    print(f'written to {out}')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))
