@@ -1,4 +1,4 @@
-"""Weight files of CLIPs in the naming of open_clip, OpenAI and transformers."""
+"""Weight files of CLIPs in the naming of open_clip, OpenAI, transformers and video CLIPs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.models.clip.architecture import SHIPPED, Architecture
 from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
+from ovmlv.models.clip.video_formats import from_video_clip, is_video_clip
 
 _FILES_IN_FOLDER = (
     'open_clip_model.safetensors',
@@ -30,7 +32,7 @@ _FILES_IN_FOLDER = (
     'open_clip_pytorch_model.bin',
     'pytorch_model.bin',
 )
-_OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
+OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
 _UNREADABLE = (RuntimeError, EOFError, OSError, ValueError)
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
 
@@ -104,9 +106,12 @@ def read_weights(path: Path) -> Weights:
         if hf_config is not None:
             act = (hf_config.get('vision_config') or {}).get('hidden_act', 'quick_gelu')
             quick_gelu = act == 'quick_gelu'
-    elif all(key in state for key in _OPENAI_EXTRAS):
+    elif all(key in state for key in OPENAI_EXTRAS):
         quick_gelu = True  # true of every model that OpenAI released
-        state = {k: v for k, v in state.items() if k not in _OPENAI_EXTRAS}
+        state = {k: v for k, v in state.items() if k not in OPENAI_EXTRAS}
+    elif is_video_clip(state):
+        quick_gelu = True  # they were made from OpenAI's
+        state = from_video_clip(state, str(path))
     elif any(key.startswith('vision_model.') for key in state):
         raise CheckpointError(f'{path} is no CLIPModel of transformers; give its open_clip version')
     return Weights(str(path), state, quick_gelu)
@@ -188,10 +193,10 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f'{path} is no readable weight file ({reason}); download or convert it again'
         ) from error
-    for key in ('state_dict', 'model'):
+    for key in ('state_dict', 'model', 'model_state'):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
     # OpenAI's files carry three plain numbers.
     state = {
@@ -205,8 +210,11 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _torch_load(path: Path) -> dict:
+    # ViFi-CLIP's and X-CLIP's trainers save their yacs settings too: read as plain dicts.
+    settings = (OrderedDict, 'yacs.config.CfgNode')
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with torch.serialization.safe_globals([settings]):
+            return torch.load(path, map_location='cpu', weights_only=True)
     except RuntimeError as error:
         if 'TorchScript' not in str(error):
             raise
