@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve
+
+from ovmlv.errors import DataError
+from ovmlv.evaluation.label_scores import LabelScores
+from ovmlv.visualization.curves import draw_curves, precision_recall, reliability
+
+
+def make(seed=0, num=60):
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.rand(num, 6, generator=generator).mul(20).round() / 20  # with ties
+    targets = (torch.rand(num, 6, generator=generator) < scores).long()
+    targets[torch.rand(num, 6, generator=generator) < 0.2] = -1
+    return scores, targets
+
+
+def test_precision_recall_is_that_of_sklearn():
+    scores, targets = make()
+    curve = precision_recall(scores, targets)
+    known = targets >= 0
+    truth, values = (targets[known] == 1).numpy(), scores[known].numpy()
+    precision, recall, _ = precision_recall_curve(truth, values)
+    np.testing.assert_allclose(curve.recall[1:], recall[:-1][::-1])
+    np.testing.assert_allclose(curve.precision[1:], precision[:-1][::-1])
+    assert curve.ap == pytest.approx(average_precision_score(truth, values))
+    with pytest.raises(DataError, match='at least one positive'):
+        precision_recall(scores, torch.zeros_like(targets))
+
+
+def test_reliability_is_that_of_sklearn():
+    scores, targets = make()
+    bins = reliability(scores, targets, num_bins=7)  # whose edges are none of the scores
+    known = targets >= 0
+    share, mean = calibration_curve(
+        (targets[known] == 1).numpy(), scores[known].double().numpy(), n_bins=7
+    )
+    np.testing.assert_allclose(bins.frequency, share)
+    np.testing.assert_allclose(bins.probability, mean, atol=1e-7)
+    gap = bins.count * np.abs(bins.frequency - bins.probability)
+    assert (
+        bins.ece == pytest.approx(gap.sum() / known.sum().item())
+        and bins.count.sum() == known.sum()
+    )
+
+
+def test_picture(tmp_path):
+    classes = list('abcdef')
+    attributes = dict(split=['seen'] * 3 + ['unseen'] * 3)
+    runs = {f'run {i}': LabelScores(*make(i), classes, attributes) for i in range(2)}
+    path = draw_curves(runs, tmp_path / 'new' / 'curves.png')
+    assert path.read_bytes()[:4] == b'\x89PNG'
+    assert draw_curves(runs, tmp_path / 'curves.svg', axis='kind').read_text().count('all labels')

@@ -1,0 +1,23 @@
+import numpy as np
+
+from ovmlv.visualization.similarity import choose_labels, draw_similarity
+
+
+def test_choice_gives_each_split_its_share():
+    classes = [f'label {i}' for i in range(20)]
+    attributes = dict(split=['seen'] * 16 + ['novel'] * 4, kind=['b', 'a'] * 10)
+    chosen = choose_labels(classes, attributes, 8)
+    assert [attributes['split'][i] for i in chosen] == ['seen'] * 4 + ['novel'] * 4
+    assert [attributes['kind'][i] for i in chosen] == ['a', 'a', 'b', 'b'] * 2
+    assert choose_labels(classes, {}, 3) == [0, 10, 19] or len(choose_labels(classes, {}, 3)) == 3
+
+
+def test_picture(tmp_path):
+    rng = np.random.default_rng(0)
+    before, after = (
+        v / np.linalg.norm(v, axis=1, keepdims=True) for v in rng.normal(size=(2, 6, 9))
+    )
+    labels = [f'label {i}' for i in range(6)]
+    path = draw_similarity(before, after, labels, tmp_path / 's.svg', ['seen'] * 3 + ['novel'] * 3)
+    off = ~np.eye(6, dtype=bool)
+    assert f'before: mean {(before @ before.T)[off].mean():.2f}' in path.read_text()
