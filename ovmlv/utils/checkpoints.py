@@ -1,0 +1,136 @@
+"""State dicts of files, their averages and the way back to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ovmlv.errors import CheckpointError
+from ovmlv.models.utils.frozen import FINGERPRINT_KEY
+from ovmlv.models.utils.starting_weights import patch
+from ovmlv.utils.cli import read_checkpoint, require_checkpoint
+
+# mmengine's and most projects', PySlowFast's, ViFi-CLIP's and others'.
+_STATE_KEYS = ('state_dict', 'model_state', 'model')
+
+
+def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a checkpoint says beside its weights (mmengine's ``meta``), and its state dict.
+
+    Safetensors files hold a state dict alone. The averaged weights are taken where mmengine's
+    ``EMAHook`` was in use.
+    """
+    if path.endswith('.safetensors'):
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        require_checkpoint(path)
+        try:
+            return {}, load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f'{path} is no readable safetensors file ({error})') from error
+    require_checkpoint(path)
+    content = read_checkpoint(path)
+    found = [
+        k for k in _STATE_KEYS if isinstance(content, dict) and isinstance(content.get(k), dict)
+    ]
+    state = content[found[0]] if found else content
+    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
+    meta = {'meta': content['meta']} if found and 'meta' in content else {}
+    return meta, {k: v for k, v in state.items() if isinstance(v, Tensor)}
+
+
+def write_state(path: str, meta: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Write a state dict as safetensors or as a checkpoint that mmengine loads."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
+    if path.endswith('.safetensors'):
+        from safetensors.torch import save_file
+
+        save_file(state, path)
+    else:
+        torch.save({**meta, 'state_dict': state}, path)
+
+
+def average_states(
+    states: Sequence[Mapping[str, Tensor]], names: Sequence[str]
+) -> dict[str, Tensor]:
+    """The mean of every floating-point tensor; other tensors as in the last one.
+
+    Args:
+        states: State dicts of one model.
+        names: How messages call them.
+    """
+    _check_alike(states, names)
+    out = {}
+    for key, last in states[-1].items():
+        if last.is_floating_point():
+            # Sums of many float16 or bfloat16 tensors would lose what differs between them.
+            total = torch.stack([state[key].double() for state in states]).mean(0)
+            out[key] = total.to(last.dtype)
+        else:
+            out[key] = last
+    return out
+
+
+def patch_state(
+    state: Mapping[str, Tensor],
+    start: Mapping[str, Tensor],
+    ratio: float,
+    only: Collection[str] | None = None,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """``start + ratio * (weight - start)`` for what both have; all else as it is in ``state``.
+
+    Args:
+        state: Finetuned weights.
+        start: The weights that they started from.
+        ratio: 0 is the start, 1 the finetuned weights.
+        only: Names that must be in both.
+
+    Returns:
+        The state dict, and the names of what was interpolated.
+    """
+    out, names = dict(state), []
+    for key in only if only is not None else state:
+        if key not in state:
+            raise CheckpointError(
+                f'the checkpoint has no {key}; give the config that it was trained with'
+            )
+        if key not in start or not state[key].is_floating_point():
+            continue
+        if start[key].shape != state[key].shape:
+            raise CheckpointError(
+                f'{key} is {tuple(state[key].shape)} in the checkpoint and '
+                f'{tuple(start[key].shape)} at the start; both must be of one architecture'
+            )
+        out[key] = patch(state[key], start[key], ratio)
+        names.append(key)
+    if not names:
+        raise CheckpointError('the two have no weights of the same name; are they of one model?')
+    return out, names
+
+
+def _check_alike(states: Sequence[Mapping[str, Tensor]], names: Sequence[str]) -> None:
+    first = states[0]
+    for name, state in zip(names[1:], states[1:], strict=True):
+        different = sorted(first.keys() ^ state.keys())
+        if different:
+            raise CheckpointError(
+                f'{names[0]} and {name} are of different models: only one has {different[0]}'
+                f' ({len(different)} such names)'
+            )
+        for key, tensor in first.items():
+            if tensor.shape != state[key].shape:
+                raise CheckpointError(
+                    f'{key} is {tuple(tensor.shape)} in {names[0]} and '
+                    f'{tuple(state[key].shape)} in {name}'
+                )
+            if key.endswith(FINGERPRINT_KEY) and not torch.equal(tensor, state[key]):
+                raise CheckpointError(
+                    f'{names[0]} and {name} were trained beside other frozen weights ({key})'
+                )
