@@ -43,6 +43,23 @@ def test_adaptive_bins_hold_equal_numbers():
     assert float(found) == pytest.approx((0.015 + 0.535) / 2)
 
 
+def test_adaptive_bins_equal_a_plain_loop(problem):
+    """Without ties: the sorted pairs cut into 15 parts of equal size."""
+    scores, targets = problem
+    known = targets >= 0
+    pairs = sorted(zip(scores[known].tolist(), targets[known].tolist(), strict=True))
+    pairs = pairs[: len(pairs) // 15 * 15]
+    keep = scores[known].argsort()[: len(pairs)]
+    size, expected = len(pairs) // 15, 0.0
+    for start in range(0, len(pairs), size):
+        part = pairs[start : start + size]
+        expected += abs(sum(p for p, _ in part) - sum(t for _, t in part)) / len(pairs)
+    found = expected_calibration_error(
+        scores[known][keep][:, None], targets[known][keep][:, None], adaptive=True
+    )
+    assert float(found) == pytest.approx(expected, abs=1e-12)
+
+
 def test_adaptive_bins_do_not_cut_ties():
     """Calibrated constant scores have no error, however the bins fall."""
     scores = torch.full((10, 1), 0.5)
