@@ -1,7 +1,8 @@
 """Say which test labels, or near synonyms and inflections of them, occur in training.
 
     python tools/data/check_leaks.py CONFIG [--clip ViT-B-16 --pretrained openai] [--llm smollm2]
-    python tools/data/check_leaks.py --train seen.txt --test unseen.json
+    python tools/data/check_leaks.py --split seen_unseen.json
+    python tools/data/check_leaks.py --train seen.txt --test unseen.txt
 
 Of a config: the labels that training uses (and the model's reference_vocabulary), against the test
 labels that are not marked as seen. By spelling: the same string, another spelling (case, signs,
@@ -25,13 +26,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', nargs='?', help='config file')
+    parser.add_argument('--split', help='instead: a label_split; what is not seen is tested')
     parser.add_argument('--train', help='instead: training labels (text, one a line, or JSON)')
     parser.add_argument('--test', help='instead: test labels, likewise')
     parser.add_argument('--clip', help="compare meanings by this CLIP (open_clip's name or a JSON)")
     parser.add_argument('--pretrained', help='weights of --clip: tag or file')
     parser.add_argument('--llm', help='compare meanings by this language model, such as smollm2')
     parser.add_argument(
-        '--threshold', type=float, default=0.9, help='cosine of neighbours (default: %(default)s)'
+        '--threshold',
+        type=float,
+        help='cosine of neighbours (default: 0.9 for --clip, 0.5 for --llm)',
     )
     parser.add_argument('--no-parts', action='store_true', help='do not report shared words')
     parser.add_argument('--out', help='JSON file to write')
@@ -45,11 +49,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_labels(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Test labels that are to be unknown, and training labels."""
     from ovmlv.datasets.checks.config_datasets import config_datasets
-    from ovmlv.datasets.vocabulary import load_labels
+    from ovmlv.datasets.vocabulary import load_label_attributes, load_labels
     from ovmlv.errors import ConfigError, DataError
 
-    if (args.config is None) != bool(args.train and args.test):
-        raise ConfigError('give either a config, or both --train and --test')
+    given = [args.config is not None, args.split is not None, bool(args.train and args.test)]
+    if sum(given) != 1 or (not given[2] and (args.train or args.test)):
+        raise ConfigError('give one of: a config, --split, or both --train and --test')
+    if args.split:
+        split = load_label_attributes(args.split).get('split', {})
+        return [v for v in split if split[v] != 'seen'], [v for v in split if split[v] == 'seen']
     if args.config is None:
         return load_labels(args.test), load_labels(args.train)
     cfg = load_config(args.config, args.cfg_options)
@@ -86,7 +94,8 @@ def main(args: argparse.Namespace) -> int:
         from ovmlv.datasets.checks.label_embeddings import llm_embedder
 
         embed = llm_embedder(args.llm)
-    report = find_leaks(test, train, embed, args.threshold, not args.no_parts)
+    threshold = args.threshold if args.threshold is not None else 0.5 if args.llm else 0.9
+    report = find_leaks(test, train, embed, threshold, not args.no_parts)
     print(report.text())
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)

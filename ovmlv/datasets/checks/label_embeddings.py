@@ -26,22 +26,29 @@ def clip_embedder(
     return lambda labels: head.reference(labels).float().cpu().numpy()
 
 
-def llm_embedder(name: str = 'smollm2') -> Callable[[list[str]], np.ndarray]:
-    """Labels -> unit vectors of a language model: the mean of the middle layer over the label's
-    tokens, less the mean over all labels (all states of a language model point one way).
+def llm_embedder(
+    name: str = 'smollm2', context: str = 'A video of'
+) -> Callable[[list[str]], np.ndarray]:
+    """Labels -> unit vectors of a language model.
+
+    The mean of the middle layer over the label's tokens, less the mean over all labels: all states
+    of a language model point one way. The context takes the first place of the text, whose state
+    says nothing of its word.
 
     Args:
         name: As of :class:`~ovmlv.models.llm.CausalLLM`.
+        context: Words before each label.
     """
     llm = CausalLLM(name)
     llm.select_layer(None)
 
     @torch.no_grad()
     def embed(labels: list[str]) -> np.ndarray:
+        head = llm.tokenize([context])[0]
         rows = []
         for ids in llm.tokenize([f' {label}' for label in labels]):
-            states = llm(llm.embed(torch.tensor([ids]))).states
-            rows.append(states[0].mean(0).float())
+            states = llm(llm.embed(torch.tensor([head + ids]))).states
+            rows.append(states[0, len(head) :].mean(0).float())
         vectors = torch.stack(rows)
         return F.normalize(vectors - vectors.mean(0), dim=-1).numpy()
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from ovmlv.errors import ConfigError
 
+# Seconds more for the first tasks, which wait for the server to import its modules.
+_START = 120.0
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -74,8 +77,8 @@ def run_supervised(
         )
     # Children come from a server process without threads, which has the imports done.
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([function.__module__])
-    left = iter(tasks)
+    context.set_forkserver_preload(['ovmlv.datasets.checks'])
+    left, patience = iter(tasks), _START
     children: list[_Child] = []
     try:
         while True:
@@ -85,8 +88,7 @@ def run_supervised(
                 except StopIteration:
                     break
                 child = _Child(context, function)
-                # The first task also waits for the imports of the server.
-                child.give(task, time_limit + 60)
+                child.give(task, time_limit + patience)
                 children.append(child)
             if not children:
                 return
@@ -100,6 +102,7 @@ def run_supervised(
                     result = Failure(f'took more than {time_limit:g} s and was stopped')
                 else:
                     continue
+                patience = 0.0
                 yield child.task, result
                 if child.pipe.closed:
                     children.remove(child)

@@ -31,6 +31,8 @@ _IRREGULAR = {
     for base, forms in [entry.split(':')]
     for form in forms.split()
 }
+# "make", "write", "close": one vowel, one consonant, e.
+_SHORT = re.compile('[^aeiou]*[aeiou][^aeiouwxy]e')
 #: Words that tell no two labels apart.
 STOP_WORDS = frozenset('a an the of some something someone somewhere is are and or s'.split())
 
@@ -39,7 +41,7 @@ def words_of(label: str) -> list[str]:
     """Words in lower case without signs; ``HandstandPushups`` and ``play_golf`` have two."""
     text = unicodedata.normalize('NFKC', label)
     text = re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', text)
-    text = re.sub(r"['’`]", '', text.casefold())
+    text = re.sub(r"['’`](s\b)?", '', text.casefold())
     return re.findall(r'[^\W_]+', text)
 
 
@@ -56,11 +58,13 @@ def stem(word: str) -> str:
         rest = word[: -len(ending)]
         if word.endswith(ending) and not word.endswith('eed') and len(rest) > 2:
             if re.search('[aeiouy]', rest):
-                word = rest
-                if word[-1] == word[-2] and word[-1] not in 'lsz':
-                    word = word[:-1]
-                break
-    return word[:-1] if word.endswith('e') and len(word) > 3 else word
+                if rest[-1] == rest[-2] and rest[-1] not in 'lsz':
+                    return rest[:-1]
+                # A short verb without a doubled consonant has lost its e: "caring", but "barring".
+                return f'{rest}e' if _SHORT.fullmatch(f'{rest}e') else rest
+    return (
+        word[:-1] if word.endswith('e') and len(word) > 3 and not _SHORT.fullmatch(word) else word
+    )
 
 
 def _without_s(word: str) -> str:
