@@ -234,13 +234,22 @@ class BaseSegmentDataset(BaseVideoDataset):
         return dataclasses.replace(segment, start=max(0.0, start), end=end)
 
     def _duration(self, timeline: Timeline) -> float:
-        """Of the annotations, else of the video file."""
+        """Of the annotations, else of the video file.
+
+        A file that cannot be read has no windows or time points beyond its last segment; as
+        samples these are then replaced or reported as :attr:`on_error` says.
+        """
         if timeline.duration is not None:
             return timeline.duration
-        path = join_path(self.data_prefix.get('video', ''), timeline.video)
+        folder = self.data_prefix.get('video', '')
+        path = join_path(folder, timeline.video)
         try:
             reader = open_video(path)
         except READ_ERRORS as error:
+            last = max((s.end for s in timeline.segments), default=0.0)
+            if self.on_error != 'raise' and last > 0 and osp.isdir(folder):
+                self.statistics['without_duration'] += 1
+                return last
             raise DataError(
                 f'{timeline.where}: units={self.units!r} needs the duration of the video, which '
                 f'is not in the annotations, and {path} cannot be read ({type(error).__name__}); '

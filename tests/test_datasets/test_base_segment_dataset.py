@@ -192,12 +192,22 @@ def test_partial_labels_of_segments_that_are_dropped(build):
 
 def test_duration_of_the_file(build, tmp_path, write_video):
     unknown = video(('run', 0, 1), duration=None, where='ann:1')
-    with pytest.raises(DataError, match='ann:1: .*needs the duration of the video') as error:
-        build(unknown, units='window', window=1)
-    assert '\n' not in str(error.value) and str(tmp_path / 'a.mp4') in str(error.value)
-    write_video(tmp_path / 'a.mp4', num_frames=20, fps=10)
-    _, infos = build(unknown, units='window', window=1)
-    assert rows(infos) == [((0, 1), [1, 0, 0]), ((1, 2), [0, 0, 0])]
+    folder = tmp_path / 'videos'
+    kwargs = dict(units='window', window=0.6, stride=0.6, data_prefix=dict(video='videos'))
+    for further in (dict(), dict(on_error='raise')):  # no videos at all, and one is missing
+        with pytest.raises(DataError, match='ann:1: .*needs the duration of the video') as error:
+            build(unknown, **kwargs, **further)
+        assert '\n' not in str(error.value) and str(folder / 'a.mp4') in str(error.value)
+        folder.mkdir(exist_ok=True)
+    # on_error decides what becomes of these samples.
+    dataset, infos = build(unknown, **kwargs)
+    assert [s for s, _ in rows(infos)] == [(0, 0.6), (0.4, 1)]
+    assert dataset.statistics['without_duration'] == 1
+    write_video(folder / 'a.mp4', num_frames=18, fps=10)
+    _, infos = build(unknown, **kwargs)
+    spans, labels = zip(*rows(infos), strict=True)
+    np.testing.assert_allclose(spans, [(0, 0.6), (0.6, 1.2), (1.2, 1.8)])
+    assert labels == ([1, 0, 0], [1, 0, 0], [0, 0, 0])
 
 
 @pytest.mark.parametrize(
