@@ -57,9 +57,9 @@ def test_paths_exist(path):
 
 @pytest.mark.parametrize('path', DOCS, ids=lambda p: p.stem)
 def test_classes_exist(path):
-    """Class names in code are of ovmlv or mmaction2, or made by the page itself."""
-    mmaction = Path(importlib.util.find_spec('mmaction').origin).parent
-    files = [*(ROOT / 'ovmlv').rglob('*.py'), *mmaction.rglob('*.py')]
+    """Class names in code are of ovmlv, mmengine or mmaction2, or made by the page itself."""
+    others = [Path(importlib.util.find_spec(n).origin).parent for n in ('mmengine', 'mmaction')]
+    files = [file for folder in (ROOT / 'ovmlv', *others) for file in folder.rglob('*.py')]
     text = path.read_text(encoding='utf-8')
     sources = [text, *(file.read_text(encoding='utf-8') for file in files)]
     known = {name for source in sources for name in re.findall(r'^\s*class (\w+)', source, re.M)}
