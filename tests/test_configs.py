@@ -92,6 +92,8 @@ def tiny_model(cfg: Config) -> dict:
     for part in ('backbone', 'head'):
         if 'model_name' in model[part]:
             model[part].update(model_name='motionshapes', pretrained='motionshapes')
+    if model['backbone']['type'] == 'FeatureBackbone':
+        model['backbone']['embed_dim'] = 128
     if 'llm' in model['head']:
         model['head'].update(llm=TINY_LLM)
         if model['head']['type'] == 'LLMPromptHead':

@@ -7,6 +7,7 @@ that is entered.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 
 from ovmlv.datasets.motionshapes.generate import FPS, write_video
 from ovmlv.datasets.motionshapes.scene import render_clip, sample_scene
+from tests.test_datasets.tf_records import example, frame
+from tests.test_datasets.workbooks import write_book
 
 
 @dataclass
@@ -28,15 +31,27 @@ class Expected:
         classes: Number of labels.
         root: ``data_root`` of its data loaders.
         keys: Metrics that must be reported.
+        size_key: The metric that must be ``val``.
         options: Further ``--cfg-options``.
+        without: Beginnings of the usual options that do not fit this config.
+        prefix: Of the metric's keys.
+        train_classes: Labels in training, if there are others.
+        shape: Of a view.
+        views: In testing.
     """
 
     train: int
     val: int
     classes: int
     root: Path
-    keys: tuple[str, ...] = ('mAP',)
+    keys: tuple[str, ...] = ('multilabel/mAP',)
+    size_key: str = 'multilabel/num_samples'
     options: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    prefix: str = 'multilabel'
+    train_classes: int | None = None
+    shape: tuple[int, ...] = (3, 4, 64, 64)
+    views: int = 12
 
 
 MINIATURES: dict[str, Callable[[Path], Expected]] = {}
@@ -85,7 +100,7 @@ def charades(root: Path) -> Expected:
         videos(root / 'videos', (f'{video}.mp4' for video, _ in pairs))
     classes = ('c000 Waving a red flag', 'c001 Opening a box/crate', 'c002 Someone is dancing')
     text(root / 'annotations' / 'Charades_v1_classes.txt', *classes)
-    return Expected(train=2, val=2, classes=3, root=root, keys=('mAP', 'mAP_charades'))
+    return Expected(train=2, val=2, classes=3, root=root, keys=('multilabel/mAP_charades',))
 
 
 @miniature('ovmlv_ava')
@@ -121,7 +136,7 @@ def hvu(root: Path) -> Expected:
         text(root / 'annotations' / f'HVU_{split}_V1.0.csv', header, *lines)
     videos(root / 'videos_train', ('-aB_9_001015_001035.mp4', '-aB_9_000070_000090.mp4'))
     videos(root / 'videos_val', ('x1_000000_000020.mp4', 'y2_000005_000025.mp4'))
-    keys = ('mAP', 'mAP_action', 'mAP_object', 'mAP_scene')
+    keys = tuple(f'multilabel/mAP_{category}' for category in ('action', 'object', 'scene'))
     return Expected(train=2, val=2, classes=5, root=root, keys=keys)
 
 
@@ -139,7 +154,8 @@ def multithumos(root: Path) -> Expected:
     shared = root / 'thumos14' / 'videos'
     videos(shared / 'val', ['video_validation_0000051.mp4'], seconds=3)
     videos(shared / 'test', ['video_test_0000004.mp4'], seconds=3)
-    return Expected(train=3, val=3, classes=3, root=folder)
+    found = dict(keys=('frame/mAP',), size_key='frame/num_points')
+    return Expected(train=3, val=3, classes=3, root=folder, **found)
 
 
 @miniature('ovmlv_thumos14')
@@ -175,3 +191,178 @@ def activitynet(root: Path) -> Expected:
     text(root / 'activity_net.v1-3.min.json', json.dumps(content))
     videos(root / 'videos', ('v_--a1.mkv', 'v_B_2.mp4', 'v_c-3.mp4', 'v_d4.mp4'))
     return Expected(train=2, val=2, classes=3, root=root)
+
+
+ACCURACY = dict(prefix='acc', keys=('top1', 'top5'))
+
+
+def kinetics(root: Path, version: str) -> Expected:
+    header = 'label,youtube_id,time_start,time_end,split'
+    rows = dict(
+        train=['juggling pears,-0a_b,7,9', '"playing flute (in a tree)",0000123,1,3']
+        + ['juggling pears,0000123,11,13'],
+        val=['juggling pears,07E49,7,9', '"playing flute (in a tree)",07E49,107,109'],
+    )
+    for split, lines in rows.items():
+        if version == '600':
+            lines = [line.replace('"', '') for line in lines]
+        lines = [f'{line},{split}' for line in lines]
+        text(root / 'annotations' / f'kinetics-{version}_{split}.csv', header, *lines)
+    clips = ('-0a_b_000007_000009.mp4', '0000123_000001_000003.mp4', '0000123_000011_000013.mp4')
+    videos(root / 'videos_train', clips)
+    videos(root / 'videos_val', ('07E49_000007_000009.mp4', '07E49_000107_000109.mp4'))
+    return Expected(train=3, val=2, classes=2, root=root, **ACCURACY)
+
+
+@miniature('ovmlv_kinetics400')
+def kinetics400(root: Path) -> Expected:
+    return kinetics(root, '400')
+
+
+@miniature('ovmlv_kinetics600')
+def kinetics600(root: Path) -> Expected:
+    return kinetics(root, '600')
+
+
+@miniature('ovmlv_kinetics400_synthetic')
+def kinetics400_synthetic(root: Path) -> Expected:
+    rows = (
+        dict(video='-0a_b_000007_000009.mp4', labels=['a red circle', 'fruit']),
+        dict(video='0000123_000011_000013.mp4', labels=['fruit'], negatives=['a red circle']),
+    )
+    text(root / 'annotations' / 'synthetic_train.jsonl', *map(json.dumps, rows))
+    return dataclasses.replace(kinetics(root, '400'), train_classes=4)
+
+
+@miniature('ovmlv_ucf101')
+def ucf101(root: Path) -> Expected:
+    folder = root / 'ucfTrainTestlist'
+    train = ('BakeBread/v_BakeBread_g08_c01.avi', 'Handsprings/v_HandSprings_g09_c01.avi')
+    test = ('BakeBread/v_BakeBread_g01_c01.avi', 'Handsprings/v_HandSprings_g01_c02.avi')
+    text(folder / 'classInd.txt', '1 BakeBread', '2 Handsprings', end='\r\n')
+    lines = (f'{video} {i}' for i, video in enumerate(train, 1))
+    text(folder / 'trainlist01.txt', *lines, end='\r\n')
+    text(folder / 'testlist01.txt', *test, end='\r\n')
+    videos(root / 'UCF-101', (*train, *test))
+    return Expected(train=2, val=2, classes=2, root=root, **ACCURACY)
+
+
+@miniature('ovmlv_hmdb51')
+def hmdb51(root: Path) -> Expected:
+    odd = '#1_[Ha]_(b)_c!_d+e_&_jump_u_nm_np1_ba_goo_0.avi'
+    rows = dict(comb_wool=['a.avi 1 ', 'b.avi 2 ', 'c.avi 0 '], jump=[f'{odd} 1 ', 'd.avi 2 '])
+    for name, lines in rows.items():
+        text(root / 'testTrainMulti_7030_splits' / f'{name}_test_split1.txt', *lines)
+        videos(root / 'videos' / name, (line.split()[0] for line in lines))
+    return Expected(train=2, val=2, classes=2, root=root, **ACCURACY)
+
+
+@miniature('ovmlv_ssv2')
+def ssv2(root: Path) -> Expected:
+    names = ('Folding something', 'Tipping something left')
+    labels = {name: str(i) for i, name in enumerate(names)}
+    text(root / 'labels' / 'labels.json', json.dumps(labels))
+    for split, ids in (('train', ('3', '100', '7')), ('validation', ('20', '1'))):
+        rows = [
+            dict(
+                id=v, template=names[i % 2].replace('something', '[something]'), placeholders=['a']
+            )
+            for i, v in enumerate(ids)
+        ]
+        text(root / 'labels' / f'{split}.json', json.dumps(rows))
+        videos(root / '20bn-something-something-v2', (f'{v}.webm' for v in ids))
+    return Expected(train=3, val=2, classes=2, root=root, **ACCURACY)
+
+
+@miniature('ovmlv_moments')
+def moments(root: Path) -> Expected:
+    text(root / 'moments_categories.txt', 'adult+male+humming,0', 'knotting,1')
+    for split in ('training', 'validation'):
+        clips = (f'adult+male+humming/{split}-1+2.mp4', f'knotting/{split}_3.mp4')
+        rows = (f'{clip},{clip.split("/")[0]},3,0' for clip in clips)
+        text(root / f'{split}Set.csv', *rows)
+        videos(root / split, clips)
+    return Expected(train=2, val=2, classes=2, root=root, **ACCURACY)
+
+
+@miniature('ovmlv_multi_moments')
+def multi_moments(root: Path) -> Expected:
+    text(root / 'mmit_categories.txt', 'petting/stroking', 'adult+male+humming', 'knotting')
+    rows = dict(training=('a-1.mp4,2', 'b.mp4,0,1'), validation=('c.mp4,0,2,1', 'd.mp4,1'))
+    for split, lines in rows.items():
+        text(root / f'{split}Set.csv', *lines)
+        videos(root / 'videos', (line.split(',')[0] for line in lines))
+    return Expected(train=2, val=2, classes=3, root=root, keys=('mAP', 'Hit@1', 'Hit@5'))
+
+
+@miniature('ovmlv_epic_kitchens')
+def epic_kitchens(root: Path) -> Expected:
+    folder = root / 'annotations'
+    verbs = ("0,take,\"['fetch', 'take']\",retrieve", "1,water,['water'],manipulate")
+    nouns = ("0,tap,['tap'],appliances", "1,water,['water'],drinks")
+    for kind, rows in (('verb', verbs), ('noun', nouns)):
+        path = folder / f'EPIC_100_{kind}_classes.csv'
+        text(path, 'id,key,instances,category', *rows, end='\r\n')
+    header = 'narration_id,participant_id,video_id,narration_timestamp,start_timestamp,'
+    header += 'stop_timestamp,start_frame,stop_frame,narration,verb,verb_class,noun,noun_class,'
+    header += 'all_nouns,all_noun_classes'
+    for split, video in (('train', 'P01_11'), ('validation', 'P02_3')):
+        rows = (
+            f"{video}_0,P01,{video},,00:00:00.00,00:00:01.00,1,9,x,take,0,tap,0,['tap'],[0]",
+            f'{video}_1,P01,{video},,00:00:01.20,00:00:09.00,1,9,x,water,1,tap,0,'
+            '"[\'tap\', \'water\']","[0, 1]"',
+        )
+        text(folder / f'EPIC_100_{split}.csv', header, *rows)
+        videos(root / 'EPIC-KITCHENS' / 'P01' / 'videos', [f'{video}.MP4'])
+    info = [f'{video},2.0,8.0,64x64' for video in ('P01_11', 'P02_3')]
+    text(folder / 'EPIC_100_video_info.csv', 'video_id,duration,fps,resolution', *info)
+    return Expected(2, 2, classes=4, root=root, keys=('mAP', 'mAP_verb', 'mAP_noun'))
+
+
+@miniature('ovmlv_animal_kingdom')
+def animal_kingdom(root: Path) -> Expected:
+    folder = root / 'annotations'
+    folder.mkdir(parents=True)
+    clips = [['07E49', 'train', '1,0'], ['AAACX', 'train', 1]]
+    clips += [['BBBDY', 'test', '0'], ['CCCEZ', 'test', '0,1']]
+    table = [['S/N', 'video_id', 'type', 'labels', 'list_animal_action']]
+    table += [[i, *clip, "[('Crane', 'Eating')]"] for i, clip in enumerate(clips)]
+    actions = [['Label', 'Category', 'Action', 'Description']]
+    actions += [[1, 'Food', 'Eating', ''], [0, 'Movement', 'Gliding', '']]
+    write_book(folder / 'AR_metadata.xlsx', dict(AR=table, Action=actions), shared_texts=False)
+    counts = [['S/N', 'action_category', 'action', 'index', 'segment', 'count']]
+    counts += [[1, 'Food', 'Eating', 0, 'head', 9], [2, 'Movement', 'Gliding', 1, 'tail', 1]]
+    write_book(folder / 'df_action.xlsx', dict(AR_count=counts), shared_texts=True)
+    videos(root / 'video', (f'{clip[0]}.mp4' for clip in clips))
+    return Expected(2, 2, classes=2, root=root, keys=('mAP', 'mAP_head', 'mAP_tail'))
+
+
+@miniature('ovmlv_youtube8m')
+def youtube8m(root: Path) -> Expected:
+    header = 'Index,TrainVideoCount,KnowledgeGraphId,Name,WikiUrl,Vertical1,Vertical2,Vertical3,'
+    rows = ('1,9,/m/0a,Lighthouse,,Travel,,,"A, b."', '0,8,/m/0b,"Acme, Inc.",,(Unknown),,,')
+    text(root / 'vocabulary.csv', f'{header}WikiDescription', *rows, '2,7,/m/0c,,,(Unknown),,,')
+    (root / 'video').mkdir()
+    rng = np.random.default_rng(0)
+    for name, labels in (('train00', ([0], [1, 2], [0, 1])), ('validate-1', ([1], [0, 1]))):
+        records = [
+            example(
+                id=[b'ab%02d' % i],
+                labels=indices,
+                mean_rgb=rng.normal(size=1024).tolist(),
+                mean_audio=rng.normal(size=128).tolist(),
+            )
+            for i, indices in enumerate(labels)
+        ]
+        (root / 'video' / f'{name}.tfrecord').write_bytes(frame(*records))
+    return Expected(
+        train=3,
+        val=2,
+        classes=2,
+        root=root,
+        keys=('mAP', 'GAP@20', 'Hit@1'),
+        options=('model.backbone.embed_dim=128', 'model.backbone.hidden=32'),
+        without=('model.backbone.',),
+        shape=(1152, 1, 1, 1),
+        views=1,
+    )

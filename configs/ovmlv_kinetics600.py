@@ -1,0 +1,18 @@
+"""Kinetics-600, 600 actions: the paper's full method.
+
+8 GPUs, 64 clips a step:
+
+    bash tools/dist_train.sh configs/ovmlv_kinetics600.py 8
+    bash tools/dist_test.sh configs/ovmlv_kinetics600.py work_dirs/ovmlv_kinetics600/epoch_10.pth 8
+"""
+
+_base_ = [
+    '_base_/models/ovmlv_vit_b16.py',
+    '_base_/datasets/kinetics600.py',
+    '_base_/schedules/adamw_10e.py',
+    '_base_/default_runtime.py',
+]
+
+default_hooks = dict(checkpoint=dict(save_best='acc/top1', rule='greater'))
+randomness = dict(seed=0)
+auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 clips

@@ -1,0 +1,18 @@
+"""Multi-Moments in Time, several of 292 classes a clip: the paper's full method.
+
+8 GPUs, 64 clips a step:
+
+    bash tools/dist_train.sh configs/ovmlv_multi_moments.py 8
+    bash tools/dist_test.sh configs/ovmlv_multi_moments.py work_dirs/ovmlv_multi_moments/epoch_10.pth 8
+"""
+
+_base_ = [
+    '_base_/models/ovmlv_vit_b16.py',
+    '_base_/datasets/multi_moments.py',
+    '_base_/schedules/adamw_10e.py',
+    '_base_/default_runtime.py',
+]
+
+default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP', rule='greater'))
+randomness = dict(seed=0)
+auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 clips
