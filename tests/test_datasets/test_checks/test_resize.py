@@ -1,20 +1,12 @@
 """Smaller files with the same frames at the same times, or none."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ovmlv.datasets.checks.resize import ResizeTask, resize_video
 from ovmlv.datasets.decoders import PyAVReader
 from ovmlv.datasets.video_failures import UnreadableVideoError
-
-_spec = importlib.util.spec_from_file_location(
-    'odd_videos', Path(__file__).resolve().parents[1] / 'odd_videos.py'
-)
-odd = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(odd)
+from tests.test_datasets import odd_videos as odd
 
 
 def resized(source, target, short_side=24, **settings):

@@ -1,6 +1,5 @@
 """Odd files are named for what they are; scans go on where they stopped."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,12 +7,7 @@ import pytest
 
 from ovmlv.datasets.checks import scan_videos, video_scan
 from ovmlv.datasets.checks.video_probe import ProbeTask, probe_video
-
-_spec = importlib.util.spec_from_file_location(
-    'odd_videos', Path(__file__).resolve().parents[1] / 'odd_videos.py'
-)
-odd = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(odd)
+from tests.test_datasets import odd_videos as odd
 
 #: Real files -> kinds of their problems, and a word of each note.
 REAL = {

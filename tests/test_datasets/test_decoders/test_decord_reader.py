@@ -1,19 +1,11 @@
 """decord through the same interface: right, or refused."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ovmlv.datasets.decoders import DecordReader, PyAVReader
 from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError
-
-_spec = importlib.util.spec_from_file_location(
-    'odd_videos', Path(__file__).resolve().parents[1] / 'odd_videos.py'
-)
-odd = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(odd)
+from tests.test_datasets import odd_videos as odd
 
 
 def test_same_pixels_and_times_as_pyav(tmp_path):

@@ -1,8 +1,5 @@
 """Each asked frame is the right one, upright and at its time, or there is a reason."""
 
-import importlib.util
-from pathlib import Path
-
 import av
 import numpy as np
 import pytest
@@ -10,12 +7,7 @@ import pytest
 from ovmlv.datasets.decoders import PyAVReader, open_video
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError
-
-_spec = importlib.util.spec_from_file_location(
-    'odd_videos', Path(__file__).resolve().parents[1] / 'odd_videos.py'
-)
-odd = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(odd)
+from tests.test_datasets import odd_videos as odd
 
 FINE = {'qmin': '1', 'qmax': '1'}
 FAST = {'deadline': 'realtime', 'cpu-used': '8'}

@@ -1,8 +1,5 @@
 """Odd videos through the whole pipeline: right to half a frame, or a reason."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
@@ -12,12 +9,7 @@ from ovmlv.datasets.decoders import READERS
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError
 from ovmlv.registry import TRANSFORMS
-
-_spec = importlib.util.spec_from_file_location(
-    'odd_videos', Path(__file__).resolve().parents[1] / 'odd_videos.py'
-)
-odd = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(odd)
+from tests.test_datasets import odd_videos as odd
 
 PIPELINE = [
     dict(type='VideoInit'),
