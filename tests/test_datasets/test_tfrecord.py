@@ -24,7 +24,9 @@ def test_published_checksums(data, crc):
     assert crc32c(data) == crc
 
 
-@pytest.mark.parametrize('size', [1, 3, 511, 512, 513, 1023, 1024, 1500, 4711])
+@pytest.mark.parametrize(
+    'size', [1, 3, 63, 64, 65, 127, 128, 4711, (1 << 16) - 1, 1 << 16, (1 << 16) + 1]
+)
 def test_blocks_are_joined_as_one_loop_would(size):
     data = np.random.default_rng(size).bytes(size)
     assert crc32c(data) == tf_records.crc32c(data)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import struct
 
 
-def crc32c(data: bytes) -> int:
+def _of_byte(value: int) -> int:
     """Bit by bit, as RFC 3720 defines it."""
+    for _ in range(8):
+        value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+    return value
+
+
+_TABLE = [_of_byte(value) for value in range(256)]
+
+
+def crc32c(data: bytes) -> int:
+    """Byte by byte."""
     crc = 0xFFFFFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+        crc = (crc >> 8) ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF
 
 
