@@ -30,11 +30,11 @@ class Expected:
         val: Validation samples.
         classes: Number of labels.
         root: ``data_root`` of its data loaders.
-        keys: Metrics that must be reported.
-        size_key: The metric that must be ``val``.
+        keys: Metrics that must be reported, without their prefix.
+        size_key: The one that must be ``val``.
         options: Further ``--cfg-options``.
         without: Beginnings of the usual options that do not fit this config.
-        prefix: Of the metric's keys.
+        prefix: Of the metrics.
         train_classes: Labels in training, if there are others.
         shape: Of a view.
         views: In testing.
@@ -44,8 +44,8 @@ class Expected:
     val: int
     classes: int
     root: Path
-    keys: tuple[str, ...] = ('multilabel/mAP',)
-    size_key: str = 'multilabel/num_samples'
+    keys: tuple[str, ...] = ('mAP',)
+    size_key: str = 'num_samples'
     options: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     prefix: str = 'multilabel'
@@ -100,7 +100,7 @@ def charades(root: Path) -> Expected:
         videos(root / 'videos', (f'{video}.mp4' for video, _ in pairs))
     classes = ('c000 Waving a red flag', 'c001 Opening a box/crate', 'c002 Someone is dancing')
     text(root / 'annotations' / 'Charades_v1_classes.txt', *classes)
-    return Expected(train=2, val=2, classes=3, root=root, keys=('multilabel/mAP_charades',))
+    return Expected(train=2, val=2, classes=3, root=root, keys=('mAP', 'mAP_charades'))
 
 
 @miniature('ovmlv_ava')
@@ -136,7 +136,7 @@ def hvu(root: Path) -> Expected:
         text(root / 'annotations' / f'HVU_{split}_V1.0.csv', header, *lines)
     videos(root / 'videos_train', ('-aB_9_001015_001035.mp4', '-aB_9_000070_000090.mp4'))
     videos(root / 'videos_val', ('x1_000000_000020.mp4', 'y2_000005_000025.mp4'))
-    keys = tuple(f'multilabel/mAP_{category}' for category in ('action', 'object', 'scene'))
+    keys = tuple(f'mAP_{category}' for category in ('action', 'object', 'scene'))
     return Expected(train=2, val=2, classes=5, root=root, keys=keys)
 
 
@@ -154,7 +154,7 @@ def multithumos(root: Path) -> Expected:
     shared = root / 'thumos14' / 'videos'
     videos(shared / 'val', ['video_validation_0000051.mp4'], seconds=3)
     videos(shared / 'test', ['video_test_0000004.mp4'], seconds=3)
-    found = dict(keys=('frame/mAP',), size_key='frame/num_points')
+    found = dict(prefix='frame', size_key='num_points')
     return Expected(train=3, val=3, classes=3, root=folder, **found)
 
 

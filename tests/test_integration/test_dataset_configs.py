@@ -145,10 +145,11 @@ def test_trains_an_epoch(train, tmp_path, name):
     assert list(work.glob(f'best_{prefix}_*.pth'))
     (scalars,) = work.rglob('scalars.json')
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]
-    result = next(row for row in rows if expected.size_key in row)
-    assert result[expected.size_key] == expected.val
+    size_key = f'{prefix}/{expected.size_key}'
+    result = next(row for row in rows if size_key in row)
+    assert result[size_key] == expected.val
     for key in expected.keys:
-        assert 0 <= result[key] <= 1, key
+        assert 0 <= result[f'{prefix}/{key}'] <= 1, key
 
 
 def test_every_miniature_has_its_config():

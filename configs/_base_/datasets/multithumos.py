@@ -28,5 +28,5 @@ train_dataloader = dict(
 val_dataloader = dict(dataset=test)
 test_dataloader = dict(dataset=test)
 
-val_evaluator = dict(type='MultilabelMetric')
-test_evaluator = dict(type='MultilabelMetric', per_class_file='multithumos_per_class.csv')
+val_evaluator = dict(type='FrameLevelMetric')
+test_evaluator = val_evaluator
