@@ -188,6 +188,16 @@ def test_browse_dataset(run, data, tmp_path, capsys):
     assert run(tool, data / 'config.py', '--out', tmp_path / 'sheet.txt') == 2
 
 
+def test_benchmark_decoders(run, data, tmp_path, capsys):
+    tool = 'analysis_tools/benchmark_decoders.py'
+    sound = odd.write_sound(tmp_path / 'sound.mp4')
+    assert run(tool, data / 'a.mp4', sound, '--frames', 4, '--repeat', 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith('4 of 4 frames as pyav') and 'pyav' in lines[1]
+    assert lines[2].endswith('4 of 4 frames as pyav') and 'decord' in lines[2]
+    assert 'it has no video stream (audio)' in lines[4] and 'DECORDError' in lines[5]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['check_dataset', 'make_split', 'resize_videos', 'check_leaks'])
 def test_help(name, repository):

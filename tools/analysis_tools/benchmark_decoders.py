@@ -1,0 +1,72 @@
+"""Compare the video readers: time for the frames of a clip, and whether they give the same.
+
+    python tools/analysis_tools/benchmark_decoders.py VIDEO [VIDEO ...] [--frames 16] [--repeat 5]
+
+Each reader opens the video and decodes frames spread over it, in turn; the best time counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+from ovmlv.utils.cli import run_tool
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('videos', nargs='+', help='video files')
+    parser.add_argument('--frames', type=int, default=16, help='of a clip (default: %(default)s)')
+    parser.add_argument('--repeat', type=int, default=5, help='rounds (default: %(default)s)')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    return parser.parse_args(argv)
+
+
+def clip(video: str, backend: str, count: int) -> list[np.ndarray]:
+    """Frames in the middle of equal parts."""
+    from ovmlv.datasets.decoders import open_video
+
+    reader = open_video(video, backend)
+    try:
+        places = (np.arange(count) + 0.5) / count
+        return reader.get_frames((places * len(reader)).astype(int))
+    finally:
+        reader.close()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print a line for each video."""
+    from ovmlv.datasets.decoders import READERS
+    from ovmlv.datasets.video_failures import READ_ERRORS, describe
+
+    for video in args.videos:
+        best: dict[str, float] = {}
+        results: dict[str, list[np.ndarray] | str] = {}
+        for _ in range(args.repeat):
+            for backend in READERS:
+                start = time.process_time()  # also of the decoder's threads
+                try:
+                    results[backend] = clip(video, backend, args.frames)
+                except READ_ERRORS as error:
+                    results[backend] = describe(error)
+                took = 1000 * (time.process_time() - start)
+                best[backend] = min(took, best.get(backend, took))
+        print(video)
+        first = results['pyav']
+        for backend, found in results.items():
+            if isinstance(found, str):
+                print(f'  {backend}: {found}')
+                continue
+            same = not isinstance(first, str) and sum(map(np.array_equal, first, found))
+            print(
+                f'  {backend}: {best[backend]:.1f} ms of CPU, {same} of {len(found)} frames as pyav'
+            )
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main, parse_args()))
