@@ -48,8 +48,8 @@ class CharadesDataset(BaseSegmentDataset):
       they are dropped or swapped, see ``inverted``.
     - Empty ``quality``, ``relevance``, ``objects``: None or empty lists.
 
-    Localisation as in the official ``Charades_v1_localize.m``: ``units='point', num_points=25``;
-    the mAP over those samples is its mAP.
+    Localisation as in the official ``Charades_v1_localize.m``: ``units='point', num_points=25``
+    with :class:`FrameLevelMetric`.
 
     Args:
         ann_file: ``Charades_v1_train.csv`` or ``Charades_v1_test.csv``.

@@ -35,9 +35,9 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
     - 65 segments end after the video (one by 200 s) and 7 have start >= end.
     - The text files have no durations; windows and time points then need the videos.
 
-    The per-frame protocol is ``units='point', stride=...``: every time point is a sample, and a
-    segment does not hold at its very start and end (as in super-events); mAP over those samples is
-    per-frame mAP. Published numbers differ in the frame rate; state yours.
+    The per-frame protocol is ``units='point', stride=...`` with :class:`FrameLevelMetric`: every
+    time point is a sample, and a segment does not hold at its very start and end (as in
+    super-events). Published numbers differ in the frame rate; state yours.
 
     Args:
         ann_file: Folder of the text files, or the JSON, relative to ``data_root``.
