@@ -42,7 +42,10 @@ def draw_report(report: Report, path: str | Path, metrics: Sequence[str] = _METR
                 textcoords='offset points', va='center', weight='bold', color=FAINT,
                 annotation_clip=False,
             )  # fmt: skip
-        figure.supxlabel('mAP in %, mean and standard deviation over seeds', fontsize=9, color=INK)
+        note = 'mAP in %; mean and standard deviation, dots below: single seeds'
+        if report.suite.reference:
+            note += '; dashed: ' + report.suite.row(report.suite.reference).title
+        figure.supxlabel(note, fontsize=9, color=INK)
         return save(figure, path)
 
 
@@ -72,7 +75,8 @@ def _panel(ax: object, report: Report, metric: str, places: Sequence[float], col
         seeds = [
             100 * r['metrics'].get(metric, math.nan) for r in report.results[row.row.name].values()
         ]
-        ax.plot(seeds, [y] * len(seeds), '.', color=color, alpha=0.45, markersize=4, zorder=2)
+        if len(seeds) > 1:
+            ax.plot(seeds, [y + 0.27] * len(seeds), '.', color=color, alpha=0.6, markersize=4)
         error = None if math.isnan(summary.std) else 100 * summary.std
         ax.errorbar(
             100 * summary.mean, y, xerr=error, fmt='D' if is_reference else 'o', color=color,

@@ -65,7 +65,7 @@ def make_report(suite: Suite, results: Mapping[str, Mapping[int, Result]]) -> Re
             name: summarize([r['metrics'].get(name, math.nan) for r in seeds.values()])
             for name in names
         }
-        base = costs.get(suite.reference, {})
+        base = costs.get(suite.cost_row, {})
         relative = {
             key: value.mean / base[key].mean
             for key, value in costs[row.name].items()

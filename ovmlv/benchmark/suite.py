@@ -63,6 +63,7 @@ class Suite:
         name: Name of its folder.
         rows: Rows in the order of the table.
         reference: Row that the others are compared with.
+        cost_reference: Row that costs are relative to; by default the reference.
         seeds: Seeds of rows that name none.
         options: Changes of every row's config; a row's own win.
         validate: Whether to validate during training, as the configs say.
@@ -72,6 +73,7 @@ class Suite:
     name: str
     rows: tuple[Row, ...]
     reference: str = ''
+    cost_reference: str = ''
     seeds: tuple[int, ...] = (0,)
     options: Mapping[str, Any] = field(default_factory=dict)
     validate: bool = False
@@ -92,6 +94,7 @@ class Suite:
                 raise ConfigError(f'suite {self.name}: two rows are named {name!r}; rename one')
         for name, what in [
             (self.reference, 'reference'),
+            (self.cost_reference, 'cost_reference'),
             *((r.after, f'after of {r.name}') for r in self.rows),
         ]:
             if name and name not in names:
@@ -101,6 +104,11 @@ class Suite:
         for row in self.rows:
             if row.after and self.row(row.after).after:
                 raise ConfigError(f'suite {self.name}: {row.name} is after a row that trains not')
+
+    @property
+    def cost_row(self) -> str:
+        """Name of the row that costs are relative to."""
+        return self.cost_reference or self.reference
 
     def row(self, name: str) -> Row:
         """The row of that name."""
@@ -119,8 +127,9 @@ class Suite:
         wanted = {*names, *(self.row(name).after for name in names)}
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values['rows'] = tuple(row for row in self.rows if row.name in wanted)
-        if self.reference not in wanted:
-            values['reference'] = ''
+        for key in ('reference', 'cost_reference'):
+            if values[key] not in wanted:
+                values[key] = ''
         return Suite(**values)
 
 

@@ -45,8 +45,8 @@ def _preamble(report: Report, command: str) -> str:
         'deviation. The harmonic mean is of seen and unseen labels, "joint" over all labels. The '
         'best mean of a column is bold.'
     ]
-    if report.suite.reference:
-        title = report.suite.row(report.suite.reference).title
+    if report.suite.cost_row:
+        title = report.suite.row(report.suite.cost_row).title
         lines.append(
             f'Time a step (median, without loading of data) and peak memory (resident, of the '
             f'training process) are relative to "{title}", measured in the same benchmark.'

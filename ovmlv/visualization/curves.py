@@ -92,11 +92,16 @@ def draw_curves(
     groups = [(value, first.columns(axis, value)) for value in values]
     groups = [(value, chosen) for value, chosen in groups if (first.targets[:, chosen] == 1).any()]
     groups = groups or [('all labels', list(range(len(first.classes))))]
-    with chart(1, len(groups) + 2, (3.1 * (len(groups) + 2), 3.5)) as (figure, ((*axes,),)):
+    num = len(groups) + 2
+    columns = 3 if num <= 6 else 4
+    rows = -(-num // columns)
+    with chart(rows, columns, (3.3 * columns, 3.4 * rows)) as (figure, grid):
+        axes = [ax for line in grid for ax in line]
         for ax, (value, chosen) in zip(axes, groups):
             _draw_precision_recall(ax, runs, chosen, f'{value} ({len(chosen)} labels)')
-        axes[0].set_ylabel('precision')
-        _draw_reliability(axes[-2], axes[-1], runs, num_bins)
+        _draw_reliability(axes[num - 2], axes[num - 1], runs, num_bins)
+        for ax in axes[num:]:
+            ax.set_visible(False)
         return save(figure, path)
 
 
@@ -114,7 +119,7 @@ def _draw_precision_recall(
     known = targets >= 0
     share = float((targets[known] == 1).double().mean())
     ax.axhline(share, color=FAINT, linestyle=':', linewidth=1)
-    ax.set(title=title, xlabel='recall', xlim=(0, 1), ylim=(0, 1.02))
+    ax.set(title=title, xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
     ax.legend(title='micro AP (mAP) in %', loc='upper right', fontsize=8, title_fontsize=8)
 
 

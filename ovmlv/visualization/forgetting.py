@@ -79,7 +79,8 @@ def draw_forgetting(
                     color=COLORS[i % len(COLORS)], label=name,
                 )  # fmt: skip
             ax.set(title=metric.replace('mAP_', '').replace('_', ' '), xlabel='epoch')
-            ax.set_ylim(bottom=0)
+            highest = max(y for line in ax.get_lines() for y in line.get_ydata())
+            ax.set_ylim(0, 108 * highest / 100 or 1)
             ax.xaxis.get_major_locator().set_params(integer=True)
         axes[0].set_ylabel('mAP in %')
         handles, names = axes[0].get_legend_handles_labels()

@@ -112,23 +112,26 @@ def draw_attention(
     columns = min(heads, 4) + 1
     rows = len(attention)
     width = max(1.9 * columns + 1.0, 0.9 * num_frames + 0.6)
-    with chart(1, 1, (width, 2.6 + 2.15 * rows)) as (figure, _):
+    with chart(1, 1, (width, 2.6 + 2.35 * rows)) as (figure, _):
         figure.clear()
-        top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 2.15 * rows])
+        top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 2.35 * rows])
         _draw_strip(top, attention, frames, title)
         axes = bottom.subplots(rows, columns, squeeze=False)
         for line, (name, weights) in zip(axes, attention.items(), strict=True):
             mean = weights.mean(0)  # over token positions
-            _draw_map(line[0], mean.mean(0), f'{name}, mean')
+            whole = mean.mean(0)
+            _draw_map(line[0], whole, f'{name}, mean (up to {float(whole.max()):.2f})', whole.max())
             # The heads that differ most from reading every frame alike.
             focus = (mean * (mean * num_frames).clamp_min(1e-9).log()).sum(-1).mean(-1)
             best = focus.argsort(descending=True)[: columns - 1].tolist()
             for ax, head in zip(line[1:], best):
-                _draw_map(ax, mean[head], f'head {head}')
+                _draw_map(ax, mean[head], f'head {head}', 1.0)
             for ax in line[1 + len(best) :]:
                 ax.set_visible(False)
-        axes[-1][0].set_xlabel('is read')
-        axes[-1][0].set_ylabel('reads')
+        for line in axes:
+            line[0].set_ylabel('frame that reads')
+        for ax in axes[-1]:
+            ax.set_xlabel('frame that is read')
         return save(figure, path)
 
 
@@ -157,8 +160,8 @@ def _draw_strip(
         axes[1].legend(fontsize=8, ncols=2)
 
 
-def _draw_map(ax: Any, weights: Tensor, title: str) -> None:
-    ax.imshow(weights.numpy(), cmap='Blues', vmin=0, interpolation='nearest')
+def _draw_map(ax: Any, weights: Tensor, title: str, highest: float) -> None:
+    ax.imshow(weights.numpy(), cmap='Blues', vmin=0, vmax=float(highest), interpolation='nearest')
     ax.set_title(title, fontsize=8, color=INK)
     ax.grid(visible=False)
     ticks = range(0, weights.shape[-1], max(1, weights.shape[-1] // 4))

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
+from ovmlv.errors import DataError
 from ovmlv.evaluation.metrics.report import text_table
 from ovmlv.evaluation.per_class import per_class_rows, sort_rows
 from ovmlv.utils.cli import run_tool
@@ -30,6 +31,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--sort', help='column to sort by, smallest first; default: as they come')
     parser.add_argument('--descending', action='store_true', help='largest first')
     parser.add_argument('--threshold', type=float, default=0.5, help='of precision and recall')
+    parser.add_argument(
+        '--min-positives', type=int, default=1, help='leave out labels of fewer (%(default)s)'
+    )
     parser.add_argument('--num', type=int, help='print only so many; the file has all')
     parser.add_argument('--out', help='also write all rows to this .csv file')
     return parser.parse_args(argv)
@@ -37,6 +41,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     rows = per_class_rows(read_runs(args), args.threshold)
+    rows = [row for row in rows if row['positives'] >= args.min_positives]
+    if not rows:
+        raise DataError(f'no label has {args.min_positives} positives')
     if args.sort:
         rows = sort_rows(rows, args.sort, args.descending)
     print(text_table(list(rows[0]), [list(row.values()) for row in rows[: args.num]]))

@@ -72,6 +72,7 @@ def test_curves_and_table(run, dumps, tmp_path, capsys):
     assert len(rows) == 4 and changes == sorted(changes, reverse=True)
     assert all(row['known'] == '5' for row in rows), 'the broken video counts for none'
     assert run('per_class', *dumps, '--sort', 'AP') == 2
+    assert run('per_class', *dumps, '--min-positives', '9') == 2
     assert run('plot_curves', 'x=no.safetensors', '--out', out) == 2
     assert run('plot_curves', dumps[0], dumps[0], '--out', out) == 2
     assert 'two rows are named' in capsys.readouterr().err

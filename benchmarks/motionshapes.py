@@ -1,0 +1,68 @@
+"""Every method and every part of ours on MotionShapes, with the shipped tiny CLIP.
+
+    python tools/data/motionshapes/generate_videos.py
+    python tools/benchmark.py benchmarks/motionshapes.py --jobs 2
+
+Configs give each training about the same time: those that finetune CLIP's blocks have fewer, longer
+epochs. What has nothing to train is tested once.
+"""
+
+reference = 'full'
+cost_reference = 'vifi_clip'  # CLIP finetuned without further ado
+seeds = [0, 1, 2]
+significance = [
+    'mAP_seen_action', 'mAP_unseen_entity', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic', 'mAP',
+]  # fmt: skip
+
+_groups = {
+    'not trained': [
+        ('zero_shot', 'CLIP, one template', 'zeroshot'),
+        ('zero_shot_ensemble', 'CLIP, ensemble of templates', 'baselines/zeroshot_ensemble'),
+        ('llm_description', 'CLIP, hard LLM descriptions', 'baselines/llm_description'),
+    ],
+    'other methods': [
+        ('vifi_clip', 'ViFi-CLIP', 'baselines/vifi_clip'),
+        ('actionclip', 'ActionCLIP', 'baselines/actionclip'),
+        ('xclip', 'X-CLIP', 'baselines/xclip'),
+        ('open_vclip', 'Open-VCLIP', 'baselines/open_vclip'),
+        ('froster', 'FROSTER-like distillation', 'baselines/froster'),
+        ('coop', 'CoOp', 'baselines/coop'),
+        ('dualcoop', 'DualCoOp', 'baselines/dualcoop'),
+    ],
+    'other losses': [
+        ('asymmetric_loss', 'full method, asymmetric loss', 'baselines/asymmetric_loss'),
+        ('two_way_loss', 'full method, two-way loss', 'baselines/two_way_loss'),
+    ],
+    'the method': [
+        ('full', 'full method (static readout)', 'ovmlv'),
+    ],
+    'without its parts': [
+        ('without_temporal', 'without temporal branch', 'ablations/without_temporal'),
+        ('without_llm_template', 'template for the LLM', 'ablations/without_llm_template'),
+        ('without_llm_coop', 'CoOp for the LLM', 'ablations/without_llm_coop'),
+        ('random_llm', 'random weights of the LLM', 'ablations/random_llm'),
+        ('without_label_dropout', 'without label dropout', 'ablations/without_label_dropout'),
+        ('without_label_bias', 'without bias of labels', 'ablations/without_label_bias'),
+        ('without_video_distill', 'without video distillation', 'ablations/without_video_distill'),
+        ('without_regularizers', 'without regularisers', 'ablations/without_regularizers'),
+    ],
+    'other regularisers': [
+        ('with_text_distill', 'with text distillation', 'ablations/with_text_distill'),
+        ('with_interpolation', 'with interpolated weights', 'ablations/with_interpolation'),
+        ('with_patching', 'with patching at test', 'ablations/with_patching'),
+    ],
+    'other readouts of the LLM': [
+        ('prefix_readout', 'prefix', 'ablations/prefix_readout'),
+        ('suffix_readout', 'suffix', 'ablations/suffix_readout'),
+        ('generate_readout', 'generate', 'ablations/generate_readout'),
+    ],
+    'finetuned spatial weights': [
+        ('finetuned_last_block', 'last block of CLIP', 'ablations/finetuned_last_block'),
+        ('finetuned', 'all blocks of CLIP', 'ablations/finetuned'),
+    ],
+}
+rows = [
+    dict(name=name, title=title, group=group, config=f'configs/{path}_motionshapes.py')
+    for group, members in _groups.items()
+    for name, title, path in members
+]

@@ -1,0 +1,81 @@
+"""Tables of results that are made up, so that every figure in them is known."""
+
+import csv
+import re
+
+import pytest
+
+from ovmlv.benchmark import Row, Suite
+from ovmlv.benchmark.figure import draw_report
+from ovmlv.benchmark.report import make_report
+from ovmlv.benchmark.tables import markdown, write_csv
+
+ROWS = (
+    Row('zero', 'c.py', 'zero-shot', 'not trained'),
+    Row('ours', 'c.py', 'ours | a', 'trained'),
+    Row('naive', 'c.py', group='trained'),
+    Row('open', 'c.py', group='trained'),
+)
+
+
+def result(seed, seen, ece, step=None, parameters=0):
+    cost = dict(trainable_parameters=parameters, steps=0)
+    if step:
+        cost.update(steps=9, step_seconds=step, peak_memory_mb=1000 * step)
+    metrics = {'mAP': seen / 2, 'mAP_seen': seen, 'mAP_seen_entity': seen, 'ECE': ece}
+    return dict(
+        metrics=metrics, cost=cost, seed=seed, config_digest='x', machine=dict(processor='Z80'),
+        versions=dict(torch='9'), budget_seconds=None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def report():
+    results = dict(
+        zero={0: result(0, 0.3, 0.2)},
+        ours={s: result(s, 0.5 + 0.1 * s, 0.1, 0.3, 1_234_567) for s in (0, 1, 2)},
+        naive={s: result(s, 0.4 + 0.1 * s, 0.3, 0.2, 999) for s in (0, 1, 2)},
+    )
+    return make_report(Suite('demo', ROWS, 'ours', 'naive', (0, 1, 2)), results)
+
+
+def cells(text, row):
+    lines = [line for line in text.splitlines() if line.startswith(f'| {row} ')]
+    return [[c.strip() for c in re.split(r'(?<!\\)\|', line)[2:-1]] for line in lines]
+
+
+def test_markdown(report):
+    text = markdown(report, 'python x.py')
+    overall, kinds, tests = cells(text, r'ours \| a')
+    #                seen               joint             ECE
+    assert overall == [
+        '**60.0 ± 10.0**', '**30.0 ± 5.0**', '**10.0 ± 0.0**', '1.23 M', '1.50 x', '1.50 x', '3',
+    ]  # fmt: skip
+    assert kinds == ['**60.0 ± 10.0**'] and set(tests) == {'-'}
+    overall, _, tests = cells(text, 'naive')
+    assert overall[:3] == ['50.0 ± 10.0', '25.0 ± 5.0', '30.0 ± 0.0']
+    assert overall[3:6] == ['999', '1.00 x', '1.00 x']
+    assert tests[0] == '-10.0 (p_t <.001, p_s 0.250)' and tests[-1] == '3'
+    overall, _, tests = cells(text, 'zero-shot')
+    assert overall == ['30.0', '15.0', '20.0', '0', '-', '-', '1']
+    assert tests[0].startswith('-30.0 ('), 'paired with every seed of the reference'
+    for words in ('relative to "naive"', 'Without results yet: open', '`python x.py`', 'Z80',
+                  '0.25 with n = 3', 'Seeds: 0, 1, 2', '| *trained* |'):  # fmt: skip
+        assert words in text, words
+
+
+def test_csv(report, tmp_path):
+    write_csv(report, tmp_path / 'table.csv')
+    with open(tmp_path / 'table.csv', newline='') as file:
+        rows = {row['row']: row for row in csv.DictReader(file)}
+    assert float(rows['ours']['mAP_seen']) == pytest.approx(0.6)
+    assert float(rows['ours']['mAP_seen_std']) == pytest.approx(0.1)
+    assert rows['zero']['mAP_seen_std'] == rows['zero']['step_seconds'] == ''
+    assert float(rows['naive']['mAP_vs_reference_difference']) == pytest.approx(-0.05)
+    assert float(rows['ours']['step_seconds_relative']) == pytest.approx(1.5)
+
+
+def test_figure(report, tmp_path):
+    text = draw_report(report, tmp_path / 'table.svg').read_text()
+    assert 'seen mAP' in text and 'not trained' in text and 'novel mAP' not in text
+    assert draw_report(report, tmp_path / 'none.png', ['F1']) is None
