@@ -16,8 +16,8 @@ import math
 import sys
 from pathlib import Path
 
-from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
 from ovmlv.errors import DataError
+from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
 from ovmlv.evaluation.metrics.report import text_table
 from ovmlv.evaluation.per_class import per_class_rows, sort_rows
 from ovmlv.utils.cli import run_tool
