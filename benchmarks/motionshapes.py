@@ -41,7 +41,7 @@ _groups = {
         ('without_llm_template', 'template for the LLM', 'ablations/without_llm_template'),
         ('without_llm_coop', 'CoOp for the LLM', 'ablations/without_llm_coop'),
         ('random_llm', 'random weights of the LLM', 'ablations/random_llm'),
-        ('without_label_dropout', 'without label dropout', 'ablations/without_label_dropout'),
+        ('without_label_noise', 'without disturbed labels', 'ablations/without_label_noise'),
         ('without_label_bias', 'without bias of labels', 'ablations/without_label_bias'),
         ('without_video_distill', 'without video distillation', 'ablations/without_video_distill'),
         ('without_regularizers', 'without regularisers', 'ablations/without_regularizers'),

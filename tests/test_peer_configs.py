@@ -41,7 +41,7 @@ TRAINS = {
     'ablations/with_patching': {TIME, TEXT},
     'ablations/with_text_distill': {TIME, TEXT},
     'ablations/without_label_bias': {TIME, TEXT},
-    'ablations/without_label_dropout': {TIME, TEXT},
+    'ablations/without_label_noise': {TIME, TEXT},
     'ablations/without_llm_coop': {TIME, TEXT},
     'ablations/without_llm_template': {TIME},
     'ablations/without_regularizers': {TIME, TEXT},

@@ -3,7 +3,7 @@
 _base_ = ['../ovmlv_motionshapes.py']
 
 model = dict(
-    head=dict(label_dropout=0.0),
+    head=dict(noise=None),
     loss=dict(video_distill=0.0, text_distill=0.0, similarity_distill=0.0, weight_l2=0.0),
     interpolation=None,
 )

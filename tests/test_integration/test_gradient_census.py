@@ -41,7 +41,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     'frames': (
         dict(
             backbone=dict(temporal=dict(type='FrameTransformer')),
-            head=dict(readout=dict(type='SuffixReadout', num_tokens=2), label_dropout=0.5),
+            head=dict(readout=dict(type='SuffixReadout', num_tokens=2), noise=dict()),
             labels_per_step=4,
             scorer=dict(learnable=False),
         ),

@@ -29,7 +29,7 @@ model = dict(
         # The cheap readout: states of a fixed sentence are computed once a label.
         readout=dict(type='StaticReadout', layer=15),
         prompter=dict(width=128, num_layers=2, residual_scale=8.0),
-        label_dropout=0.1,
+        noise=dict(weight=1.0),
         # The tiny text tower follows its soft tokens slowly; an adapter behind it goes the rest.
         adapter_width=256,
     ),

@@ -47,7 +47,8 @@ model = dict(
         num_groups=4,  # attribute groups a label, averaged
         # Now and then the soft tokens have to carry the meaning alone: words that CLIP knows badly
         # need that.
-        label_dropout=0.1,
+        # Soft tokens learn to stand in for words that CLIP cannot read, and to defer to the others.
+        noise=dict(weight=1.0),
         grad_checkpointing=True,  # of the text tower: 96 labels in 4 groups are 384 texts
     ),
     scorer=dict(

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.heads.base_prompt_head import BasePromptHead
+from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_labels
+from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 from ovmlv.registry import MODELS
 
@@ -36,11 +37,10 @@ class LLMPromptHead(BasePromptHead):
             ``StaticReadout``.
         prompter: Config of the prompting transformer, ``num_soft_tokens`` included.
         num_groups: Attribute groups a label; their embeddings are normalised, averaged, normalised.
-        label_dropout: In training, probability of leaving a label's own tokens out of CLIP's text,
-            so that the soft tokens have to carry the meaning (which words that CLIP never read
-            need).
-        keep_label: False leaves them out always, also in testing; starting at CLIP's embedding is
-            given up.
+        noise: Arguments of :class:`.LabelNoise`, which teaches the soft tokens words that CLIP
+            cannot read; None is none (the paper).
+        keep_label: False leaves the label's own tokens out of CLIP's text, also in testing;
+            starting at CLIP's embedding is given up.
         adapter_width: Hidden width of a residual adapter on ``f_t`` that starts at zero; 0 is none
             (the paper). Soft tokens move a small text tower's output slowly; where a run is short,
             an adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
@@ -56,18 +56,16 @@ class LLMPromptHead(BasePromptHead):
         readout: dict[str, Any] | None = None,
         prompter: dict[str, Any] | None = None,
         num_groups: int = 1,
-        label_dropout: float = 0.0,
+        noise: dict[str, Any] | None = None,
         keep_label: bool = True,
         adapter_width: int = 0,
         llm_dtype: str = 'float32',
         **kwargs: Any,
     ) -> None:
         super().__init__(model_name, pretrained, **kwargs)
-        if not 0.0 <= label_dropout < 1.0:
-            raise ConfigError(
-                f'head.label_dropout={label_dropout} must be in [0, 1); keep_label=False drops '
-                'always'
-            )
+        if noise is not None and not keep_label:
+            raise ConfigError('head.noise needs the labels in CLIP\'s text; set keep_label=True')
+        self.noise = None if noise is None else LabelNoise(**noise)
         if num_groups < 1:
             raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
         if llm is None:
@@ -85,7 +83,6 @@ class LLMPromptHead(BasePromptHead):
         if adapter_width < 0:
             raise ConfigError(f'head.adapter_width={adapter_width} must not be negative; 0 is none')
         self.adapter = _adapter(self.embed_dim, adapter_width) if adapter_width else None
-        self.label_dropout = label_dropout
         self.keep_label = keep_label
         self.llm = MODELS.build({'type': 'CausalLLM', 'dtype': llm_dtype, **llm})
         self.readout = MODELS.build({'type': 'PrefixReadout', **(readout or {}), 'llm': self.llm})
@@ -107,27 +104,43 @@ class LLMPromptHead(BasePromptHead):
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)``; repeated labels are computed once."""
         unique = list(dict.fromkeys(labels))
-        tokens = self.tokens(unique)
-        out = self.encode_tokens(tokens, self.soft_tokens(unique), self._kept(len(unique)))
-        if self.adapter is not None:
-            # Unit vectors have entries of size E^-1/2; the layers expect size one.
-            out = F.normalize(out + self.adapter(out * self.embed_dim**0.5), dim=-1)
+        out = self._read(unique, self.soft_tokens(unique), [self.keep_label] * len(unique))
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
         return out[torch.tensor([where[label] for label in labels], device=out.device)]
 
+    def forward_with_noise(self, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode labels, and some of them disturbed, with one pass through the LLM.
+
+        Args:
+            labels: C different label strings.
+
+        Returns:
+            Unit vectors ``(C, E)``; the index ``(K,)`` of the disturbed labels; their unit vectors
+            ``(K, E)``, which shall equal the undisturbed ones.
+        """
+        labels = check_labels(labels)
+        soft = self.soft_tokens(labels)
+        before, _, after = self.tokens(labels[:1])[0]
+        room = self.text_tower.rows.max_content - len(before) - len(after)
+        index, words, keep, source = self.noise(labels, room)
+        clean = self._read(labels, soft, [True] * len(labels))
+        noisy = self._read(words, soft[source.to(soft.device)], keep)
+        return clean, index.to(clean.device), noisy
+
+    def _read(self, words: list[str], soft: Tensor, keep: list[bool]) -> Tensor:
+        """Unit vectors ``(C, E)`` of words behind soft tokens ``(C, G, S, W)``."""
+        out = self.encode_tokens(self.tokens(words), soft, keep)
+        if self.adapter is None:
+            return out
+        # Unit vectors have entries of size E^-1/2; the layers expect size one.
+        return F.normalize(out + self.adapter(out * self.embed_dim**0.5), dim=-1)
+
     def soft_tokens(self, labels: list[str]) -> Tensor:
         """Soft tokens ``(C, G, S, W)`` of labels."""
         states, mask = self.readout(self.llm, labels)
         return self.start_tokens + self.prompter(states, mask)
-
-    def _kept(self, count: int) -> list[bool]:
-        if not self.keep_label:
-            return [False] * count
-        if not self.training or self.label_dropout == 0.0:
-            return [True] * count
-        return (torch.rand(count) >= self.label_dropout).tolist()
 
 
 def _adapter(size: int, width: int) -> nn.Module:

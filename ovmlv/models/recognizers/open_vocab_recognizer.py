@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
 from .batch import fold_views, stack_targets, unit
@@ -223,7 +224,11 @@ class OpenVocabRecognizer(BaseModel):
             video, references['video_ref'] = self.backbone.forward_with_reference(videos)
         else:
             video = self.backbone(videos)
-        text = self.head(labels)
+        noise, noisy = getattr(self.head, 'noise', None), None
+        if noise is None:
+            text = self.head(labels)
+        else:
+            text, index, noisy = self.head.forward_with_noise(labels)
         if 'text_ref' in needs:
             references['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
@@ -239,6 +244,9 @@ class OpenVocabRecognizer(BaseModel):
             self._calibrate(similarities, targets, weight, vocabulary.prior)
             given = dict(text=text, columns=columns, column_weight=weight, **references)
             losses = self.criterion(self._logits(similarities, text), targets, video=video, **given)
+            if noisy is not None:
+                distance = embedding_distance(noisy, text[index].detach(), 'cosine')
+                losses.update(loss_label_consistency=noise.weight * distance)
             if mixed is not None:
                 logits = self._logits(unit(mixed) @ text.T, text)
                 at_mixed = self.criterion(logits, targets, video=unit(mixed), **given)['loss_cls']

@@ -122,23 +122,50 @@ def test_checkpoint_holds_what_trains_and_nothing_else(tmp_path: Path) -> None:
         other.load_state_dict({k: v for k, v in state.items() if 'queries' not in k})
 
 
-def test_label_dropout_and_keep_label(tmp_path: Path) -> None:
-    head = make(tmp_path, label_dropout=0.5)
+def test_keep_label(tmp_path: Path) -> None:
     bare = make(tmp_path, keep_label=False)
-    whole = head.reference(LABELS)
     # Without its own tokens and without a residual, every label is the bare template.
     gone = F.normalize(
-        head.text_tower(head.text_tower.rows.tokenizer(['a video of'], context_length=24)), dim=-1
+        bare.text_tower(bare.text_tower.rows.tokenizer(['a video of'], context_length=24)), dim=-1
     )
     torch.testing.assert_close(bare.eval()(LABELS), gone.expand(3, -1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(bare.reference(LABELS), whole, atol=1e-5, rtol=0)
-    head.train()
-    labels = [f'{label} {i}' for label in LABELS for i in range(40)]
-    kept = (head(labels) - head.reference(labels)).abs().amax(-1) < 1e-5
-    assert 0.3 < kept.float().mean() < 0.7
-    torch.testing.assert_close(head(labels)[~kept][:1] * 0, torch.zeros(1, head.embed_dim))
-    head.eval()
-    torch.testing.assert_close(head(labels), head.reference(labels), atol=1e-5, rtol=0)
+    bare = make(tmp_path, keep_label=False)
+    whole = make(tmp_path)
+    torch.testing.assert_close(bare.reference(LABELS), whole.reference(LABELS), atol=1e-5, rtol=0)
+
+
+MANY = [f'{label} {i}' for label in LABELS for i in range(20)]
+
+
+@pytest.mark.parametrize('way', ['dropout', 'corruption', 'swap'])
+def test_noise_takes_words_or_soft_tokens_away(tmp_path: Path, way: str) -> None:
+    only = dict(dropout=0.0, corruption=0.0, swap=0.0) | {way: 1.0}
+    head = wake(make(tmp_path, noise=dict(num_labels=40, **only))).train()
+    tokens, soft = head.tokens(MANY), head.soft_tokens(MANY)
+    own = head.encode_tokens(tokens, soft)
+    read: list[str] = []
+    hook = head.readout.register_forward_hook(lambda module, args, out: read.extend(args[1]))
+    clean, index, noisy = head.forward_with_noise(MANY)
+    hook.remove()
+    assert read == MANY  # one pass through the LLM, which reads the labels as they are
+    torch.testing.assert_close(clean, own, atol=1e-5, rtol=0)
+    assert len(set(index.tolist())) == len(index) == len(noisy) == 40
+    assert ((noisy - own[index]).abs().amax(-1) > 1e-5).all()
+    i = int(index[0])
+    if way == 'dropout':
+        kept = [j not in index.tolist() for j in range(len(MANY))]
+        expected = head.encode_tokens(tokens, soft, kept)[index]
+        torch.testing.assert_close(noisy, expected, atol=1e-5, rtol=0)
+    elif way == 'swap':  # its own words behind the soft tokens of one other label
+        others = head.encode_tokens([tokens[i]] * len(MANY), soft)
+        same = ((others - noisy[0]).abs().amax(-1) < 1e-5).nonzero().flatten().tolist()
+        assert len(same) == 1 and same[0] != i
+    else:  # at the start soft tokens are the template's, so that the words alone differ
+        head = make(tmp_path, noise=only)
+        _, index, noisy = head.forward_with_noise(MANY)
+        assert len({tuple(row) for row in noisy.detach().mul(1e4).round().tolist()}) > 30
+        head.forward_with_noise(['a label of a great many words, some of them rather elaborate'])
+    torch.testing.assert_close(head.eval()(MANY[:2]), head(MANY)[:2], atol=1e-5, rtol=0)
 
 
 def test_adapter_starts_at_nothing_and_trains(tmp_path: Path) -> None:
@@ -224,7 +251,9 @@ def test_scale_of_the_clip_is_passed_on(tmp_path: Path) -> None:
         (dict(template='a video'), "'{}' exactly once"),
         (dict(template='{}'), 'a template with more words'),
         (dict(prompter=dict(num_soft_tokens=4)), 'use 1..3'),
-        (dict(label_dropout=1.0), 'keep_label=False'),
+        (dict(noise=dict(swap=-1.0)), 'noise.swap=-1.0'),
+        (dict(noise=dict(dropout=0, corruption=0, swap=0)), 'must be positive'),
+        (dict(noise=dict(), keep_label=False), 'keep_label=True'),
         (dict(num_groups=0), 'num_groups=0'),
         (dict(llm=None), "llm=dict(name='smollm2')"),
         (dict(llm=dict(config=dict(model_type='bert2'))), "'bert2' is unknown"),
