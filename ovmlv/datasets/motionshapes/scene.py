@@ -78,11 +78,20 @@ def _place(rng: np.random.Generator, count: int) -> np.ndarray:
     return best
 
 
-def render_image(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Draw a still image, RGB uint8 ``(64, 64, 3)``."""
+def still_poses(scene: Scene, rng: np.random.Generator) -> list[Pose]:
+    """Draw where the actors of a still image are."""
+    return [
+        Pose(x, y, rng.uniform(8.0, 14.5), rng.uniform(-0.3, 0.3))
+        for x, y in _place(rng, len(scene.actors))
+    ]
+
+
+def render_image(
+    scene: Scene, rng: np.random.Generator, poses: list[Pose] | None = None
+) -> np.ndarray:
+    """Draw a still image, RGB uint8 ``(64, 64, 3)``; motions are not seen in it."""
     frame = draw_background(scene.background, rng)
-    for actor, (x, y) in zip(scene.actors, _place(rng, len(scene.actors)), strict=True):
-        pose = Pose(x, y, rng.uniform(9.0, 14.0), rng.uniform(-0.3, 0.3))
+    for actor, pose in zip(scene.actors, poses or still_poses(scene, rng), strict=True):
         draw_actor(frame, actor.shape, jitter_color(actor.color, rng), pose)
     return np.clip(frame, 0, 255).astype(np.uint8)
 

@@ -1,11 +1,13 @@
 """Pretrain the tiny CLIP of MotionShapes on still images and captions.
 
 It plays the part of CLIP in the embedded default: it knows static words (shapes, colors,
-backgrounds, most pairs) and no motion. Every caption states a set of facts, so the match of any
-image with any text of a batch is known exactly and is learned with a sigmoid loss (SigLIP, arXiv
-2303.15343). Motion words have no images; a linear probe that must recover all words of a text
-from its embedding keeps them apart ("a circle spinning" from "a circle growing") in the text
-tower. Held-out pairs and compositions are neither drawn nor written.
+backgrounds, most pairs, places, sizes) and no motion. Every caption states a set of facts, so the
+match of any image with any text of a batch is known exactly and is learned with a sigmoid loss
+(SigLIP, arXiv 2303.15343). As on the web, captions tell more than a still image shows: actors have
+motions that no pixel tells, so "a circle spinning" is learned as likely as it is among circles, and
+some captions hold made-up words that mean nothing. A linear probe that must recover all words of a
+text from its embedding keeps motions apart in the text tower. Held-out pairs and compositions are
+neither drawn nor written.
 
     python tools/data/motionshapes/pretrain_clip.py --out-dir work_dirs/motionshapes_clip
 """
@@ -37,7 +39,13 @@ from sklearn.metrics import average_precision_score  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 import ovmlv.models.clip.timm_models  # noqa: E402, F401  (registers vit_motionshapes)
-from ovmlv.datasets.motionshapes.scene import Scene, render_image, sample_scene  # noqa: E402
+from ovmlv.datasets.motionshapes.render import Pose  # noqa: E402
+from ovmlv.datasets.motionshapes.scene import (  # noqa: E402
+    Scene,
+    render_image,
+    sample_scene,
+    still_poses,
+)
 from ovmlv.datasets.motionshapes.world import (  # noqa: E402
     BACKGROUNDS,
     COLORS,
@@ -52,9 +60,21 @@ from ovmlv.datasets.motionshapes.world import (  # noqa: E402
 CONTEXT_LENGTH = 20
 TEMPLATES = ('{}', '{}', 'a photo of {}', 'a video of {}', 'a picture of {}', 'there is {} here')
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+#: Where an actor is and how large, as a caption says it.
+PLACES = {
+    'on the left': lambda pose: pose.x < 26,
+    'on the right': lambda pose: pose.x > 38,
+    'at the top': lambda pose: pose.y < 26,
+    'at the bottom': lambda pose: pose.y > 38,
+    'small': lambda pose: pose.radius < 10.0,
+    'large': lambda pose: pose.radius > 12.5,
+}
 _PAIRS = [(s, c) for s in SHAPES for c in COLORS]
-#: One column for every static fact that an image can show.
-FACTS = [*SHAPES, *COLORS, *(f'{b} background' for b in BACKGROUNDS), *_PAIRS]
+_PLACED = [(s, place) for s in SHAPES for place in PLACES]
+_COMPOSED = [(s, m) for s in SHAPES for m in MOTIONS]
+#: One column for every fact that a caption can state.
+FACTS = [*SHAPES, *COLORS, *(f'{b} background' for b in BACKGROUNDS), *MOTIONS]
+FACTS += [*_PAIRS, *_PLACED, *_COMPOSED]
 _FACT = {fact: i for i, fact in enumerate(FACTS)}
 #: What the probe recovers from a text.
 WORDS = [*SHAPES, *COLORS, *BACKGROUNDS, *MOTIONS]
@@ -68,6 +88,7 @@ def build_tokenizer(path: Path) -> int:
     """
     words = ' '.join([*SHAPES, *COLORS, *BACKGROUNDS, *MOTIONS]).split()
     words += ' '.join(TEMPLATES).replace('{}', '').split()
+    words += ' '.join(PLACES).split()
     words += ['an', 'a', 'and', 'on', 'background', 'with', 'the', 'of', 'in', 'it', 'other']
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=4000, min_frequency=1, end_of_word_suffix='</w>', show_progress=False
@@ -104,18 +125,33 @@ def architecture(vocab_size: int) -> dict:
     }
 
 
-def scene_facts(scene: Scene) -> np.ndarray:
-    """Multi-hot static facts of a scene, ``(num_facts,)``."""
+def scene_facts(scene: Scene, poses: list[Pose]) -> np.ndarray:
+    """Multi-hot facts of a scene, ``(num_facts,)``."""
+    true = [f'{scene.background} background']
+    for actor, pose in zip(scene.actors, poses, strict=True):
+        true += [actor.shape, actor.color, actor.motion]
+        true += [(actor.shape, actor.color), (actor.shape, actor.motion)]
+        true += [(actor.shape, place) for place, holds in PLACES.items() if holds(pose)]
     facts = np.zeros(len(FACTS), np.float32)
-    facts[_FACT[f'{scene.background} background']] = 1
-    for actor in scene.actors:
-        facts[[_FACT[actor.shape], _FACT[actor.color], _FACT[actor.shape, actor.color]]] = 1
+    facts[[_FACT[fact] for fact in true]] = 1
     return facts
 
 
+def made_up_word(rng: np.random.Generator) -> str:
+    """A word that means nothing, spelled letter by letter by the tokenizer."""
+    return ''.join(chr(97 + i) for i in rng.integers(0, 26, rng.integers(3, 8)))
+
+
 def _text(phrase: str, facts: list, words: list[str], rng: np.random.Generator) -> tuple:
-    template = TEMPLATES[rng.integers(len(TEMPLATES))]
-    return template.format(phrase), [_FACT[f] for f in facts], [WORDS.index(w) for w in words]
+    text = TEMPLATES[rng.integers(len(TEMPLATES))].format(phrase)
+    if len(text.split()) <= 7 and rng.random() < 0.3:
+        extra = made_up_word(rng)
+        text = f'{text} {extra}' if rng.random() < 0.5 else f'{extra} {text}'
+    return text, [_FACT[f] for f in facts], [WORDS.index(w) for w in words if w in WORDS]
+
+
+def _pick(items: list, count: int, rng: np.random.Generator) -> list:
+    return [items[i] for i in rng.choice(len(items), min(count, len(items)), replace=False)]
 
 
 def sample_texts(scenes: list[Scene], rng: np.random.Generator) -> list[tuple]:
@@ -127,13 +163,28 @@ def sample_texts(scenes: list[Scene], rng: np.random.Generator) -> list[tuple]:
     texts = [_text(noun(s), [s], [s], rng) for s in SHAPES]
     texts += [_text(c, [c], [c], rng) for c in COLORS]
     texts += [_text(f'{b} background', [f'{b} background'], [b], rng) for b in BACKGROUNDS]
+    texts += [_text(m, [m], [m], rng) for m in MOTIONS]
     known_pairs = [p for p in _PAIRS if not is_never_rendered_pair(*p)]
-    texts += [_text(noun(f'{c} {s}'), [(s, c)], [s, c], rng) for s, c in known_pairs]
-    for i in rng.choice(len(scenes), 48, replace=False):  # captions of some images
-        scene = scenes[i]
+    texts += [
+        _text(noun(f'{c} {s}'), [(s, c)], [s, c], rng) for s, c in _pick(known_pairs, 72, rng)
+    ]
+    for shape, place in _pick(_PLACED, 32, rng):
+        phrase = f'{place} {shape}' if ' ' not in place else f'{article(shape)} {place}'
+        texts.append(_text(phrase, [(shape, place)], [shape], rng))
+    known = [(s, m) for s, m in _COMPOSED if not is_unseen_composition(s, m)]
+    for shape, motion in _pick(known, 32, rng):
+        texts.append(_text(f'{article(shape)} {motion}', [(shape, motion)], [shape, motion], rng))
+    for scene in _pick(scenes, 48, rng):  # captions of some images
         phrases, facts, words = [], [], []
         for actor in scene.actors[: 1 + rng.integers(2)]:
-            phrases.append(article(f'{actor.color} {actor.shape}'))
+            in_order = rng.random() < 0.7
+            phrases.append(
+                article(
+                    f'{actor.color} {actor.shape}'
+                    if in_order
+                    else f'{actor.shape} in {actor.color}'
+                )
+            )
             facts.append((actor.shape, actor.color))
             words += [actor.shape, actor.color]
         caption = ' and '.join(phrases)
@@ -142,11 +193,6 @@ def sample_texts(scenes: list[Scene], rng: np.random.Generator) -> list[tuple]:
             facts.append(f'{scene.background} background')
             words.append(scene.background)
         texts.append(_text(caption, facts, words, rng))
-    known = [(s, m) for s in SHAPES for m in MOTIONS if not is_unseen_composition(s, m)]
-    for i in rng.choice(len(known), 24, replace=False):  # a still image shows the shape alone
-        shape, motion = known[i]
-        texts.append(_text(f'{article(shape)} {motion}', [shape], [shape, motion], rng))
-    texts += [_text(m, [], [m], rng) for m in MOTIONS]  # no facts: matched with no image
     return texts
 
 
@@ -165,11 +211,14 @@ class PretrainingBatches(Dataset):
         mix = min(1.0, 2 * index / self.num_batches)
         counts = (1 - 0.7 * mix, 0.45 * mix, 0.25 * mix)
         scenes = [
-            sample_scene(rng, video=False, hold_out_pairs=True, counts=counts)
+            sample_scene(rng, video=True, hold_out_pairs=True, counts=counts)
             for _ in range(self.batch_size)
         ]
-        images = np.stack([render_image(scene, rng) for scene in scenes])
-        facts = np.stack([scene_facts(scene) for scene in scenes])
+        poses = [still_poses(scene, rng) for scene in scenes]
+        images = np.stack(
+            [render_image(scene, rng, pose) for scene, pose in zip(scenes, poses, strict=True)]
+        )
+        facts = np.stack([scene_facts(*each) for each in zip(scenes, poses, strict=True)])
         texts = sample_texts(scenes, rng)
         required = np.zeros((len(texts), len(FACTS)), np.float32)
         words = np.zeros((len(texts), len(WORDS)), np.float32)
@@ -187,7 +236,9 @@ def to_input(images: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def evaluate(model, tokenizer, num_images: int, seed: int, template: str = '{}') -> dict[str, float]:
+def evaluate(
+    model, tokenizer, num_images: int, seed: int, template: str = '{}'
+) -> dict[str, float]:
     """Zero-shot mAP by group of labels on fresh images (all pairs are drawn here)."""
     model.eval()
     rng = np.random.default_rng((seed, 2**31))
@@ -200,7 +251,11 @@ def evaluate(model, tokenizer, num_images: int, seed: int, template: str = '{}')
     for label in all_labels():
         if label.kind == 'entity' and label.split != 'novel':
             held_out = label.group == 'pair' and is_never_rendered_pair(*label.facts[0][:2])
-            name = f'{"never-rendered" if held_out else "seen"} pair' if label.group == 'pair' else label.group
+            name = (
+                f'{"never-rendered" if held_out else "seen"} pair'
+                if label.group == 'pair'
+                else label.group
+            )
             groups.setdefault(name, []).append(label)
     result = {}
     for name, labels in groups.items():
@@ -211,7 +266,9 @@ def evaluate(model, tokenizer, num_images: int, seed: int, template: str = '{}')
         result[name] = float(np.mean(aps))
     motions = model.encode_text(tokenizer(list(MOTIONS)), normalize=True)
     shapes = model.encode_text(tokenizer(list(SHAPES)), normalize=True)
-    result['max cosine of two motions'] = float((motions @ motions.T - torch.eye(len(MOTIONS))).max())
+    result['max cosine of two motions'] = float(
+        (motions @ motions.T - torch.eye(len(MOTIONS))).max()
+    )
     result['max cosine of two shapes'] = float((shapes @ shapes.T - torch.eye(len(SHAPES))).max())
     return result
 
@@ -229,7 +286,7 @@ def save(model: torch.nn.Module, path: Path) -> dict[str, torch.Tensor]:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/motionshapes_clip'))
-    parser.add_argument('--steps', type=int, default=3000)
+    parser.add_argument('--steps', type=int, default=2400)
     parser.add_argument('--batch-size', type=int, default=128)
     parser.add_argument('--lr', type=float, default=1.5e-3)
     parser.add_argument('--seed', type=int, default=0)
@@ -238,7 +295,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--probe-weight', type=float, default=1.0)
     parser.add_argument('--margin-weight', type=float, default=1.0)
     parser.add_argument('--log-interval', type=int, default=100)
-    parser.add_argument('--eval-interval', type=int, default=500)
+    parser.add_argument('--eval-interval', type=int, default=400)
     return parser.parse_args()
 
 
@@ -280,7 +337,9 @@ def main() -> None:
     warmup = 200
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda i: min((i + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1, i / args.steps))) + 1e-3),
+        lambda i: min(
+            (i + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1, i / args.steps))) + 1e-3
+        ),
     )
     average = deepcopy(model).eval()
     loader = DataLoader(
@@ -298,8 +357,7 @@ def main() -> None:
         stated = required.sum(1)
         match = ((facts @ required.T) == stated).float()
         logits = f_v @ f_t.T * model.logit_scale.exp() + model.logit_bias
-        shown = stated > 0  # texts of motion alone say nothing about a still image
-        image_loss = F.binary_cross_entropy_with_logits(logits[:, shown], match[:, shown])
+        image_loss = F.binary_cross_entropy_with_logits(logits, match)
         probe_loss = F.binary_cross_entropy_with_logits(probe(f_t * 8), words)
         # Two texts of different motions keep a distance, although no image tells them apart.
         motions = words[:, -len(MOTIONS) :]
@@ -313,7 +371,9 @@ def main() -> None:
         schedule.step()
         with torch.no_grad():
             decay = min(0.999, step / (step + 20))
-            for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+            for a, b in zip(
+                average.state_dict().values(), model.state_dict().values(), strict=True
+            ):
                 a.lerp_(b, 1 - decay) if a.is_floating_point() else a.copy_(b)
         if step % args.log_interval == 0:
             log(
@@ -327,7 +387,9 @@ def main() -> None:
             save(average, args.out_dir / 'motionshapes.safetensors')
     state = save(average, args.out_dir / 'motionshapes.safetensors')
     # What is written is what is evaluated.
-    average.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    average.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    )
     for template in ('{}', 'a video of {}'):
         result = evaluate(average, tokenizer, 4000, args.seed, template)
         log(f'final, {template!r}: ' + ', '.join(f'{k} {v:.4f}' for k, v in result.items()))
