@@ -204,7 +204,8 @@ def test_best_checkpoint_is_chosen_by_a_metric_that_exists(path):
     if key is None:
         pytest.skip('keeps no best checkpoint')
     metric = METRICS.build(dict(cfg.val_evaluator))
-    metric.dataset_meta = dict(classes=['a', 'b'])
+    attributes = dict(split=['seen', 'unseen'])
+    metric.dataset_meta = dict(classes=['a', 'b'], class_attributes=attributes)
     sample = dict(pred_score=torch.rand(2), gt_label=torch.tensor([1, 0]), filename='x')
     metric.process(None, [dict(sample, sample_idx=i, filename=f'{i}') for i in range(4)])
     assert key in metric.evaluate(4)
@@ -305,5 +306,6 @@ def test_nothing_else_lies_among_configs():
     )
     if listed.returncode:
         pytest.skip('no git checkout')
-    suffixes = {Path(name).suffix for name in listed.stdout.split()}
-    assert suffixes <= {'.py', '.md', '.yml'}
+    names = listed.stdout.split()
+    assert {Path(name).suffix for name in names if '/splits/' not in name} <= {'.py', '.md', '.yml'}
+    assert {Path(name).suffix for name in names if '/splits/' in name} <= {'.json'}

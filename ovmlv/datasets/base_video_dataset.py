@@ -25,7 +25,13 @@ from .video_failures import (
     describe,
     run_until_frames,
 )
-from .vocabulary import LabelAttributes, LabelVocabulary, load_label_attributes, load_labels
+from .vocabulary import (
+    LabelAttributes,
+    LabelVocabulary,
+    load_label_attributes,
+    load_labels,
+    rename_labels,
+)
 
 # How many neighbours are tried for the frame size of the black frames that stand in for a video.
 _SHAPE_PROBES = 8
@@ -77,6 +83,9 @@ class BaseVideoDataset(BaseDataset):
     #: axis -> label -> value, where the annotation files say so (EPIC-Kitchens: verb, noun); set
     #: by :meth:`read_annotations`. ``label_split`` goes before it.
     file_attributes: LabelAttributes = {}
+
+    #: Other names of labels that ``label_split`` may use (Charades: ids); set there, too.
+    label_aliases: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -293,6 +302,7 @@ class BaseVideoDataset(BaseDataset):
             if self.label_split
             else {}
         )
+        attributes = rename_labels(attributes, self.label_aliases)
         if self.classes_source is not None:
             labels = load_labels(self.classes_source, self.data_root or '')
         elif attributes:

@@ -48,6 +48,8 @@ class CharadesDataset(BaseSegmentDataset):
       they are dropped or swapped, see ``inverted``.
     - Empty ``quality``, ``relevance``, ``objects``: None or empty lists.
 
+    ``label_split`` may name labels by their ids (``c000``) in place of their strings.
+
     Localisation as in the official ``Charades_v1_localize.m``: ``units='point', num_points=25``
     with :class:`FrameLevelMetric`.
 
@@ -89,7 +91,7 @@ class CharadesDataset(BaseSegmentDataset):
     def read_timelines(self) -> list[Timeline]:
         """The rows of :attr:`ann_file`."""
         label_of = self._read_classes(self.resolve(self.class_file))
-        self.classes_source = list(label_of.values())
+        self.classes_source, self.label_aliases = list(label_of.values()), label_of
         timelines: list[Timeline] = []
         seen: dict[str, str] = {}
         for where, row in _read_rows(self.ann_file):

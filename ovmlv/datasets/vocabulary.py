@@ -163,6 +163,14 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
     return dict(split=split_of)
 
 
+def rename_labels(attributes: LabelAttributes, aliases: Mapping[str, str]) -> LabelAttributes:
+    """The same attributes with each label that is an alias under its own name."""
+    return {
+        axis: {aliases.get(label, label): value for label, value in values.items()}
+        for axis, values in attributes.items()
+    }
+
+
 def check_unique(labels: Sequence[str], name: str) -> None:
     """Raise VocabularyError if a label occurs twice."""
     first: dict[str, int] = {}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, VocabularyError
 from ovmlv.registry import DATASETS
 
 HEADER = 'id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length'
@@ -89,6 +89,17 @@ def test_label_format_and_split(root):
     assert dataset.metainfo['classes'] == ['waving a flag!', 'jumping!']
     assert [dataset.get_data_info(i)['label'].tolist() for i in range(2)] == [[1, 0], [1, 1]]
     assert build(root, label_format='{id}').metainfo['classes'][3] == 'c003'
+
+
+def test_a_split_of_ids(root):
+    """Class names may not be published, so the split of the repository has ids."""
+    split = dict(seen=['c001', 'c003'], unseen=['c000', 'c002'])
+    for form in ({}, dict(lowercase=True), dict(label_format='{id}')):
+        names = build(root, **form).metainfo['classes']
+        dataset = build(root, label_split=split, label_set='unseen', **form)
+        assert dataset.metainfo['classes'] == [names[0], names[2]]
+    with pytest.raises(VocabularyError, match='c009'):
+        build(root, label_split=dict(seen=['c009'], unseen=['c000']))
 
 
 def test_real_pipeline(root, pipeline, write_video):

@@ -1,11 +1,15 @@
 """Split the labels of a data set into seen and unseen ones, balanced over frequency.
 
     python tools/data/make_split.py CONFIG --out seen_unseen.json [--unseen 0.25] [--seed 0]
+    python tools/data/make_split.py counts.json --out seen_unseen.json
+    python tools/data/make_split.py names.txt --out seen_unseen.json
 
-Labels are counted in the training set of the config. Unseen labels are drawn so that they are as
-frequent as the seen ones; labels of the same words ("running", "a run") stay together. The file is
-a label_split of our data sets. Its _meta holds version, seed and source, from which the same split
-can be drawn again. Where a published split exists, use that one instead.
+Labels are counted in the training set of the config, or the JSON says how often they are ({"label":
+12, ...}, or {"verb": {"label": 12, ...}, ...} to balance groups by themselves); of a list of names
+all are alike. Unseen labels are drawn so that they are as frequent as the seen ones; labels of the
+same words ("running", "a run") stay together. The file is a label_split of our data sets. Its _meta
+holds version, seed, counts and source, from which the same split can be drawn again. Where a
+published split exists, use that one instead.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ovmlv.utils.cli import CfgOptions, load_config, run_tool
 
@@ -25,7 +31,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'source', help='config file, or JSON of {label: number of its positives} (*.json)'
+        'source',
+        help='config file, JSON of {label: number of its positives}, or .txt with a name a line',
     )
     parser.add_argument('--out', required=True, help='JSON file to write')
     parser.add_argument('--unseen', type=float, default=0.25, help='share (default: %(default)s)')
@@ -33,6 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--group-by', help='attribute of the labels (such as kind): balance each value by itself'
     )
+    parser.add_argument('--note', help='what else there is to say about the source, for _meta')
     parser.add_argument('--force', action='store_true', help='overwrite --out')
     parser.add_argument(
         '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
@@ -45,16 +53,23 @@ def read_counts(args: argparse.Namespace) -> tuple[dict[str, int], dict[str, str
     """Positives of each label, groups of labels, and where that comes from."""
     from ovmlv.datasets.checks import count_labels
     from ovmlv.datasets.checks.config_datasets import config_datasets
-    from ovmlv.datasets.vocabulary import load_json
+    from ovmlv.datasets.vocabulary import load_json, load_labels
     from ovmlv.errors import ConfigError, DataError
 
-    if args.source.endswith('.json'):
-        counts = load_json(args.source)
+    if args.source.endswith(('.json', '.txt')):
+        if args.source.endswith('.txt'):
+            counts = dict.fromkeys(load_labels(args.source), 0)
+        else:
+            counts = load_json(args.source)
+        groups = {}
+        if isinstance(counts, dict) and all(isinstance(v, dict) for v in counts.values()):
+            groups = {label: group for group, part in counts.items() for label in part}
+            counts = {label: n for part in counts.values() for label, n in part.items()}
         if not isinstance(counts, dict) or not all(type(v) is int for v in counts.values()):
             raise DataError(f'{args.source}: expected {{"label": number of positives, ...}}')
         if args.group_by:
-            raise ConfigError('--group-by needs a config whose labels have attributes')
-        return counts, {}, dict(source=Path(args.source).name, sha256=[_sha256(args.source)])
+            raise ConfigError('--group-by needs a config; a JSON names its groups itself')
+        return counts, groups, dict(source=Path(args.source).name, sha256=[_sha256(args.source)])
     cfg = load_config(args.source, args.cfg_options)
     datasets, _ = config_datasets(cfg, ['train_dataloader'], label_set='all')
     groups: dict[str, str] = {}
@@ -78,9 +93,28 @@ def _sha256(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def format_split(meta: Mapping[str, Any], split: Mapping[str, list[str]]) -> str:
+    """JSON with a line for each entry of _meta and each label, so that changes are seen."""
+
+    def text(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    entries = ',\n'.join(f'  {text(key)}: {text(value)}' for key, value in meta.items())
+    parts = [f' "_meta": {{\n{entries}\n }}']
+    for side, labels in split.items():
+        lines = ',\n'.join(f'  {text(label)}' for label in labels)
+        parts.append(f' {text(side)}: [\n{lines}\n ]')
+    return '{\n' + ',\n'.join(parts) + '\n}\n'
+
+
 def main(args: argparse.Namespace) -> None:
     """Count, draw, write."""
-    from ovmlv.datasets.checks.splits import SPLIT_VERSION, balanced_split, describe_split
+    from ovmlv.datasets.checks.splits import (
+        SPLIT_VERSION,
+        balanced_split,
+        describe_split,
+        record_draw,
+    )
     from ovmlv.errors import DataError
 
     out = Path(args.out)
@@ -94,9 +128,12 @@ def main(args: argparse.Namespace) -> None:
     )
     if args.group_by:
         meta['group_by'] = args.group_by
+    if args.note:
+        meta['note'] = args.note
+    meta |= record_draw(split, counts, groups)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f'{out.name}.part')
-    part.write_text(json.dumps(dict(_meta=meta, **split), indent=1, ensure_ascii=False) + '\n')
+    part.write_text(format_split(meta, split), encoding='utf-8')
     os.replace(part, out)
     for side, numbers in balance.items():
         print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import chain, groupby, repeat
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def balanced_split(
         members[label_key(label) if keep_together else label].append(label)
     by_group: dict[str, list[list[str]]] = defaultdict(list)
     for labels in members.values():
-        by_group[(groups or {}).get(labels[0], '')].append(labels)
+        # Sorted, so that the draw does not depend on the order of ``counts``.
+        by_group[(groups or {}).get(labels[0], '')].append(sorted(labels))
     # Not numpy's: Python promises that the numbers of a seed stay the same.
     generator = random.Random(seed)
     drawn: set[str] = set()
@@ -94,3 +96,38 @@ def describe_split(split: Mapping[str, list[str]], counts: Mapping[str, int]) ->
         )
         for side, labels in split.items()
     }
+
+
+def record_draw(
+    split: Mapping[str, list[str]], counts: Mapping[str, int], groups: Mapping[str, str]
+) -> dict[str, Any]:
+    """What :func:`redraw` needs beside seed and share: ``counts`` in the order of the labels, seen
+    ones first (left out where all are equal), and ``groups`` as runs ``[group, length]``."""
+    labels = [*split['seen'], *split['unseen']]
+    record: dict[str, Any] = {}
+    if len(set(counts.values())) > 1:
+        record['counts'] = [counts[label] for label in labels]
+    if groups:
+        runs = groupby(labels, key=groups.__getitem__)
+        record['groups'] = [[group, len(list(run))] for group, run in runs]
+    return record
+
+
+def redraw(table: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Draw the split of a file of ``make_split.py`` again, from what its ``_meta`` records.
+
+    Args:
+        table: Content of the file.
+
+    Returns:
+        As :func:`balanced_split`; equal to the file's up to the order of labels.
+    """
+    meta, labels = table['_meta'], [*table['seen'], *table['unseen']]
+    if meta['version'] != SPLIT_VERSION:
+        raise DataError(
+            f'the split was drawn by version {meta["version"]}; this is version {SPLIT_VERSION}'
+        )
+    counts = dict(zip(labels, meta.get('counts', repeat(0)), strict=False))
+    runs = chain.from_iterable(repeat(group, size) for group, size in meta.get('groups', ()))
+    groups = dict(zip(labels, runs, strict=False))
+    return balanced_split(counts, meta['unseen_share'], meta['seed'], groups)

@@ -12,6 +12,7 @@ from ovmlv.evaluation import functional as F
 from ovmlv.registry import METRICS
 
 from .base_score_metric import BaseScoreMetric
+from .label_groups import split_masks
 
 
 @METRICS.register_module()
@@ -23,12 +24,14 @@ class FrameLevelMetric(BaseScoreMetric):
     ``gt_label`` are ``(C,)``; or a whole video with ``(T, C)``. Points of all videos are one list.
 
     Keys (prefix ``frame/``): ``mAP``, ``mAP_weighted`` (``WAP`` of ``Charades_v1_localize.m``),
+    ``mAP_seen``, ``mAP_unseen`` and ``mAP_harmonic`` where labels are of these two splits,
     ``num_points``, ``num_videos``, ``num_classes`` (classes with a positive), ``num_broken``, and
     with ``bootstrap`` ``mAP_ci_low`` and ``mAP_ci_high``.
 
     Args:
         empty: Classes without positives: ``skip`` leaves them out of the mean, ``zero`` counts them
             as 0, as the ``APMeter`` of super-events does.
+        harmonic: The two values of the axis ``split`` that are meant.
         kwargs: See :class:`BaseScoreMetric`.
     """
 
@@ -38,12 +41,13 @@ class FrameLevelMetric(BaseScoreMetric):
     def __init__(
         self,
         empty: str = 'skip',
+        harmonic: tuple[str, str] = ('seen', 'unseen'),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if empty not in ('skip', 'zero'):
             raise ConfigError(f"FrameLevelMetric: empty={empty!r} is not one of 'skip', 'zero'")
-        self.empty = empty
+        self.empty, self.harmonic = empty, tuple(harmonic)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Metrics of results that are complete and unique."""
@@ -62,6 +66,12 @@ class FrameLevelMetric(BaseScoreMetric):
             num_classes=int((positives > 0).sum()),
             num_broken=num_broken,
         )
+        halves = {
+            f'mAP_{name}': float(values[mask].nanmean())
+            for name, mask in split_masks(self.dataset_meta, self.harmonic).items()
+        }
+        if halves:
+            metrics |= dict(halves, mAP_harmonic=F.harmonic_mean(*halves.values()))
         if self.bootstrap:
             resampled = F.bootstrap_average_precision(score, target, self.resamples(results))
             if self.empty == 'zero':

@@ -81,6 +81,13 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
     return groups
 
 
+def split_masks(meta: Mapping[str, object] | None, harmonic: Sequence[str]) -> dict[str, Tensor]:
+    """Columns ``(C,)`` bool of each of two values of ``split``; empty if not both are there."""
+    values = ((meta or {}).get('class_attributes') or {}).get(SPLIT_AXIS, [])
+    found = {name: _mask([v == name for v in values]) for name in harmonic if name in values}
+    return found if len(found) == len(harmonic) else {}
+
+
 def ordered_values(values: Sequence[str]) -> list[str]:
     """Distinct values: seen, unseen, novel first, the others as they come."""
     distinct = list(dict.fromkeys(values))

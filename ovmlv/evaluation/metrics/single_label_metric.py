@@ -13,6 +13,7 @@ from ovmlv.evaluation import functional as F
 from ovmlv.registry import METRICS
 
 from .base_score_metric import BaseScoreMetric
+from .label_groups import split_masks
 
 
 @METRICS.register_module()
@@ -24,8 +25,13 @@ class SingleLabelMetric(BaseScoreMetric):
     ``top1_ci_low``, ``top1_ci_high``, ... An unreadable video counts as wrong unless ``broken``
     says otherwise.
 
+    With seen and unseen labels also ``top1_seen``, ``top1_unseen`` and ``top1_harmonic``, as
+    base-to-novel protocols report them: videos of seen labels among seen labels alone, videos of
+    unseen labels among unseen ones. ``top1`` itself is among all labels.
+
     Args:
         topk: Values of k.
+        harmonic: The two values of the axis ``split`` that are meant.
         kwargs: See :class:`BaseScoreMetric`.
     """
 
@@ -34,6 +40,7 @@ class SingleLabelMetric(BaseScoreMetric):
     def __init__(
         self,
         topk: Sequence[int] = (1, 5),
+        harmonic: tuple[str, str] = ('seen', 'unseen'),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -42,7 +49,7 @@ class SingleLabelMetric(BaseScoreMetric):
                 raise ConfigError(
                     f'SingleLabelMetric: topk={list(topk)} must be whole numbers of at least 1'
                 )
-        self.topk = tuple(topk)
+        self.topk, self.harmonic = tuple(topk), tuple(harmonic)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Metrics of results that are complete and unique."""
@@ -63,6 +70,13 @@ class SingleLabelMetric(BaseScoreMetric):
         for k in self.topk:
             metrics[f'top{k}'] = float(F.topk_accuracy(scores, targets, k))
         metrics['mean1'] = float(F.topk_accuracy(scores, targets, 1, 'class'))
+        halves = {
+            name: [float(F.topk_accuracy(scores[:, mask], targets[:, mask], k)) for k in self.topk]
+            for name, mask in split_masks(self.dataset_meta, self.harmonic).items()
+        }
+        for i, k in enumerate(self.topk if halves else ()):
+            metrics |= {f'top{k}_{name}': values[i] for name, values in halves.items()}
+            metrics[f'top{k}_harmonic'] = F.harmonic_mean(*(v[i] for v in halves.values()))
         metrics |= dict(num_samples=num_samples, num_broken=num_broken)
         if self.bootstrap:
             weights = torch.from_numpy(self.resamples(results)).to(torch.float64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ovmlv.datasets.checks import balanced_split
-from ovmlv.datasets.checks.splits import describe_split
+from ovmlv.datasets.checks.splits import describe_split, record_draw, redraw
 from ovmlv.errors import ConfigError, DataError
 
 # A long tail, as data sets have it.
@@ -72,3 +72,20 @@ def test_description_and_mistakes():
         balanced_split(COUNTS, 1.5)
     with pytest.raises(DataError, match='leave one side empty'):
         balanced_split(dict(a=1, b=2), 0.1)
+
+
+@pytest.mark.parametrize('counted', [True, False])
+@pytest.mark.parametrize('grouped', [True, False])
+def test_a_saved_split_can_be_drawn_again(counted, grouped):
+    """From the file alone: seed, share, counts and groups; whatever the order of labels was."""
+    random = np.random.default_rng(1)
+    names = [*COUNTS, 'a run', 'running', 'runs']
+    counts = {name: int(random.integers(0, 9)) if counted else 0 for name in names}
+    groups = {name: 'odd' if i % 2 else 'even' for i, name in enumerate(names)} if grouped else {}
+    split = balanced_split(counts, 0.25, 7, groups)
+    meta = dict(version=1, seed=7, unseen_share=0.25, **record_draw(split, counts, groups))
+    assert ('counts' in meta, 'groups' in meta) == (counted, grouped)
+    again = redraw(dict(_meta=meta, **split))
+    assert {side: set(again[side]) for side in split} == {side: set(split[side]) for side in split}
+    with pytest.raises(DataError, match='version 2'):
+        redraw(dict(split, _meta=dict(meta, version=2)))

@@ -148,6 +148,37 @@ def test_single_label():
         evaluate(scores, targets | targets.roll(1, 1), type='SingleLabelMetric')
 
 
+def test_seen_and_unseen_sides_of_single_labels_and_frames():
+    """Each side by itself, as if the labels of the other did not exist."""
+    random = np.random.default_rng(3)
+    scores = torch.tensor(random.random((30, 6)).astype(np.float32))
+    numbers = torch.tensor(random.integers(0, 6, 30))
+    targets = torch.nn.functional.one_hot(numbers, 6)
+    split = ['seen', 'unseen', 'seen', 'seen', 'unseen', 'unseen']
+    meta = dict(classes=[*'abcdef'], class_attributes=dict(split=split))
+    found = evaluate(scores, targets, meta, type='SingleLabelMetric', topk=(1, 2))
+    for k in (1, 2):
+        sides = []
+        for side in ('seen', 'unseen'):
+            columns = [i for i, value in enumerate(split) if value == side]
+            hits = [
+                int(number) in sorted(columns, key=lambda c, row=row: -row[c])[:k]
+                for row, number in zip(scores, numbers, strict=True)
+                if number in columns
+            ]
+            sides.append(sum(hits) / len(hits))
+            assert found[f'top{k}_{side}'] == pytest.approx(sides[-1])
+        assert found[f'top{k}_harmonic'] == pytest.approx(2 / (1 / sides[0] + 1 / sides[1]))
+    frames = evaluate(scores, targets, meta, type='FrameLevelMetric')
+    values = F.average_precision(scores, targets)
+    halves = [values[[v == side for v in split]].mean() for side in ('seen', 'unseen')]
+    assert frames['mAP_seen'] == pytest.approx(float(halves[0]))
+    assert frames['mAP_harmonic'] == pytest.approx(F.harmonic_mean(*map(float, halves)))
+    one_side = dict(meta, class_attributes=dict(split=['seen'] * 6))
+    found = evaluate(scores, targets, one_side, type='SingleLabelMetric')
+    assert not any('seen' in key or 'harmonic' in key for key in found)
+
+
 @pytest.mark.parametrize(
     'config, words',
     [

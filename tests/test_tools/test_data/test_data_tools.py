@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ovmlv.datasets.checks.splits import redraw
 from ovmlv.datasets.vocabulary import load_label_attributes
 from ovmlv.utils.cli import run_tool
 from tests.test_datasets import odd_videos as odd
@@ -122,6 +123,18 @@ def test_make_split(run, data, tmp_path, capsys):
     counts.write_text(json.dumps({f'label{i}x': i for i in range(8)}))
     assert run('data/make_split.py', counts, '--out', tmp_path / 'b.json') == 0
     assert len(json.loads((tmp_path / 'b.json').read_text())['unseen']) == 2
+    counts.write_text(json.dumps(dict(verb={f'v{i}x': i for i in range(4)}, noun=dict(n1=1, n2=3))))
+    out = tmp_path / 'grouped.json'
+    arguments = ['data/make_split.py', counts, '--out', out, '--unseen', 0.5, '--note', 'invented']
+    assert run(*arguments) == 0
+    made = json.loads(out.read_text())
+    assert sorted(v[0] for v in made['unseen']) == ['n', 'v', 'v']
+    assert made['_meta']['note'] == 'invented' and redraw(made)['unseen'] == made['unseen']
+    names = tmp_path / 'names.txt'
+    names.write_text('a dog\na cat\na piano\na kite\n')
+    assert run('data/make_split.py', names, '--out', out, '--force') == 0
+    made = json.loads(out.read_text())
+    assert len(made['unseen']) == 1 and 'counts' not in made['_meta']
     counts.write_text('["a"]')
     assert run('data/make_split.py', counts, '--out', tmp_path / 'c.json') == 2
 
