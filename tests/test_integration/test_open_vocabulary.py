@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ovmlv.datasets.ava_dataset import AVADataset
+from ovmlv.datasets.checks import find_leaks
 from ovmlv.datasets.checks.splits import redraw
 from ovmlv.datasets.epic_kitchens_dataset import EPICKitchensDataset
 from ovmlv.datasets.official_files import read_class_names, read_csv_rows, spoken
@@ -22,6 +24,7 @@ from ovmlv.datasets.youtube8m_dataset import read_vocabulary
 from ovmlv.registry import DATASETS, METRICS
 from ovmlv.utils import register_all_modules
 from tests.test_integration import miniatures
+from tests.test_integration.test_dataset_configs import TINY, run, tiny_pipelines
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((REPOSITORY / 'configs' / 'open_vocabulary').glob('*.py'))
@@ -45,6 +48,7 @@ def test_split_file(path):
     assert set(split.values()) == {'seen', 'unseen'} and len(split) > 10
     meta = table['_meta']
     assert meta['version'] == 1 and meta['source']
+    assert not find_leaks(table['unseen'], table['seen'], parts=False).leaks
     if 'seed' in meta:
         again = redraw(table)
         assert {side: set(again[side]) for side in again} == {
@@ -222,3 +226,36 @@ def test_trains_on_seen_labels_and_tests_all(path, tmp_path, monkeypatch):
     assert best in found and best.endswith('_seen')
     for side in ('unseen', 'harmonic'):
         assert best.replace('_seen', f'_{side}') in found
+
+
+# One kind of metric each; the others differ in nothing but data, which the tests above read.
+TRAINED = ('seen_unseen_charades', 'base_novel_ucf101', 'seen_unseen_multithumos')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', TRAINED)
+def test_trains_an_epoch_and_reports_both_sides(name, tmp_path):
+    path = REPOSITORY / 'configs' / 'open_vocabulary' / f'{name}.py'
+    data = data_of(path)
+    expected = miniatures.MINIATURES[f'ovmlv_{data}'](tmp_path)
+    cfg = Config.fromfile(path)
+    plain = dict(cfg.val_dataloader.dataset, label_split=None, pipeline=[])
+    plain.update(data_root=str(expected.root), serialize_data=False)
+    classes = DATASETS.build(plain).metainfo['classes']
+    split = tmp_path / 'split.json'
+    split.write_text(json.dumps(dict(seen=classes[:-1], unseen=classes[-1:])))
+    options = [*TINY, *tiny_pipelines(cfg)]
+    for loader in LOADERS:
+        options.append(f'{loader}.dataset.data_root={expected.root}')
+        options.append(f'{loader}.dataset.label_split={split}')
+    spec = importlib.util.spec_from_file_location('train', REPOSITORY / 'tools' / 'train.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    work = tmp_path / 'work'
+    status = run(tool, path, '--work-dir', work, '--cfg-options', *options)
+    assert status == 0, '\n'.join(p.read_text() for p in work.rglob('*.log'))[-3000:]
+    (scalars,) = work.rglob('scalars.json')
+    keys = {key for line in scalars.read_text().splitlines() for key in json.loads(line)}
+    best = cfg.default_hooks.checkpoint.save_best
+    assert {best, best.replace('_seen', '_unseen'), best.replace('_seen', '_harmonic')} <= keys
+    assert list(work.glob('best_*_seen_epoch_1.pth'))
