@@ -4,7 +4,7 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=14, val_interval=14)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16, val_interval=16)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -22,7 +22,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=40, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0, begin=0, T_max=14, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=0, convert_to_iter_based=True),
 ]
 randomness = dict(seed=0)
 auto_scale_lr = dict(enable=False, base_batch_size=32)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.temporal.attention import attend_frames
 from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
 from ovmlv.models.temporal.block_parts import BlockParts
 from ovmlv.models.temporal.positions import TemporalPositions
@@ -130,7 +130,7 @@ class _TemporalBranch(nn.Module):
         """Attend across frames: ``(B * T, N, D) -> (B * T, N, D)``."""
         q, k, v = self._project(x, num_frames)
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        y = attend_frames(q, k, v, dropout)
         num_tokens = x.shape[1]
         y = y.unflatten(0, (-1, num_tokens)).permute(0, 3, 1, 2, 4).flatten(3)  # B T N inner
         return self.gate * self.proj(y).flatten(0, 1)
