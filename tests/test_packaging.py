@@ -56,7 +56,7 @@ def test_wheel_holds_data_files_and_mim(wheel):
         if file.is_file() and not {'__pycache__', '.mim'} & set(file.parts):
             assert f'ovmlv/{file.relative_to(package).as_posix()}' in names
     assert 'ovmlv/.mim/tools/train.py' in names
-    for config in (REPOSITORY / 'configs').rglob('*.py'):
+    for config in (REPOSITORY / 'configs').rglob('*.[pj][ys]*'):  # label files too
         if '__pycache__' not in config.parts:
             assert f'ovmlv/.mim/configs/{config.relative_to(REPOSITORY / "configs")}' in names
     assert not any(name.startswith(('tests', 'tools', 'configs')) for name in names)

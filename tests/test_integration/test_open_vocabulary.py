@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((REPOSITORY / 'configs' / 'open_vocabulary').glob('*.py'))
 SPLITS = sorted((REPOSITORY / 'configs' / 'splits').glob('*.json'))
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-SHARED = Path(os.environ.get('OVMLV_SHARED_DATA', REPOSITORY.parent / 'shared' / 'data'))
 named = dict(ids=lambda path: path.stem)
 
 
@@ -133,14 +131,12 @@ PROTOCOLS = ('seen_unseen', 'base_novel', 'zero_shot')
 
 
 @pytest.mark.parametrize('path', SPLITS, **named)
-def test_covers_exactly_the_published_classes(path):
+def test_covers_exactly_the_published_classes(path, shared_data):
     folder, *how = CLASSES[data_of(path)]
-    if not (SHARED / folder).is_dir():
-        pytest.skip(f'{SHARED / folder} is not there')
     if len(how) == 1:
-        classes = how[0](SHARED / folder)
+        classes = how[0](shared_data / folder)
     else:
-        classes = [how[1](name) for name in read_class_names(str(SHARED / folder / how[0]))]
+        classes = [how[1](name) for name in read_class_names(str(shared_data / folder / how[0]))]
     split = load_label_attributes(str(path))['split']
     assert len(classes) == len(set(classes)) and set(split) == set(classes)
 
@@ -153,23 +149,19 @@ BASE_NOVEL = dict(
 
 
 @pytest.mark.parametrize('name', BASE_NOVEL)
-def test_published_splits_are_the_published_ones(name):
+def test_published_splits_are_the_published_ones(name, shared_data):
     pattern, label_of = BASE_NOVEL[name]
-    if not (SHARED / pattern.format('base')).is_file():
-        pytest.skip(f'{SHARED / pattern} is not there')
     table = json.loads((REPOSITORY / f'configs/splits/{name}_base_novel.json').read_text())
     for side, file in (('seen', 'base'), ('unseen', 'novel')):
-        names = read_class_names(str(SHARED / pattern.format(file)))
+        names = read_class_names(str(shared_data / pattern.format(file)))
         assert set(table[side]) == set(map(label_of, names))
 
 
-def test_zero_shot_classes_of_kinetics600_are_unseen():
-    file = SHARED / 'kinetics' / 'ZS_split1_K600.csv'
-    if not file.is_file():
-        pytest.skip(f'{file} is not there')
+def test_zero_shot_classes_of_kinetics600_are_unseen(shared_data):
+    file = shared_data / 'kinetics' / 'ZS_split1_K600.csv'
     split = load_label_attributes(str(REPOSITORY / 'configs/splits/kinetics600_zero_shot.json'))
     assert {split['split'][name] for name in read_class_names(str(file))} == {'unseen'}
-    k400 = read_class_names(str(SHARED / 'kinetics' / 'label_map_k400.txt'))
+    k400 = read_class_names(str(shared_data / 'kinetics' / 'label_map_k400.txt'))
     assert 'unseen' not in {split['split'].get(name) for name in k400}
 
 

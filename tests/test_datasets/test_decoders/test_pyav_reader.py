@@ -178,3 +178,37 @@ def test_threads_change_nothing(tmp_path):
     path = odd.write_noise(tmp_path / 'a.mp4')
     one, two = PyAVReader(path), PyAVReader(path, num_threads=2)
     assert all(np.array_equal(*p) for p in zip(one.get_frames([3, 30]), two.get_frames([3, 30])))
+
+
+# The larger ones (1080 lines and more) take seconds each; see test_video_init.py for all.
+REAL = {
+    'decord_unordered.mov': 'times',
+    'decord_video_90.mov': 'times',
+    'mmaction2_part_0.mp4': 'times',
+    'mmaction2_test.avi': 'counted',  # its time stamps go backwards: frames are at k / 25 s
+    'torchcodec_av1.mkv': 'times',
+    'torchcodec_h265.mp4': 'times',
+}
+
+
+@pytest.mark.parametrize('name', REAL)
+def test_real_frames_and_their_times_equal_a_full_decoding(name, shared):
+    """Pixels of frame k are those of the k-th decoded frame, turned upright, at its time stamp."""
+    path = shared / 'videos' / name
+    if not path.is_file():
+        pytest.skip(f'no {path}')
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoded = list(container.decode(stream))
+        turns = round(decoded[0].rotation / 90)
+        whole = [np.rot90(f.to_ndarray(format='rgb24'), turns) for f in decoded]
+        start = container.start_time / av.time_base
+        times = [f.time - start for f in decoded]
+        if REAL[name] == 'counted':
+            times = np.arange(len(decoded)) / float(stream.average_rate)
+    reader = PyAVReader(path)
+    close_to_half_a_frame(reader, times)
+    indices = np.random.default_rng(0).permutation(len(whole))[:12]
+    for index, frame in zip(indices, reader.get_frames(indices), strict=True):
+        assert np.array_equal(frame, whole[index])
+    reader.close()
