@@ -12,8 +12,6 @@ source tools/setup_env.sh
 config=configs/ovmlv_motionshapes.py
 out=work_dirs/quickstart
 mkdir -p "$out"
-# One core is for the process that decodes; more threads than cores slow training down.
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$("$PYTHON" -c 'import os; print(max(1, min(8, (os.cpu_count() or 2) - 1)))')}"
 export TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1 HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}"
 say() { printf '\n[quickstart %3d s] %s\n' "$SECONDS" "$*"; }
 # Whole logs go to files; of the screen's copy, what tells how far it is.

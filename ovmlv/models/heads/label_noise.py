@@ -93,9 +93,9 @@ class LabelNoise:
 
 
 def made_up_words(label: str, max_letters: int) -> str:
-    """One random word of three to seven letters for each of the label's first two words."""
+    """One random word of two to five letters for each of the label's first two words."""
     count = min(2, len(label.split()))
-    lengths = torch.randint(3, 8, (count,)).clamp(max=max(1, max_letters // count))
+    lengths = torch.randint(2, 6, (count,)).clamp(max=max(1, max_letters // count))
     return ' '.join(
         ''.join(_LETTERS[i] for i in torch.randint(26, (length,)).tolist())
         for length in lengths.tolist()
