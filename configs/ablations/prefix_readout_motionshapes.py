@@ -14,8 +14,4 @@ model = dict(
 # Gradients through the LLM take most of a step: fewer videos, and so fewer labels, a step.
 train_dataloader = dict(batch_size=8)
 train_cfg = dict(max_epochs=1, val_interval=1)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, end=40, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0, convert_to_iter_based=True),
-]
 auto_scale_lr = dict(base_batch_size=8)

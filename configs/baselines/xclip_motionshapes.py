@@ -16,8 +16,4 @@ custom_hooks = []
 
 # A step costs several times that of a frozen tower, and the time is the same.
 train_cfg = dict(max_epochs=3, val_interval=3)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, end=40, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0, convert_to_iter_based=True),
-]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.visual': dict(lr_mult=0.1)}))

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce, normalize
 
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.losses import AsymmetricLoss, MultilabelBCELoss, RegularizedMultilabelLoss
 
 
@@ -70,6 +71,24 @@ def test_all_regularisers_get_what_they_need(make_model, make_batch, labels):
         assert model(inputs, samples, mode='loss')[name].item() == pytest.approx(
             expected[name].item(), rel=1e-4
         )
+
+
+def test_disturbed_labels_shall_keep_their_embedding(make_model, make_batch, labels):
+    model, (inputs, samples) = make_model(scorer=dict(init_bias=0.0)), make_batch()
+    model.set_vocabulary(labels)
+    plain = model(inputs, samples, mode='loss')
+    head = model.head
+    clean = head(labels).detach().requires_grad_()
+    index = torch.tensor([2, 0])
+    noisy = torch.nn.functional.normalize(torch.randn(2, clean.shape[1]), dim=1).requires_grad_()
+    head.noise = LabelNoise(weight=0.5)
+    head.forward_with_noise = lambda asked: (clean, index, noisy)
+    losses = model(inputs, samples, mode='loss')
+    distance = 1 - (noisy * clean[index]).sum(1)
+    torch.testing.assert_close(losses['loss_label_consistency'], 0.5 * distance.mean())
+    torch.testing.assert_close(losses['loss_cls'], plain['loss_cls'])
+    losses['loss_label_consistency'].backward()
+    assert clean.grad is None and noisy.grad.abs().min() > 0
 
 
 def test_nothing_is_computed_for_terms_that_are_off(make_model, make_batch, labels, monkeypatch):
