@@ -15,5 +15,5 @@ model = dict(
 custom_hooks = []
 
 # A step costs several times that of a frozen tower, and the time is the same.
-train_cfg = dict(max_epochs=4, val_interval=4)
+train_cfg = dict(max_epochs=3, val_interval=3)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.visual': dict(lr_mult=0.1)}))

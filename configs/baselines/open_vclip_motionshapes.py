@@ -38,5 +38,5 @@ custom_hooks = [
 ]
 
 # A step costs several times that of a frozen tower, and the time is the same.
-train_cfg = dict(max_epochs=2, val_interval=2)
+train_cfg = dict(max_epochs=1, val_interval=1)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.visual': dict(lr_mult=0.1)}))

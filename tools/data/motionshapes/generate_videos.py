@@ -12,7 +12,7 @@ from ovmlv.datasets.motionshapes.generate import generate
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out-dir', default='data/motionshapes')
-    parser.add_argument('--train', type=int, default=2400, help='number of training videos')
+    parser.add_argument('--train', type=int, default=4800, help='number of training videos')
     parser.add_argument('--val', type=int, default=201, help='number of validation videos')
     parser.add_argument('--test', type=int, default=801, help='number of test videos')
     parser.add_argument('--frames', type=int, default=16, help='frames of a video')
