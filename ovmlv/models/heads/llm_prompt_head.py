@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_labels
 from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
@@ -104,7 +105,8 @@ class LLMPromptHead(BasePromptHead):
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)``; repeated labels are computed once."""
         unique = list(dict.fromkeys(labels))
-        out = self._read(unique, self.soft_tokens(unique), [self.keep_label] * len(unique))
+        tokens = self.tokens(unique)  # first, for its errors name what can be mended
+        out = self._read(tokens, self.soft_tokens(unique), [self.keep_label] * len(unique))
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
@@ -121,17 +123,17 @@ class LLMPromptHead(BasePromptHead):
             ``(K, E)``, which shall equal the undisturbed ones.
         """
         labels = check_labels(labels)
+        tokens = self.tokens(labels)
         soft = self.soft_tokens(labels)
-        before, _, after = self.tokens(labels[:1])[0]
-        room = self.text_tower.rows.max_content - len(before) - len(after)
+        room = self.text_tower.rows.max_content - len(tokens[0].before) - len(tokens[0].after)
         index, words, keep, source = self.noise(labels, room)
-        clean = self._read(labels, soft, [True] * len(labels))
-        noisy = self._read(words, soft[source.to(soft.device)], keep)
+        clean = self._read(tokens, soft, [True] * len(labels))
+        noisy = self._read(self.tokens(words), soft[source.to(soft.device)], keep)
         return clean, index.to(clean.device), noisy
 
-    def _read(self, words: list[str], soft: Tensor, keep: list[bool]) -> Tensor:
+    def _read(self, tokens: list[LabelTokens], soft: Tensor, keep: list[bool]) -> Tensor:
         """Unit vectors ``(C, E)`` of words behind soft tokens ``(C, G, S, W)``."""
-        out = self.encode_tokens(self.tokens(words), soft, keep)
+        out = self.encode_tokens(tokens, soft, keep)
         if self.adapter is None:
             return out
         # Unit vectors have entries of size E^-1/2; the layers expect size one.
