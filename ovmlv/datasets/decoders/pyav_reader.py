@@ -22,6 +22,9 @@ from .video_index import VideoIndex, build_index
 
 # Decoders that look at ``skip_frame`` anew for each packet. Others, such as dav1d, do it once.
 _CAN_SKIP = frozenset(['h264', 'hevc', 'mpeg4'])
+# From 17 on PyAV converts colours in as many threads as there are cores unless told otherwise. For
+# small frames in the workers of a data loader, waiting for them takes longer than all the rest.
+_CONVERTS_IN_THREADS = int(av.__version__.split('.')[0]) >= 17
 
 
 class PyAVReader(BaseReader):
@@ -57,6 +60,7 @@ class PyAVReader(BaseReader):
             raise FileNotFoundError(f'video {source} not found; give the path of a video file')
         self.container: av.container.InputContainer | None = None
         self.converter = VideoReformatter()
+        self.converting = {'threads': num_threads} if _CONVERTS_IN_THREADS else {}
         with _translated():
             self.reopen()
             self.index: VideoIndex = build_index(self.container, self.stream)
@@ -208,7 +212,7 @@ class PyAVReader(BaseReader):
         if frame.is_corrupt:
             raise UnreadableVideoError(f'damaged: the frame at {frame.time or 0:.2f} s has errors')
         # One converter for all frames: to make it takes longer than to use it.
-        picture = self.converter.reformat(frame, format='rgb24').to_ndarray()
+        picture = self.converter.reformat(frame, format='rgb24', **self.converting).to_ndarray()
         return upright(picture, frame.side_data.get('DISPLAYMATRIX'))
 
     def _seconds(self, packet: av.Packet) -> float:
