@@ -29,12 +29,15 @@ class TagResult:
         labels: C labels, in the order they were asked for.
         probabilities: float32 ``(C,)``; NaN where the video could not be read.
         error: Why the video could not be read, in one line; None if it could.
+        thresholds: float32 ``(C,)`` from a calibration: from which probability on a label is
+            present.
     """
 
     video: str
     labels: tuple[str, ...]
     probabilities: np.ndarray
     error: str | None = None
+    thresholds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.probabilities.shape != (len(self.labels),):
@@ -51,6 +54,17 @@ class TagResult:
             return []
         order = np.argsort(-self.probabilities, kind='stable')[:k]
         return [LabelScore(self.labels[i], float(self.probabilities[i])) for i in order]
+
+    def present(self, threshold: float | None = None) -> list[LabelScore]:
+        """The labels whose probability reaches the threshold, best first.
+
+        Args:
+            threshold: The same for all labels; None: those of the calibration, or 0.5.
+        """
+        limits = self.thresholds if threshold is None else threshold
+        reached = self.probabilities >= (0.5 if limits is None else limits)
+        names = {label for label, yes in zip(self.labels, reached, strict=True) if yes}
+        return [score for score in self.top() if score.label in names]
 
     def to_dict(self, k: int | None = None) -> dict[str, Any]:
         """Plain values for JSON: ``{"video", "labels": [{"label", "probability"}], "error"}``.

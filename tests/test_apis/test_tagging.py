@@ -7,6 +7,7 @@ import torch
 from ovmlv.apis import init_recognizer, tag_video, tag_videos
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
 from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.evaluation import Calibration
 
 SHARED_VIDEO = 'videos/mmaction2_demo.mp4'
 SOME = ['red circle', 'blue square', 'green tree']
@@ -145,3 +146,17 @@ def test_the_default_model_starts_as_the_tiny_clip(repository, videos):
     )
     for a, b in zip(whole, clip, strict=True):
         np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-4)
+
+
+def test_calibration_is_applied(model, videos, tmp_path):
+    """``sigmoid(logit(p) / 2 + 1)``; a label without a threshold takes the common one."""
+    calibration = Calibration(2.0, 1.0, threshold=0.9, thresholds={'blue square': 0.01})
+    path = calibration.save(tmp_path / 'calibration.json')
+    plain = tag_video(model, videos['red circle'], SOME)
+    found = tag_video(model, videos['red circle'], SOME, calibration=path)
+    logits = np.log(plain.probabilities / (1 - plain.probabilities).astype(float))
+    np.testing.assert_allclose(found.probabilities, 1 / (1 + np.exp(-logits / 2 - 1)), rtol=1e-3)
+    np.testing.assert_allclose(found.thresholds, [0.9, 0.01, 0.9])
+    wanted = [s for s in found.top() if s.probability >= (0.01 if 'blue' in s.label else 0.9)]
+    assert found.present() == wanted
+    assert found.present(0.0) == found.top() and plain.thresholds is None

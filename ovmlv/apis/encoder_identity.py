@@ -1,0 +1,127 @@
+"""What tells one label encoder from another."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import CheckpointError
+
+#: Arguments that change how a label is computed, but not what comes out, or where weights are from.
+_NO_MATTER = frozenset(
+    'truncate chunk_size batch_size grad_checkpointing init_cfg name model_name pretrained'.split()
+)
+#: Attributes that matter and are no argument of the part that has them.
+_DERIVED = frozenset(('layer', 'scale'))
+_OTHERS = frozenset(('torch', 'transformers', 'open_clip', 'timm'))
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """A label encoder, told by its class, settings and weights.
+
+    The scorer is no part of it: embeddings of labels do not depend on it.
+
+    Attributes:
+        type: Class of the head.
+        fingerprint: Hash of trained weights, and of samples of the frozen ones.
+        settings: Templates, layers and whatever else shapes the embeddings.
+        embed_dim: E.
+        unit_length: Whether embeddings are unit vectors.
+    """
+
+    type: str
+    fingerprint: str
+    settings: Mapping[str, Any]
+    embed_dim: int
+    unit_length: bool
+
+    @classmethod
+    def of(cls, model: nn.Module) -> EncoderIdentity:
+        """Of a recognizer's head."""
+        head = getattr(model, 'head', None)
+        if head is None or not hasattr(model, 'encode_labels'):
+            raise TypeError(
+                f'{type(model).__name__} encodes no labels; make the model by init_recognizer'
+            )
+        return cls(
+            type(head).__name__,
+            _fingerprint(head),
+            _settings(head),
+            int(head.embed_dim),
+            bool(getattr(head, 'unit_length', True)),
+        )
+
+    def check(self, other: EncoderIdentity, owner: str) -> None:
+        """Raise a :class:`CheckpointError` unless the other one encodes labels alike."""
+        if self == other:
+            return
+        kind = self.type != other.type
+        changed = sorted(
+            name
+            for name in {*self.settings, *other.settings}
+            if self.settings.get(name) != other.settings.get(name)
+        )
+        if kind:
+            what = f'its encoder is a {self.type}, not a {other.type}'
+        elif changed:
+            name = changed[0]
+            what = f'{name} was {self.settings.get(name)!r}, not {other.settings.get(name)!r}'
+        else:
+            what = f'weights {self.fingerprint}, not {other.fingerprint}'
+        raise CheckpointError(
+            f'{owner} was made by another label encoder ({what}); build it again by '
+            'LabelBank.build(model, bank.labels)'
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def _fingerprint(head: nn.Module) -> str:
+    """Hash of the head's state dict, which has what was trained, and digests of what is frozen."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in sorted(head.state_dict().items()):
+        if not isinstance(value, Tensor):
+            continue
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() else value
+        digest.update(f'{name}{tuple(value.shape)}'.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _settings(head: nn.Module) -> dict[str, Any]:
+    """Attributes of plain values that are arguments of the head, or of its parts of ovmlv or a
+    user's."""
+    found: dict[str, Any] = {}
+    for path, module in head.named_modules():
+        if type(module).__module__.split('.')[0] in _OTHERS:
+            continue
+        names = {
+            name
+            for base in type(module).__mro__
+            if '__init__' in vars(base)
+            for name in inspect.signature(base.__init__).parameters
+        }
+        for name in (names | _DERIVED) - _NO_MATTER:
+            value = vars(module).get(name)
+            if isinstance(value, float):
+                value = float(f'{value:.6g}')
+            try:
+                # As JSON has it: tuples become lists.
+                value = json.loads(json.dumps(value))
+            except TypeError:
+                continue
+            if value is not None:
+                found['.'.join(filter(None, (path, name)))] = value
+    return dict(sorted(found.items()))

@@ -1,0 +1,325 @@
+"""Labels that were encoded once, to score videos against any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.models.heads.base_prompt_head import check_labels
+from ovmlv.models.recognizers.batch import unit
+
+from .encoder_identity import EncoderIdentity
+from .label_bank_files import INDEX, read_block, read_index, write_bank
+from .label_block import LabelBlock
+from .label_likeness import Duplicate, Neighbour, find_duplicates, likeness
+from .tag_result import LabelScore
+from .view_logits import view_logits
+
+if TYPE_CHECKING:
+    from .label_index import LabelIndex
+
+#: Labels that are scored at once: 16,384 x 512 floats are 32 MB.
+_CHUNK = 16384
+
+
+class LabelBank:
+    """Labels with their embeddings by one label encoder.
+
+    Probabilities are those of ``model.predict_labels``, since the model's scorer makes them. A
+    loaded bank stays in its files; they are mapped into memory a part at a time, so that a bank may
+    be larger than the memory.
+
+    Args:
+        encoder: What made the embeddings.
+        blocks: Labels with embeddings; no label twice.
+    """
+
+    def __init__(self, encoder: EncoderIdentity, blocks: Iterable[LabelBlock] = ()) -> None:
+        self.encoder = encoder
+        self.revision = 0
+        self._blocks: list[LabelBlock] = []
+        self._row: dict[str, int] = {}
+        for block in blocks:
+            self._append(block)
+
+    @classmethod
+    def build(
+        cls,
+        model: nn.Module,
+        labels: Iterable[str],
+        folder: str | Path | None = None,
+        chunk_size: int = 4096,
+        progress: bool = False,
+    ) -> LabelBank:
+        """Encode labels; each counts once, without outer spaces.
+
+        Args:
+            model: Of :func:`~ovmlv.apis.init_recognizer`.
+            labels: Any texts.
+            folder: Save the bank here, after every chunk. Where a build was interrupted, the same
+                call encodes only what is missing.
+            chunk_size: Labels of a chunk.
+            progress: Show a bar, if this is a terminal.
+        """
+        names = _names(labels)
+        bank = cls(EncoderIdentity.of(model))
+        if folder is not None and (Path(folder) / INDEX).is_file():
+            bank = cls.load(folder, model)
+            wanted = set(names)
+            other = next((label for label in bank.labels if label not in wanted), None)
+            if other is not None:
+                raise DataError(
+                    f'{folder} has a label bank with {other!r}, which is none of the labels; give '
+                    'another folder, or load it and add to it'
+                )
+        bank.add(names, model, folder, chunk_size, progress)
+        return bank
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, model: nn.Module | None = None, verify: bool = True
+    ) -> LabelBank:
+        """Open a bank that was saved.
+
+        Args:
+            folder: Where it is.
+            model: Refuse a bank of another label encoder than this model's.
+            verify: Compare checksums of all files, 2 s a million labels of 512 numbers.
+
+        Raises:
+            CheckpointError: Another label encoder made it.
+            DataError: A file is missing, cut short or altered.
+        """
+        folder = Path(folder)
+        encoder, chunks = read_index(folder)
+        if model is not None:
+            encoder.check(EncoderIdentity.of(model), f'label bank {folder}')
+        return cls(encoder, (read_block(folder, entry, verify) for entry in chunks))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the bank into a folder, of which an earlier bank is replaced as a whole."""
+        written = write_bank(Path(folder), self.encoder, self._blocks)
+        # Files of an earlier bank in this folder are gone; all else stays where it is.
+        self._blocks = [
+            new if old.path is not None and not old.path.exists() else old
+            for old, new in zip(self._blocks, written, strict=True)
+        ]
+        return Path(folder)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._row
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, in the order of the columns of :meth:`probabilities`."""
+        return tuple(self._row)
+
+    def embeddings(self, labels: Sequence[str] | None = None) -> Tensor:
+        """Embeddings ``(C, E)`` of labels of the bank; None is all of them."""
+        if labels is None:
+            parts = [block.embeddings() for block in self._blocks]
+            return torch.cat(parts) if parts else torch.empty(0, self.encoder.embed_dim)
+        missing = [label for label in labels if label not in self._row]
+        if missing:
+            raise VocabularyError(f'label {missing[0]!r} is not in the bank; add it')
+        return self.rows(torch.tensor([self._row[label] for label in labels], dtype=torch.long))
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Embeddings ``(n, E)`` of labels by their numbers ``(n,)``."""
+        found = torch.empty(len(rows), self.encoder.embed_dim)
+        start = 0
+        for block in self._blocks:
+            inside = (rows >= start) & (rows < start + len(block))
+            if inside.any():
+                found[inside] = block.embeddings()[rows[inside] - start]
+            start += len(block)
+        return found
+
+    def chunks(self, size: int = _CHUNK) -> Iterator[Tensor]:
+        """All embeddings in parts ``(n, E)`` of at most ``size`` labels."""
+        for block in self._blocks:
+            yield from block.embeddings().split(size)
+
+    def check(self, model: nn.Module) -> None:
+        """Raise a ``CheckpointError`` unless the model encodes labels as the bank's maker did."""
+        self.encoder.check(EncoderIdentity.of(model), 'the label bank')
+
+    def add(
+        self,
+        labels: Iterable[str],
+        model: nn.Module,
+        folder: str | Path | None = None,
+        chunk_size: int = 4096,
+        progress: bool = False,
+    ) -> tuple[str, ...]:
+        """Encode those labels that are not in the bank, and give them; see :meth:`build`."""
+        if chunk_size < 1:
+            raise ConfigError(f'chunk_size={chunk_size} must be at least 1')
+        self.check(model)
+        new = [name for name in _names(labels) if name not in self._row]
+        with tqdm(
+            total=len(new), unit='label', disable=None if progress else True, desc='label bank'
+        ) as bar:
+            for start in range(0, len(new), chunk_size):
+                part = new[start : start + chunk_size]
+                self._append(LabelBlock(tuple(part), _encode(model, part)), chunk_size)
+                if folder is not None:
+                    self._blocks = write_bank(Path(folder), self.encoder, self._blocks)
+                bar.update(len(part))
+        if folder is not None and not new:
+            self._blocks = write_bank(Path(folder), self.encoder, self._blocks)
+        return tuple(new)
+
+    def remove(self, labels: Sequence[str]) -> None:
+        """Take labels out.
+
+        Raises:
+            VocabularyError: One is not in the bank; nothing is removed then.
+        """
+        gone = set(check_labels(labels))
+        missing = [label for label in gone if label not in self._row]
+        if missing:
+            raise VocabularyError(f'label {missing[0]!r} is not in the bank; leave it out')
+        self._keep(lambda label: label not in gone)
+
+    def merge(self, other: LabelBank) -> None:
+        """Take in the labels of another bank that are not in this one."""
+        other.encoder.check(self.encoder, 'the other label bank')
+        for block in other._blocks:
+            rows = [i for i, label in enumerate(block.labels) if label not in self._row]
+            if rows:
+                self._append(block if len(rows) == len(block) else block.keep(rows))
+
+    @torch.no_grad()
+    def search(
+        self, queries: Sequence[str], k: int = 10, model: nn.Module | None = None
+    ) -> list[list[Neighbour]]:
+        """The nearest labels of each query, and which of them are the query in another form.
+
+        Args:
+            queries: Any texts.
+            k: How many labels.
+            model: Encodes the queries that are not in the bank.
+        """
+        queries = [query.strip() for query in check_labels(queries)]
+        unknown = [query for query in dict.fromkeys(queries) if query not in self._row]
+        if unknown and model is None:
+            raise VocabularyError(f'{unknown[0]!r} is not in the bank; pass the model to encode it')
+        found = dict.fromkeys(queries, torch.empty(0))
+        if unknown:
+            self.check(model)
+            found.update(zip(unknown, _encode(model, unknown), strict=True))
+        known = [query for query in found if query in self._row]
+        found.update(zip(known, self.embeddings(known), strict=True))
+        vectors = unit(torch.stack([found[query] for query in queries]))
+        values, rows = self._best(lambda text: vectors @ unit(text).T, len(queries), k)
+        labels = self.labels
+        return [
+            [Neighbour(labels[i], float(v), likeness(query, labels[i])) for v, i in zip(*pair)]
+            for query, *pair in zip(queries, values.tolist(), rows.tolist(), strict=True)
+        ]
+
+    def duplicates(self) -> list[Duplicate]:
+        """Labels that are an earlier one in another spelling or form ("running", "runs")."""
+        return find_duplicates(self._row)
+
+    @torch.no_grad()
+    def probabilities(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        """Probabilities ``(B, C)`` of all labels, those of ``model.predict_labels``.
+
+        Args:
+            model: With the label encoder that made the bank.
+            inputs: Videos, see ``OpenVocabRecognizer.encode_videos``.
+        """
+        views = self._views(model, inputs)
+        parts = [model._probabilities(views, text) for text in self.chunks()]
+        return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
+
+    @torch.no_grad()
+    def top_k(
+        self, model: nn.Module, inputs: Tensor, k: int = 20, index: LabelIndex | None = None
+    ) -> list[list[LabelScore]]:
+        """The k most probable labels of each video, best first.
+
+        Args:
+            model: See :meth:`probabilities`.
+            inputs: B videos.
+            k: How many labels.
+            index: Look only at labels that it proposes; probabilities are exact, but a label may
+                be missed. None looks at all.
+        """
+        views = self._views(model, inputs)
+        if index is None:
+            values, rows = self._best(lambda t: view_logits(model, views, t), len(views), k)
+        else:
+            index.check(self)
+            values, rows = index.best(self, model, views, k)
+        labels = self.labels
+        return [
+            [LabelScore(labels[i], p) for p, i in zip(*pair) if i >= 0]
+            for pair in zip(values.sigmoid().tolist(), rows.tolist(), strict=True)
+        ]
+
+    def _views(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        """Unit vectors ``(B, M, E)`` of the views of videos."""
+        self.check(model)
+        if inputs.dtype == torch.uint8:
+            inputs = model.data_preprocessor.normalize(inputs)
+        return model._encode_views(inputs)
+
+    def _best(self, score: Callable[[Tensor], Tensor], size: int, k: int) -> tuple[Tensor, Tensor]:
+        """The k best scores ``(B, k)`` and the numbers of their labels, a part at a time."""
+        if k < 1:
+            raise ValueError(f'k={k} must be at least 1')
+        values, rows, start = torch.empty(size, 0), torch.empty(size, 0, dtype=torch.long), 0
+        for text in self.chunks():
+            best, at = score(text).float().cpu().topk(min(k, len(text)))
+            values, rows = torch.cat([values, best], 1), torch.cat([rows, at + start], 1)
+            values, order = values.topk(min(k, values.shape[1]))
+            rows = rows.gather(1, order)
+            start += len(text)
+        return values, rows
+
+    def _append(self, block: LabelBlock, chunk_size: int = 0) -> None:
+        """Take in new labels; joined to the last block if that is in memory and there is room."""
+        for number, label in enumerate(block.labels, len(self._row)):
+            if self._row.setdefault(label, number) != number:
+                raise DataError(f'label {label!r} is twice in the bank; build it again')
+        last = self._blocks[-1] if self._blocks else None
+        if last is not None and last.tensor is not None and block.tensor is not None:
+            if len(last) + len(block) <= chunk_size:
+                joined = torch.cat([last.tensor, block.tensor])
+                block = LabelBlock(last.labels + block.labels, joined)
+                self._blocks.pop()
+        self._blocks.append(block)
+        self.revision += 1
+
+    def _keep(self, wanted: Callable[[str], bool]) -> None:
+        blocks, self._blocks, self._row = self._blocks, [], {}
+        self.revision += 1
+        for block in blocks:
+            rows = [i for i, label in enumerate(block.labels) if wanted(label)]
+            if rows:
+                self._append(block if len(rows) == len(block) else block.keep(rows))
+
+
+def _names(labels: Iterable[str]) -> list[str]:
+    """Labels without outer spaces, each once."""
+    labels = labels if isinstance(labels, str) else list(labels)
+    return list(dict.fromkeys(label.strip() for label in check_labels(labels)))
+
+
+@torch.no_grad()
+def _encode(model: nn.Module, labels: Sequence[str]) -> Tensor:
+    if model.training:
+        raise ConfigError('the model is in training mode; call model.eval() first')
+    return model.encode_labels(labels).float().cpu()

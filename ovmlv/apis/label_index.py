@@ -1,0 +1,104 @@
+"""An approximate index of a label bank, by FAISS."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError, DependencyError
+
+from .view_logits import view_logits
+
+if TYPE_CHECKING:
+    from .label_bank import LabelBank
+
+#: Banks below are searched exactly.
+_SMALL = 20000
+#: FAISS asks for 39 vectors a cell at least.
+_TRAINING_VECTORS = 64
+
+
+class LabelIndex:
+    """Proposes labels of a bank for ``bank.top_k(..., index=index)``.
+
+    Args:
+        bank: Labels; the index is of no use after the bank was changed.
+        factory: Index as FAISS's ``index_factory`` reads it; None: cells of an inverted file (IVF),
+            or none for a small bank.
+        probes: Cells of an inverted file that are searched: more is slower and misses less.
+        oversample: Candidates that are scored exactly, for each label that is wanted.
+    """
+
+    def __init__(
+        self,
+        bank: LabelBank,
+        factory: str | None = None,
+        probes: int = 32,
+        oversample: int = 8,
+    ) -> None:
+        faiss = _faiss()
+        if not len(bank):
+            raise ConfigError('the label bank is empty; add labels before it is indexed')
+        cells = int(4 * math.sqrt(len(bank)))
+        if factory is None:
+            factory = 'Flat' if len(bank) < _SMALL else f'IVF{cells},Flat'
+        try:
+            self.index: Any = faiss.index_factory(
+                bank.encoder.embed_dim, factory, faiss.METRIC_INNER_PRODUCT
+            )
+        except RuntimeError as error:
+            raise ConfigError(
+                f'FAISS knows no index {factory!r}; write e.g. IVF1024,Flat'
+            ) from error
+        if not self.index.is_trained:
+            step = max(1, len(bank) // (_TRAINING_VECTORS * cells))
+            self.index.train(bank.rows(torch.arange(0, len(bank), step)).numpy())
+        for text in bank.chunks():
+            self.index.add(text.contiguous().numpy())
+        if hasattr(self.index, 'nprobe'):
+            self.index.nprobe = probes
+        self.oversample = oversample
+        self._bank, self._revision = weakref.ref(bank), bank.revision
+
+    def check(self, bank: LabelBank) -> None:
+        """Raise a ``ConfigError`` if the bank is another or was changed."""
+        if self._bank() is not bank or bank.revision != self._revision:
+            raise ConfigError(
+                'the label bank is not the one that was indexed, or was changed since; index '
+                'it again'
+            )
+
+    def best(
+        self, bank: LabelBank, model: nn.Module, views: Tensor, k: int
+    ) -> tuple[Tensor, Tensor]:
+        """Logits ``(B, k)`` of the best labels and their numbers; -1 where there are too few.
+
+        Logits are linear in a label's embedding, ``t . (scale v + w)``, so that vector is the
+        query; what comes back is scored by the model.
+        """
+        if k < 1:
+            raise ValueError(f'k={k} must be at least 1')
+        query = views.mean(1).float()
+        if getattr(model.scorer, 'label_bias', None) is not None:
+            query = query * model.scorer.scale + model.scorer.label_bias
+        count = min(len(bank), k * self.oversample)
+        _, near = self.index.search(query.cpu().contiguous().numpy(), count)
+        near = torch.from_numpy(near)
+        unique, inverse = near.clamp(min=0).unique(return_inverse=True)
+        text = bank.rows(unique)
+        scores = view_logits(model, views, text).float().cpu().gather(1, inverse)
+        # -1 stands for nothing where the cells hold too few.
+        values, order = scores.masked_fill(near < 0, -torch.inf).topk(min(k, count))
+        return values, near.gather(1, order)
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError:
+        raise DependencyError('faiss is not installed: pip install faiss-cpu') from None
+    return faiss

@@ -1,0 +1,60 @@
+"""Labels that are one another under another spelling or in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ovmlv.datasets.checks.leaks import label_key
+from ovmlv.datasets.checks.word_stems import words_of
+
+
+class Neighbour(NamedTuple):
+    """A label near to another one.
+
+    Attributes:
+        label: The near label.
+        similarity: Cosine of the embeddings.
+        kind: ``same`` string; other ``spelling`` (case, signs, joined words); ``inflection`` (the
+            same words in other forms or order); None where the spelling says nothing.
+    """
+
+    label: str
+    similarity: float
+    kind: str | None
+
+
+class Duplicate(NamedTuple):
+    """A label that says what an earlier one says; ``kind`` as of :class:`Neighbour`."""
+
+    label: str
+    earlier: str
+    kind: str
+
+
+def likeness(first: str, second: str) -> str | None:
+    """How two labels are the same by their letters, see :class:`Neighbour`."""
+    if first == second:
+        return 'same'
+    if _spelling(first) == _spelling(second):
+        return 'spelling'
+    return 'inflection' if label_key(first) == label_key(second) else None
+
+
+def find_duplicates(labels: Iterable[str]) -> list[Duplicate]:
+    """Labels that are an earlier one in another spelling or form."""
+    spelt: dict[str, str] = {}
+    formed: dict[tuple[str, ...], str] = {}
+    found = []
+    for label in labels:
+        earlier = spelt.setdefault(_spelling(label), label)
+        if earlier == label:
+            earlier = formed.setdefault(label_key(label), label)
+        if earlier != label:
+            found.append(Duplicate(label, earlier, str(likeness(label, earlier))))
+    return found
+
+
+def _spelling(label: str) -> str:
+    # Labels of signs alone have no words.
+    return ''.join(words_of(label)) or label
