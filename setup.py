@@ -81,7 +81,12 @@ setup(
         ]
     },
     install_requires=runtime,
-    extras_require={'optional': optional, 'tests': tests, 'all': optional + tests},
+    extras_require={
+        'optional': optional,
+        'export': [line for line in optional if line.startswith('onnx')],
+        'tests': tests,
+        'all': optional + tests,
+    },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

@@ -195,7 +195,7 @@ class TemporalCLIPBackbone(BaseModule):
         return self.trainable in ('none', 'temporal')
 
     def _frames_from(self, tokens: Tensor, num_frames: int) -> Tensor:
-        if len(tokens) % num_frames:
+        if tokens.shape[0] % num_frames:
             raise ValueError(
                 f'{len(tokens)} frames are no whole number of clips of num_frames={num_frames}; '
                 'pass the T of the videos'

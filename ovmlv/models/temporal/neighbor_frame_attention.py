@@ -72,7 +72,7 @@ class NeighborFrameAttention(BaseBlockTemporal):
         dropout = attention_dropout(parts.block)
 
         def core(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            mask = self._mask(num_frames, len(q) // num_frames, k.shape[2], q.device)
+            mask = self._mask(num_frames, q.shape[0] // num_frames, k.shape[2], q.device)
             near = F.scaled_dot_product_attention(
                 q,
                 self._gather(k, num_frames),

@@ -1,0 +1,210 @@
+"""A folder with all that `ovmlv.runtime` needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from ovmlv.apis.tagging import unique_labels
+from ovmlv.apis.video_reader import find_test_pipeline
+from ovmlv.errors import ConfigError, DependencyError
+from ovmlv.models.utils.frozen import fingerprint
+from ovmlv.runtime.encoder_meta import EncoderMeta
+from ovmlv.runtime.label_set import LabelSet
+from ovmlv.runtime.video_tagger import ENCODER, LABELS, META, VideoTagger
+from ovmlv.version import __version__
+
+from .exportable_encoder import ExportableEncoder, capture, first_line
+
+OPSET = 18
+TOLERANCE = 1e-4
+#: A protobuf holds 2 GiB; larger weights go into a file beside it.
+_SELF_CONTAINED = 1_900_000_000
+
+
+def export_model(
+    model: nn.Module,
+    labels: Sequence[str],
+    folder: str | Path,
+    input_type: str = 'uint8',
+    opset: int = OPSET,
+    torch_program: bool = False,
+    check: bool = True,
+) -> float | None:
+    """Write a folder that `ovmlv.runtime.VideoTagger` opens.
+
+    Args:
+        model: From :func:`ovmlv.apis.init_recognizer`.
+        labels: Any texts, without duplicates.
+        folder: Made if missing; files of an earlier export are replaced.
+        input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
+        opset: Version of ONNX's operators.
+        torch_program: Also write ``video_encoder.pt2``, for `torch.export.load`.
+        check: Compare with the model, on random frames in several shapes.
+
+    Returns:
+        The largest difference of a probability that the check found; None without it.
+
+    Raises:
+        ConfigError: The model cannot be exported, or the check found more than `TOLERANCE`.
+        DependencyError: onnx, onnxscript or onnxruntime is not installed.
+    """
+    _require_packages(check)
+    folder = Path(folder)
+    encoder = ExportableEncoder(model, input_type)
+    label_set = make_label_set(model, labels)
+    program = capture(encoder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if torch_program:
+        torch.export.save(program, folder / ENCODER.replace('.onnx', '.pt2'))
+    _write_onnx(program, folder / ENCODER, opset)
+    describe(model, encoder, label_set).save(folder / META)
+    label_set.save(folder / LABELS)
+    if not check:
+        return None
+    found = largest_difference(model, folder, input_type)
+    if not found <= TOLERANCE:
+        raise ConfigError(
+            f'{folder}: probabilities differ from the model by {found:.2g} (at most {TOLERANCE:g} '
+            'was expected); do not use this export, and report it with the config'
+        )
+    return found
+
+
+def _write_onnx(program: ExportedProgram, path: Path, opset: int) -> None:
+    weights = sum(t.numel() * t.element_size() for t in program.state_dict.values())
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of the exporter's own libraries
+        try:
+            torch.onnx.export(
+                program,
+                f=str(path),
+                input_names=['frames'],
+                output_names=['embedding'],
+                opset_version=opset,
+                dynamo=True,
+                external_data=weights > _SELF_CONTAINED,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ConfigError(
+                f'torch.onnx cannot translate this video encoder ({first_line(error)}); '
+                'docs/deployment.md lists the image towers that were tried'
+            ) from error
+
+
+@torch.no_grad()
+def make_label_set(
+    model: nn.Module, labels: Sequence[str], embeddings: Tensor | None = None
+) -> LabelSet:
+    """Labels embedded by a model, with its scorer's scale and biases.
+
+    Args:
+        model: A recognizer.
+        labels: Any texts, without duplicates.
+        embeddings: ``(C, E)`` if they were computed before, as by a label bank.
+    """
+    names = unique_labels(labels)
+    text = model.encode_labels(names) if embeddings is None else embeddings
+    text = text.float().cpu()
+    scorer = model.scorer
+    if not (hasattr(scorer, 'scale') and hasattr(scorer, 'bias')):
+        raise ConfigError(
+            f'model.scorer of type {type(scorer).__name__} has no scale and bias to export; use a '
+            'SigmoidScorer'
+        )
+    per_label = torch.zeros(len(names))
+    if getattr(scorer, 'label_bias', None) is not None:
+        per_label = text @ scorer.label_bias.detach().float().cpu()
+    return LabelSet(
+        names,
+        text.numpy(),
+        float(scorer.scale),
+        float(scorer.bias),
+        per_label.numpy(),
+        model_fingerprint(model),
+        getattr(model.head, 'template', None),
+    )
+
+
+def model_fingerprint(model: nn.Module) -> str:
+    """Short hash of what label files depend on: weights of the label encoder and the scorer.
+
+    The video encoder is no part of it. It trains with these, or it is CLIP's, where new modules
+    that do nothing yet are random.
+    """
+    return fingerprint(nn.ModuleDict({name: getattr(model, name) for name in ('head', 'scorer')}))
+
+
+def describe(model: nn.Module, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
+    """What ``meta.json`` says."""
+    return EncoderMeta(
+        fingerprint=labels.fingerprint,
+        embed_dim=labels.embeddings.shape[1],
+        image_size=encoder.image_size,
+        average_views=getattr(model, 'average_views', 'score'),
+        input_type=encoder.input_type,
+        mean=tuple(encoder.mean.tolist()),
+        std=tuple(encoder.std.tolist()),
+        template=labels.template,
+        made_by=f'ovmlv {__version__}, torch {torch.__version__}',
+        **_sampling(getattr(model, 'cfg', None), getattr(model.backbone, 'num_frames', 8)),
+    )
+
+
+def _sampling(cfg: Config | None, num_frames: int) -> dict[str, Any]:
+    """How the config's test pipeline samples, resizes and crops."""
+    found: dict[str, Any] = dict(num_frames=num_frames)
+    try:
+        steps = [] if cfg is None else find_test_pipeline(cfg)
+    except ConfigError:
+        return found
+    for step in steps:
+        if not isinstance(step, Mapping):
+            continue
+        name = str(step.get('type')).split('.')[-1]
+        if 'clip_len' in step:
+            found.update(num_frames=step['clip_len'], num_clips=step.get('num_clips', 1))
+        scale = step.get('scale')
+        if name == 'Resize' and isinstance(scale, (tuple, list)) and scale[0] == -1:
+            found['short_side'] = int(scale[1])
+        if name == 'ThreeCrop':
+            found['num_crops'] = 3
+    return found
+
+
+@torch.no_grad()
+def largest_difference(model: nn.Module, folder: str | Path, input_type: str = 'uint8') -> float:
+    """The largest difference of a probability between a model and its export, on random frames."""
+    tagger = VideoTagger(folder)
+    device = next(model.backbone.parameters()).device
+    names, worst = tagger.labels.labels, 0.0
+    generator = np.random.default_rng(0)
+    for batch, views, num_frames in ((1, 1, 1), (2, 1, tagger.meta.num_frames), (1, 3, 5)):
+        shape = (batch, views, num_frames, *tagger.meta.image_size, 3)
+        frames = generator.integers(0, 256, shape, dtype=np.uint8)
+        inputs = torch.from_numpy(frames).permute(0, 1, 5, 2, 3, 4).to(device)
+        expected = model.predict_labels(inputs, names).float().cpu().numpy()
+        given = frames if input_type == 'uint8' else frames.astype(np.float32) / 255
+        worst = max(worst, float(np.abs(tagger.predict(given) - expected).max()))
+    return worst
+
+
+def _require_packages(check: bool) -> None:
+    names = ['onnx', 'onnxscript'] + ['onnxruntime'] * check
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DependencyError(
+            f'the ONNX export needs {", ".join(missing)}; pip install {" ".join(missing)}'
+        )

@@ -1,0 +1,124 @@
+"""A recognizer's video encoder in a form that `torch.export` captures."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.temporal.positions import TemporalPositions
+
+INPUT_TYPES = {'uint8': torch.uint8, 'float32': torch.float32}
+
+
+class ExportableEncoder(nn.Module):
+    """Pixels to unit vectors, normalisation included, for any number of videos and frames.
+
+    A float32 copy on the CPU: other precisions take other paths there, and graphs are made once.
+
+    Args:
+        model: A recognizer with a backbone that sees pixels.
+        input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, input_type: str = 'uint8') -> None:
+        super().__init__()
+        if input_type not in INPUT_TYPES:
+            raise ConfigError(
+                f'input_type={input_type!r} is not one of {", ".join(map(repr, INPUT_TYPES))}'
+            )
+        size = getattr(model.backbone, 'image_size', None)
+        mean = getattr(model.data_preprocessor, 'mean', None)
+        if size is None or mean is None:
+            raise ConfigError(
+                f'{type(model.backbone).__name__} with {type(model.data_preprocessor).__name__} '
+                'cannot be exported: they name no image_size or mean; use a TemporalCLIPBackbone '
+                'and a VideoDataPreprocessor'
+            )
+        self.input_type = input_type
+        self.image_size: tuple[int, int] = (int(size[0]), int(size[1]))
+        self.backbone = _exportable(model.backbone)
+        self.register_buffer('mean', mean.detach().clone().float().cpu().flatten())
+        self.register_buffer('std', model.data_preprocessor.std.detach().float().cpu().flatten())
+        self.eval().requires_grad_(False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Encode RGB frames ``(B, T, H, W, 3) -> (B, E)``, unit vectors."""
+        x = frames.float()
+        if self.input_type == 'uint8':
+            x = x / 255
+        x = ((x - self.mean) / self.std).permute(0, 4, 1, 2, 3)
+        return F.normalize(self.backbone(x), dim=-1)
+
+    def example(self, batch: int = 2, num_frames: int = 3) -> Tensor:
+        """Random input."""
+        shape = (batch, num_frames, *self.image_size, 3)
+        generator = torch.Generator().manual_seed(0)
+        pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        return pixels if self.input_type == 'uint8' else pixels.float() / 255
+
+
+@torch.no_grad()
+def capture(encoder: ExportableEncoder) -> ExportedProgram:
+    """`torch.export` of the encoder, with dynamic numbers of videos and frames.
+
+    Raises:
+        ConfigError: The image tower cannot be captured so.
+    """
+    shapes = ({0: Dim('batch', min=1, max=4096), 1: Dim('time', min=1, max=4096)},)
+    try:
+        return torch.export.export(
+            encoder, (encoder.example(),), dynamic_shapes=shapes, strict=False
+        )
+    except Exception as error:  # torch raises its own classes from many places
+        raise ConfigError(
+            'torch.export cannot capture this video encoder for any number of videos and frames '
+            f'({first_line(error)}); docs/deployment.md lists the image towers that were tried'
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a message of torch's, which may have hundreds."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _exportable(backbone: nn.Module) -> nn.Module:
+    """A copy without what only training needs, and without choices by the number of frames."""
+    backbone = copy.deepcopy(backbone).float().cpu().eval()
+    for name in ('reference', 'prefix_cache'):
+        if hasattr(backbone, name):
+            setattr(backbone, name, None)
+    for module in list(backbone.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, TemporalPositions):
+                setattr(module, name, _AnyLengthPositions(child.weight.detach()))
+    return backbone
+
+
+class _AnyLengthPositions(nn.Module):
+    """`TemporalPositions` for a T that is known when the graph runs.
+
+    `resample_positions` takes a shortcut for the T of training, which would fix T in the graph.
+    """
+
+    weight: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer('weight', weight)
+
+    def forward(self, num_frames: int) -> Tensor:
+        last = self.weight.shape[0] - 1
+        steps = torch.arange(num_frames, device=self.weight.device)
+        # Exact where T is that of training, since T - 1 then divides its own multiples.
+        at = steps.float() * last / steps[-1:].clamp(min=1)
+        low = at.floor().long()
+        high = (low + 1).clamp(max=last)
+        return torch.lerp(self.weight[low], self.weight[high], (at - low)[:, None])

@@ -1,0 +1,148 @@
+"""An exported model at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovmlv.errors import CheckpointError, ConfigError, DataError, DependencyError
+
+from .encoder_meta import EncoderMeta
+from .frames import make_views
+from .label_set import LabelSet
+from .video_file import read_frames
+from .video_tags import VideoTags
+
+ENCODER, META, LABELS = 'video_encoder.onnx', 'meta.json', 'labels'
+
+
+class VideoTagger:
+    """Tags videos with the content of an exported folder.
+
+    Args:
+        folder: Made by ``tools/deployment/export_onnx.py``.
+        labels: Label file to use instead of the folder's ``labels.json``, or a `LabelSet`.
+        providers: onnxruntime's execution providers; None is the CPU.
+        num_threads: Threads of one run; None leaves it to onnxruntime.
+        views_per_pass: Views that go through the encoder at once.
+
+    Attributes:
+        meta: What the folder says of the encoder.
+        labels: The labels in use.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        labels: str | Path | LabelSet | None = None,
+        providers: Sequence[str] | None = None,
+        num_threads: int | None = None,
+        views_per_pass: int = 16,
+    ) -> None:
+        folder = Path(folder)
+        if views_per_pass < 1:
+            raise ConfigError(f'views_per_pass={views_per_pass} must be at least 1')
+        self.views_per_pass = views_per_pass
+        self.meta = EncoderMeta.load(folder / META)
+        self.labels: LabelSet
+        self.use_labels(folder / LABELS if labels is None else labels)
+        self.session = _open_session(folder / ENCODER, providers, num_threads)
+
+    def use_labels(self, labels: str | Path | LabelSet) -> None:
+        """Change the labels.
+
+        Args:
+            labels: Label file (``NAME.json`` beside ``NAME.npz``), or a `LabelSet`.
+
+        Raises:
+            CheckpointError: They were embedded by another model.
+        """
+        found = labels if isinstance(labels, LabelSet) else LabelSet.load(labels)
+        if found.fingerprint != self.meta.fingerprint:
+            raise CheckpointError(
+                f'the labels were embedded by the model {found.fingerprint}, but the video encoder '
+                f'is of {self.meta.fingerprint}; export them with the model of this folder'
+            )
+        self.labels = found
+
+    def tag(self, video: str | Path | np.ndarray) -> VideoTags:
+        """Tag one video.
+
+        Args:
+            video: Path of a video file (needs PyAV), or its frames ``(T, H, W, 3)`` in RGB, of any
+                size; they are taken as one clip of T frames.
+        """
+        meta, path = self.meta, None
+        if isinstance(video, np.ndarray):
+            if video.ndim != 4 or video.shape[-1] != 3:
+                raise DataError(f'frames have shape {video.shape}; give (T, H, W, 3)')
+            clips = video[None]
+        else:
+            path = str(video)
+            clips = read_frames(video, meta.num_frames, meta.num_clips)
+        views = [
+            make_views(clip, meta.image_size, meta.short_side, meta.num_crops) for clip in clips
+        ]
+        frames = np.concatenate(views)[None]
+        if path is not None and meta.input_type == 'float32':
+            frames = frames.astype(np.float32) / 255
+        return VideoTags(path, self.labels.labels, self.predict(frames)[0])
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        """Probabilities ``(B, C)`` of the labels in use; for frames see :meth:`encode`."""
+        return self.labels.probabilities(self.encode(frames), self.meta.average_views)
+
+    def encode(self, frames: np.ndarray) -> np.ndarray:
+        """Unit vectors ``(B, M, E)`` of the views of videos.
+
+        Args:
+            frames: RGB ``(B, T, H, W, 3)`` or, with views, ``(B, M, T, H, W, 3)``, of the model's
+                height and width and any T: uint8, or float32 in [0, 1] if it was exported so.
+        """
+        if frames.ndim == 5:
+            frames = frames[:, None]
+        if frames.ndim != 6 or frames.shape[3:] != (*self.meta.image_size, 3) or not frames.size:
+            height, width = self.meta.image_size
+            raise DataError(
+                f'frames have shape {frames.shape}; give (B, T, {height}, {width}, 3), or one '
+                'video of any size to tag()'
+            )
+        frames = self._as_input(frames)
+        flat = frames.reshape(-1, *frames.shape[2:])
+        step = self.views_per_pass
+        parts = [flat[i : i + step] for i in range(0, len(flat), step)]
+        found = [self.session.run(['embedding'], {'frames': part})[0] for part in parts]
+        return np.concatenate(found).reshape(*frames.shape[:2], -1)
+
+    def _as_input(self, frames: np.ndarray) -> np.ndarray:
+        wanted = np.dtype(self.meta.input_type)
+        if frames.dtype == np.uint8 and wanted == np.float32:
+            return frames.astype(np.float32) / 255
+        if not (frames.dtype == wanted or frames.dtype.kind == wanted.kind == 'f'):
+            raise DataError(
+                f'frames are {frames.dtype}; this encoder takes {wanted}'
+                + ('; export it with --input-type float32' if wanted == np.uint8 else ' or uint8')
+            )
+        return np.ascontiguousarray(frames, wanted)
+
+
+def _open_session(path: Path, providers: Sequence[str] | None, num_threads: int | None) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DependencyError('ovmlv.runtime needs onnxruntime; pip install onnxruntime') from error
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} not found; give a folder of export_onnx.py')
+    options = onnxruntime.SessionOptions()
+    if num_threads is not None:
+        options.intra_op_num_threads = num_threads
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=list(providers or ['CPUExecutionProvider'])
+        )
+    except Exception as error:  # onnxruntime's own classes derive from nothing narrower
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(f'{path} cannot be loaded ({first}); export the model again') from error
