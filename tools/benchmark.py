@@ -23,13 +23,11 @@ from ovmlv.benchmark.results import read_result
 from ovmlv.benchmark.scheduler import Plan, Scheduler, make_plan
 from ovmlv.benchmark.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import CfgOptions, run_tool
+from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('suite', help='suite file, such as benchmarks/motionshapes.py')
     parser.add_argument('--rows', nargs='+', help='only these rows, and those that they need')
     parser.add_argument('--seeds', nargs='+', type=int, help="seeds in place of the suite's")
@@ -53,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--keep-changed', action='store_true', help='take them as they are into the table'
     )
     parser.add_argument('--interval', type=float, default=30.0, help='seconds between reports')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -27,15 +27,13 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from ovmlv.utils.cli import run_tool  # noqa: E402
+from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool  # noqa: E402
 
 Problem = tuple[str, np.ndarray, np.ndarray]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('--videos', type=int, default=10_000, help='default: %(default)s')
     parser.add_argument('--labels', type=int, default=1_000, help='default: %(default)s')
     parser.add_argument('--positives', type=float, default=0.015, help='share; %(default)s')
@@ -43,7 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     parser.add_argument('--first', action='store_true', help='the first line alone')
     parser.add_argument('--require', type=float, help='least ratio of the first line')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

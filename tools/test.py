@@ -24,6 +24,7 @@ from ovmlv.utils.cli import (
     apply_common_arguments,
     load_config,
     load_strictly,
+    make_parser,
     refuse_missing_data,
     refuse_mistakes,
     require_checkpoint,
@@ -32,9 +33,7 @@ from ovmlv.utils.cli import (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
     add_common_arguments(parser)

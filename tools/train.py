@@ -22,6 +22,7 @@ from ovmlv.utils.cli import (
     leave_amp_to_gpus,
     load_config,
     load_strictly,
+    make_parser,
     refuse_missing_data,
     refuse_mistakes,
     require_checkpoint,
@@ -30,9 +31,7 @@ from ovmlv.utils.cli import (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('config', help='config file')
     add_common_arguments(parser)
     parser.add_argument(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ovmlv.errors import DataError
-from ovmlv.utils.cli import named_paths
+from ovmlv.utils.cli import add_debug_argument, named_paths
 
 from .predictions import Predictions
 
@@ -54,7 +54,7 @@ def add_runs_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of tools/test.py --dump'
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
 
 
 def read_runs(args: Namespace) -> dict[str, LabelScores]:

@@ -2,6 +2,9 @@
 
 Precedence, the same in every tool: a flag of its own (``--work-dir``, ``--seed``, ...) wins over
 ``--cfg-options``, which wins over the config file.
+
+Importing it is cheap: torch and mmengine are imported by what needs them, so that ``--help`` is
+there at once.
 """
 
 from __future__ import annotations
@@ -16,15 +19,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ovmlv.compat import apply
 from ovmlv.errors import CheckpointError, ConfigError, DataError, OvmlvError
 
-apply()
-
-import torch  # noqa: E402
-from mmengine.config import Config, DictAction  # noqa: E402
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # What mmengine's Runner and the tools read of a config, whether a file has it or not.
 TOP_LEVEL = frozenset(
@@ -37,32 +38,80 @@ TOP_LEVEL = frozenset(
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
-class CfgOptions(DictAction):
+class CfgOptions(argparse.Action):
     """``--cfg-options a.b=1 c=[1,2]``, with a usage message for what is not ``key=value``."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for value in values:
             if '=' not in value.lstrip('='):
                 parser.error(f'{option_string}: "{value}" is not of the form key=value')
-        super().__call__(parser, namespace, values, option_string)
+        apply()
+        from mmengine.config import DictAction
+
+        parse = DictAction(self.option_strings, self.dest, nargs=self.nargs)
+        parse(parser, namespace, values, option_string)
+
+
+def make_parser(description: str | None, **settings: Any) -> argparse.ArgumentParser:
+    """A parser whose help shows a module's docstring as it stands."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **settings,
+    )
+
+
+def add_debug_argument(parser: argparse.ArgumentParser) -> None:
+    """``--debug``, which :func:`run_tool` reads."""
+    parser.add_argument(
+        '--debug', action='store_true', help='show the traceback of errors (or set OVMLV_DEBUG=1)'
+    )
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> None:
+    """``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        metavar='KEY=VALUE',
+        help=f'changes of {of}, nested as a.b.c=value, lists as key="[a,b]"; flags of their own '
+        'win over these',
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    parser.add_argument('--device', help='such as cpu or cuda:0; default: a GPU if there is one')
+
+
+def add_config_arguments(
+    parser: argparse.ArgumentParser, checkpoint: bool = False, device: bool = False
+) -> None:
+    """Arguments of tools that work on a config: itself, ``--cfg-options`` and ``--debug``.
+
+    Args:
+        parser: To add them to.
+        checkpoint: Also an optional checkpoint.
+        device: Also ``--device``.
+    """
+    parser.add_argument('config', help='config file')
+    if checkpoint:
+        parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
+    if device:
+        add_device_argument(parser)
+    add_cfg_options(parser)
+    add_debug_argument(parser)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that train.py and test.py have in common."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (work_dirs/<config>)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        help='changes of the config: key=value, nested as a.b.c=value, lists as key="[a,b]"; '
-        'flags of their own win over these',
-    )
+    add_cfg_options(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
     # torch.distributed.launch passes one spelling or the other by version; torchrun neither.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument(
-        '--debug', action='store_true', help='show the traceback of errors (or set OVMLV_DEBUG=1)'
-    )
+    add_debug_argument(parser)
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
@@ -72,6 +121,9 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         FileNotFoundError: The file or a base of it does not exist.
         ConfigError: It is no config, or an option points into something that is no dict.
     """
+    apply()
+    from mmengine.config import Config
+
     file = Path(path)
     if not file.is_file():
         near = [str(p) for p in file.parent.glob('*.py')] if file.parent.is_dir() else []
@@ -221,6 +273,9 @@ def read_checkpoint(path: str) -> Any:
     Raises:
         CheckpointError: It is damaged, or holds more than tensors and plain data.
     """
+    apply()
+    import torch
+
     try:
         try:
             return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
@@ -297,8 +352,9 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
         print(f'{prefix}: {one_line(error)}', file=sys.stderr, flush=True)
         return 2
     finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+        distributed = sys.modules.get('torch.distributed')
+        if distributed and distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def is_user_error(error: BaseException) -> bool:

@@ -13,17 +13,15 @@ import time
 
 import numpy as np
 
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('videos', nargs='+', help='video files')
     parser.add_argument('--frames', type=int, default=16, help='of a clip (default: %(default)s)')
     parser.add_argument('--repeat', type=int, default=5, help='rounds (default: %(default)s)')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -17,17 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
 
 if TYPE_CHECKING:
     from ovmlv.visualization import SheetRow
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', help='config file')
+    parser = make_parser(__doc__)
+    add_config_arguments(parser)
     parser.add_argument('--out', required=True, help='picture to write (.png, .jpg, .webp)')
     parser.add_argument(
         '--loader', choices=('train', 'val', 'test'), default='train', help='which samples'
@@ -39,10 +37,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--max-frames', type=int, default=8, help='frames of a sample')
     parser.add_argument('--max-labels', type=int, default=8, help='labels of a column')
     parser.add_argument('--title', default='', help='heading')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
     return parser.parse_intermixed_args(argv)
 
 

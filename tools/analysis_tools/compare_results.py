@@ -24,22 +24,20 @@ from pathlib import Path
 from ovmlv.benchmark.columns import Column, find_columns, percent
 from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
-from ovmlv.utils.cli import named_paths, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths, run_tool
 
 Metrics = dict[str, float]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('results', nargs='+', metavar='NAME=FILE', help='a row and its .json file')
     parser.add_argument('--markdown', help='also write the table to this .md file')
     parser.add_argument('--require', action='store_true', help='check against the first row')
     parser.add_argument('--strict', action='store_true', help='exit with 1 if a check fails')
     parser.add_argument('--action-gain', type=float, default=2.0, help='default: %(default)s')
     parser.add_argument('--keep', type=float, default=0.9, help='default: %(default)s')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.require and len(args.results) < 2:
         parser.error('--require compares with the first row; give at least two NAME=FILE')

@@ -21,13 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import CfgOptions, add_debug_argument, load_config, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('predictions', help='.safetensors file of tools/test.py --dump')
     parser.add_argument('--config', help='take the metrics from the test_evaluator of this config')
     parser.add_argument('--metric', default='MultilabelMetric', help='default: %(default)s')
@@ -39,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, help='of the resamples (default: 0)')
     parser.add_argument('--compare', metavar='OTHER', help='predictions of another model')
     parser.add_argument('--out', help='write the metrics to this .json file')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

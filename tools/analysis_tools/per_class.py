@@ -20,13 +20,11 @@ from ovmlv.errors import DataError
 from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
 from ovmlv.evaluation.metrics.report import text_table
 from ovmlv.evaluation.per_class import per_class_rows, sort_rows
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add_runs_arguments(parser)
     parser.add_argument('--sort', help='column to sort by, smallest first; default: as they come')
     parser.add_argument('--descending', action='store_true', help='largest first')

@@ -13,13 +13,11 @@ import argparse
 import sys
 
 from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add_runs_arguments(parser)
     parser.add_argument('--out', required=True, help='picture to write')
     parser.add_argument('--axis', default='split', help='attribute of the groups (%(default)s)')

@@ -15,20 +15,18 @@ import json
 import sys
 from pathlib import Path
 
-from ovmlv.utils.cli import named_paths, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('runs', nargs='+', metavar='NAME=DIR', help='a line and its work folder')
     parser.add_argument('--out', required=True, help='picture to write')
     parser.add_argument('--start', help='.json file of the metrics before training')
     parser.add_argument(
         '--metrics', nargs='+', default=['mAP_seen', 'mAP_unseen', 'mAP_novel'], help='panels'
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -12,23 +12,15 @@ import argparse
 import sys
 
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
+    parser = make_parser(__doc__)
+    add_config_arguments(parser, checkpoint=True, device=True)
     parser.add_argument('--out', required=True, help='picture to write')
     parser.add_argument('--num', type=int, default=36, help='labels to show (%(default)s)')
     parser.add_argument('--labels', nargs='+', help='these labels')
-    parser.add_argument('--device', help='such as cpu or cuda:0')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
     return parser.parse_intermixed_args(argv)
 
 

@@ -12,19 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 from ovmlv.utils.config_check import check_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('config', nargs='+', help='config file')
     parser.add_argument('--check', action='store_true', help='check instead of printing')
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='key=value changes')
+    add_cfg_options(parser)
     parser.add_argument('--save', help='also write the printed config to this file')
-    parser.add_argument('--debug', action='store_true', help='tracebacks of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

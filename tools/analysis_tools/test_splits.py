@@ -20,20 +20,18 @@ from typing import Any
 from mmengine.config import Config
 
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import CfgOptions, run_tool
+from ovmlv.utils.cli import add_cfg_options, make_parser, run_tool
 
 TEST = Path(__file__).resolve().parents[1] / 'test.py'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('config', help='config file with test_splits')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
     parser.add_argument('--work-dir', help='folder for logs and results (work_dirs/<config>)')
     parser.add_argument('--out', help='.json file for the table (splits.json in that folder)')
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='as of tools/test.py')
+    add_cfg_options(parser)
     return parser.parse_intermixed_args(argv)
 
 

@@ -19,15 +19,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('source', help='config file, or folder of videos')
     parser.add_argument('--out', required=True, help='folder of the report and the journal')
     parser.add_argument(
@@ -42,10 +40,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--time-limit', type=float, default=120, help='seconds for a file (default: %(default)s)'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_cfg_options(parser)
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -18,13 +18,11 @@ import json
 import sys
 from pathlib import Path
 
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('config', nargs='?', help='config file')
     parser.add_argument('--split', help='instead: a label_split; what is not seen is tested')
     parser.add_argument('--train', help='instead: training labels (text, one a line, or JSON)')
@@ -39,10 +37,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--no-parts', action='store_true', help='do not report shared words')
     parser.add_argument('--out', help='JSON file to write')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_cfg_options(parser)
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -40,14 +40,12 @@ from ovmlv.label_generation import (
     parse_labels,
     vote,
 )
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
 from ovmlv.utils.files import write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('task', choices=('labels', 'captions', 'frames'))
     parser.add_argument('source', help='file of labels, captions or videos')
     parser.add_argument('--out', required=True, help='.json (labels) or .jsonl file to write')
@@ -68,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--limit', type=int, help='only so many sources')
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     suffix = '.json' if args.task == 'labels' else '.jsonl'
     if Path(args.out).suffix != suffix:

@@ -23,13 +23,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ovmlv.utils.cli import CfgOptions, load_config, run_tool
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         'source',
         help='config file, JSON of {label: number of its positives}, or .txt with a name a line',
@@ -42,10 +40,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--note', help='what else there is to say about the source, for _meta')
     parser.add_argument('--force', action='store_true', help='overwrite --out')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, help='changes of the config: key=value'
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_cfg_options(parser)
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -14,13 +14,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('source', help='folder of videos')
     parser.add_argument('target', help='folder to write to')
     parser.add_argument('--short-side', type=int, default=256, help='pixels (default: %(default)s)')
@@ -33,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--time-limit', type=float, default=1800, help='seconds for a file (default: %(default)s)'
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

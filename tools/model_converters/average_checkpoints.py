@@ -14,16 +14,14 @@ import sys
 
 from ovmlv.errors import ConfigError
 from ovmlv.utils.checkpoints import average_states, read_state, write_state
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('checkpoints', nargs='+', help='.pth or .safetensors files')
     parser.add_argument('--out', required=True, help='file to write (.pth or .safetensors)')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -19,18 +19,16 @@ import sys
 from pathlib import Path
 
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('weights', help='file, or folder of transformers')
     parser.add_argument('--model', required=True, help='open_clip architecture, or a .json file')
     parser.add_argument('--base', help='the CLIP it was made from: open_clip tag, or file')
     parser.add_argument('--out', required=True, help='.safetensors file to write')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 

@@ -22,13 +22,18 @@ from torch import Tensor
 
 from ovmlv.models.utils.starting_weights import check_ratio, starting_weights
 from ovmlv.utils.checkpoints import patch_state, read_state, write_state
-from ovmlv.utils.cli import CfgOptions, load_config, refuse_mistakes, run_tool
+from ovmlv.utils.cli import (
+    add_cfg_options,
+    add_debug_argument,
+    load_config,
+    make_parser,
+    refuse_mistakes,
+    run_tool,
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument('checkpoint', help='the finetuned weights (.pth or .safetensors)')
     start = parser.add_mutually_exclusive_group(required=True)
     start.add_argument('--config', help='the config that CHECKPOINT was trained with')
@@ -37,9 +42,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--parts', nargs='+', default=['backbone'], help='backbone, head (default: backbone)'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='changes of the config')
+    add_cfg_options(parser)
     parser.add_argument('--out', required=True, help='file to write (.pth or .safetensors)')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of errors')
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 
