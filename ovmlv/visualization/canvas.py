@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from .fonts import default_font, load_font, split_by_font
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import ImageFont
 
 Color = tuple[int, int, int]
 _OVERSAMPLE = 2  # shapes of Pillow have jagged edges
@@ -71,14 +77,16 @@ class Canvas:
         Returns:
             The width of what was drawn.
         """
-        font = load_font(round(size * self.zoom), bold)
-        text = ' '.join(text.split())
-        if room is not None and font.getlength(text) > room * self.zoom:
-            while text and font.getlength(text + '…') > room * self.zoom:
-                text = text[:-1]
-            text = text.rstrip() + '…'
-        self.draw.text((x * self.zoom, y * self.zoom), text, color, font, anchor)
-        return font.getlength(text) / self.zoom
+        pixels = round(size * self.zoom)
+        line = _Line(' '.join(text.split()), pixels, bold)
+        if room is not None:
+            line = line.cut(room * self.zoom)
+        line.draw(self.draw, x * self.zoom, y * self.zoom, color, anchor)
+        return line.width / self.zoom
+
+    def measure(self, text: str, size: float, bold: bool = False) -> float:
+        """The width that :meth:`text` would take."""
+        return _Line(' '.join(text.split()), round(size * self.zoom), bold).width / self.zoom
 
     def picture(self, x: float, y: float, w: float, h: float, pixels: np.ndarray) -> None:
         """RGB uint8 ``(H, W, 3)``, scaled to a box."""
@@ -91,12 +99,77 @@ class Canvas:
         return np.asarray(self.image.reduce(_OVERSAMPLE))
 
 
-@functools.lru_cache(maxsize=64)
-def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib; Pillow's own font where that is not installed."""
-    try:
-        import matplotlib
-    except ImportError:
-        return ImageFont.load_default(size)
-    folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
-    return ImageFont.truetype(str(folder / f'DejaVuSans{"-Bold" if bold else ""}.ttf'), size)
+class _Line:
+    """A line of text in as many fonts as it needs; characters of none are boxes."""
+
+    def __init__(self, text: str, size: int, bold: bool) -> None:
+        self.content, self.size, self.bold = text, max(size, 1), bold
+        self.runs = split_by_font(text, bold)
+        if default_font(bold) is None:
+            self.runs = [(text, None)]  # Pillow's own font has to do
+        self.widths = [self._measure(run, font) for run, font in self.runs]
+        self.width = sum(self.widths)
+
+    def cut(self, room: float) -> _Line:
+        """The longest beginning with an ellipsis that fits, or the line itself."""
+        if self.width <= room:
+            return self
+        low, high = 0, len(self.content)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._beginning(middle).width <= room:
+                low = middle
+            else:
+                high = middle - 1
+        return self._beginning(low) if low else _Line('', self.size, self.bold)
+
+    def _beginning(self, length: int) -> _Line:
+        return _Line(self.content[:length].rstrip() + '…', self.size, self.bold)
+
+    def _font(self, path: Path | None) -> ImageFont.FreeTypeFont:
+        return load_font(self.size, path)
+
+    def _is_boxes(self, path: Path | None) -> bool:
+        return path is None and default_font(self.bold) is not None
+
+    def _measure(self, run: str, path: Path | None) -> float:
+        if self._is_boxes(path):
+            return len(run) * self._box
+        return self._font(path).getlength(run)
+
+    @property
+    def _box(self) -> int:
+        return max(round(0.84 * self.size), 1)
+
+    def draw(
+        self, draw: ImageDraw.ImageDraw, x: float, y: float, color: Color, anchor: str
+    ) -> None:
+        """Draw all runs on one baseline."""
+        x -= {'l': 0.0, 'm': 0.5, 'r': 1.0}[anchor[0]] * self.width
+        ascent, descent = self._font(default_font(self.bold)).getmetrics()
+        y += {'a': ascent, 'm': (ascent - descent) / 2, 's': 0, 'd': -descent}[anchor[1]]
+        for (run, path), width in zip(self.runs, self.widths, strict=True):
+            if self._is_boxes(path):
+                for i, character in enumerate(run):
+                    self._draw_box(draw, x + i * self._box, y, character, color)
+            else:
+                draw.text((x, y), run, color, self._font(path), 'ls')
+            x += width
+
+    def _draw_box(
+        self, draw: ImageDraw.ImageDraw, x: float, y: float, character: str, color: Color
+    ) -> None:
+        """The number of a character in a box, as browsers do."""
+        size, side = self.size, self._box
+        top = y - 0.8 * size
+        draw.rectangle(
+            (x + 0.04 * size, top, x + side - 0.06 * size, y + 0.12 * size),
+            outline=color,
+            width=max(1, size // 22),
+        )
+        digits = f'{ord(character):04X}'
+        half = (len(digits) + 1) // 2
+        font = load_font(max(round(0.78 * size / (half + 0.2)), 1), default_font(False))
+        for i, part in enumerate((digits[:half], digits[half:])):
+            middle = (x + side / 2 - 0.01 * size, top + (0.25 + 0.43 * i) * size)
+            draw.text(middle, part, color, font, 'mm')

@@ -10,6 +10,7 @@ import numpy as np
 from ovmlv.errors import DataError
 
 from .canvas import Canvas, Color
+from .percent import percent
 
 INK: Color = (31, 41, 51)
 FAINT: Color = (123, 135, 148)
@@ -188,8 +189,7 @@ def _draw_label(canvas: Canvas, x: float, y: float, label: SheetLabel) -> None:
     if label.truth is not None:
         _sign(canvas, x + 6, middle - 3.5, label.truth)
         indent = 19
-    number = f'{100 * p:.0f}%' if p >= 0.095 or p == 0 else f'{100 * p:.1f}%'
-    taken = canvas.text(x + _COLUMN - 6, middle, number, 10.5, strong, anchor='rm')
+    taken = canvas.text(x + _COLUMN - 6, middle, percent(p), 10.5, strong, anchor='rm')
     room = _COLUMN - indent - taken - 12
     canvas.text(x + indent, middle, label.label, 11, INK, bool(label.truth), room=room)
 

@@ -1,0 +1,198 @@
+"""Videos with their labels written on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ovmlv.datasets.decoders.upright import upright
+from ovmlv.errors import ConfigError, DataError
+
+from .frame_labeler import FrameLabeler, PlateRow
+
+if TYPE_CHECKING:
+    from ovmlv.apis.tag_result import TagResult
+
+#: Suffix -> encoders, the first that this PyAV has is taken.
+_ENCODERS = {
+    '.mp4': ('libx264', 'libopenh264', 'mpeg4'),
+    '.mov': ('libx264', 'libopenh264', 'mpeg4'),
+    '.mkv': ('libx264', 'libopenh264', 'mpeg4'),
+    '.webm': ('libvpx-vp9', 'libvpx'),
+}
+_OPTIONS = {
+    'libx264': {'crf': '20', 'preset': 'veryfast'},
+    'libvpx-vp9': {'crf': '32', 'b': '0', 'deadline': 'realtime', 'cpu-used': '6'},
+}
+_CLOCK = Fraction(1, 90000)
+
+
+def write_annotated_video(
+    video: str | Path,
+    result: TagResult,
+    out: str | Path,
+    top_k: int = 5,
+    threshold: float | None = None,
+    place: str = 'auto',
+) -> Path:
+    """Write a video with the most probable labels on its frames.
+
+    A result of windows shows at each moment the labels of the window whose middle is nearest.
+    Frames keep their times; the sound is left out.
+
+    Args:
+        video: The video file that the result is of.
+        result: Of tagging it.
+        out: Video to write: ``.mp4``, ``.mov``, ``.mkv`` or ``.webm``.
+        top_k: Labels to show at a moment.
+        threshold: Leave out labels that are less probable. Without it, labels stand out from the
+            result's own thresholds on, or from 0.5.
+        place: ``over`` the picture, ``beside`` it, or ``auto``; see :class:`FrameLabeler`.
+
+    Raises:
+        DataError: The video cannot be read, or its result is an error.
+        FileNotFoundError: There is no such file.
+    """
+    import av
+
+    out = Path(out)
+    if out.suffix.lower() not in _ENCODERS:
+        raise ConfigError(f'{out}: name a file ending in {", ".join(_ENCODERS)}')
+    if not Path(video).is_file():
+        raise FileNotFoundError(f'video {video} not found; give the path of a video file')
+    if out.resolve() == Path(video).resolve():
+        raise ConfigError(f'{out} is the video itself; write another file')
+    moments = Moments(result, top_k, threshold)
+    encoder, options = choose_encoder(out.suffix.lower())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f'.{out.stem}.{os.getpid()}{out.suffix}')
+    try:
+        with av.open(f'file:{video}') as source, av.open(f'file:{partial}', 'w') as target:
+            frames = _read(source, video)
+            time, frame, rate = next(frames, (0.0, None, None))
+            if frame is None:
+                raise DataError(f'video {video}: no frame could be decoded; repair or remove it')
+            labeler = FrameLabeler(
+                frame.shape[:2], moments.labels, top_k, place, bool(moments.headings)
+            )
+            stream = target.add_stream(encoder, rate=rate, options=options)
+            stream.height, stream.width = labeler.output_size
+            stream.pix_fmt = 'yuv420p'
+            stream.codec_context.time_base = _CLOCK
+            last = -1
+            while frame is not None:
+                picture = av.VideoFrame.from_ndarray(
+                    labeler(frame, *moments.at(time)), format='rgb24'
+                )
+                last = max(round(time / _CLOCK), last + 1)  # encoders refuse equal times
+                picture.pts, picture.time_base = last, _CLOCK
+                target.mux(stream.encode(picture))
+                time, frame, _ = next(frames, (0.0, None, None))
+            target.mux(stream.encode())
+        os.replace(partial, out)
+    except av.error.FFmpegError as error:
+        raise DataError(
+            f'video {video} cannot be annotated ({error.strerror}); repair or remove it'
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return out
+
+
+class Moments:
+    """What to show of a result at each time.
+
+    Args:
+        result: Of a whole video or of windows.
+        top_k: Labels of a moment.
+        threshold: See :func:`write_annotated_video`.
+
+    Attributes:
+        labels: All labels that are shown at any time.
+        headings: The times of the windows in words; none for a whole video.
+    """
+
+    def __init__(self, result: TagResult, top_k: int = 5, threshold: float | None = None) -> None:
+        if result.error is not None:
+            raise DataError(f'{result.video} has no labels to draw: {result.error}')
+        if top_k < 1:
+            raise ConfigError(f'top_k={top_k} must be at least 1')
+        windows: Sequence[Any] = result.windows
+        table = result.window_probabilities if len(windows) else result.probabilities[None]
+        limits = result.thresholds if threshold is None else threshold
+        limits = np.broadcast_to(0.5 if limits is None else limits, len(result.labels))
+        self._rows = []
+        for values in np.asarray(table):
+            order = np.argsort(-values, kind='stable')[:top_k]
+            rows = [
+                PlateRow(result.labels[i], float(values[i]), bool(values[i] >= limits[i]))
+                for i in order
+            ]
+            self._rows.append([row for row in rows if row.present or threshold is None])
+        self._middles = np.array([(w.start + w.end) / 2 for w in windows])
+        self.headings = [f'{w.start:.1f} – {w.end:.1f} s' for w in windows]
+        self.labels = list(dict.fromkeys(row.label for rows in self._rows for row in rows))
+
+    def at(self, time: float) -> tuple[list[PlateRow], str]:
+        """Labels and heading at a time in seconds."""
+        if not self.headings:
+            return self._rows[0], ''
+        i = int(np.abs(self._middles - time).argmin())
+        return self._rows[i], self.headings[i]
+
+
+def choose_encoder(suffix: str) -> tuple[str, dict[str, str]]:
+    """The best encoder that is there for a kind of file, with its options."""
+    import av
+
+    for name in _ENCODERS[suffix]:
+        try:
+            av.Codec(name, 'w')
+        except (av.codec.codec.UnknownCodecError, ValueError):
+            continue
+        return name, _OPTIONS.get(name, {})
+    raise ConfigError(f'this PyAV has no encoder for {suffix} files; pip install -U av')
+
+
+def _read(source: Any, video: str | Path) -> Iterator[tuple[float, np.ndarray, Fraction]]:
+    """Time, upright picture ``(H, W, 3)`` and mean rate of each frame.
+
+    After a damage the video goes on with the next frame that can be decoded.
+    """
+    from av.error import FFmpegError
+
+    stream = source.streams.best('video')
+    if stream is None:
+        raise DataError(f'video {video} has no pictures; give the path of a video file')
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    rate = Fraction(rate).limit_denominator(1001 * 100)
+    count, shape, start, fit = 0, None, None, None
+    for packet in source.demux(stream):
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            continue
+        for frame in frames:
+            picture = upright(
+                frame.to_ndarray(format='rgb24'), frame.side_data.get('DISPLAYMATRIX')
+            )
+            if shape is None:
+                shape = picture.shape
+            elif picture.shape != shape:
+                fit = fit or _resizer(shape)
+                picture = fit(picture)
+            time = count / float(rate) if frame.time is None else frame.time
+            start = time if start is None else start
+            yield time - start, picture, rate
+            count += 1
+
+
+def _resizer(shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    from PIL import Image
+
+    return lambda picture: np.asarray(Image.fromarray(picture).resize(shape[1::-1]))
