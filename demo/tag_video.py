@@ -72,7 +72,7 @@ def _short(path: Path) -> str:
 
 def main(args: argparse.Namespace) -> None:
     from ovmlv.apis import init_recognizer, tag_video
-    from ovmlv.apis.tagging import unique_labels
+    from ovmlv.apis.label_source import unique_labels
     from ovmlv.datasets.vocabulary import load_labels
 
     config, checkpoint, what = choose_model(args.config, args.checkpoint)

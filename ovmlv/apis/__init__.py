@@ -4,18 +4,28 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
+from .encoded_video import EncodedVideo
 from .label_bank import LabelBank
 from .label_index import LabelIndex
+from .open_model import open_model
+from .ovmlv_inferencer import OVMLVInferencer
 from .recognizer import init_recognizer
-from .tag_result import LabelScore, TagResult
+from .tag_result import LabelScore, TagResult, Timings, Window
 from .tagging import tag_video, tag_videos
+from .video_files import find_videos
 
 __all__ = [
+    'EncodedVideo',
     'LabelBank',
     'LabelIndex',
     'LabelScore',
+    'OVMLVInferencer',
     'TagResult',
+    'Timings',
+    'Window',
+    'find_videos',
     'init_recognizer',
+    'open_model',
     'tag_video',
     'tag_videos',
 ]

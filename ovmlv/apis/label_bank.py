@@ -19,7 +19,6 @@ from .label_bank_files import INDEX, read_block, read_index, write_bank
 from .label_block import LabelBlock
 from .label_likeness import Duplicate, Neighbour, find_duplicates, likeness
 from .tag_result import LabelScore
-from .view_logits import view_logits
 
 if TYPE_CHECKING:
     from .label_index import LabelIndex
@@ -240,8 +239,16 @@ class LabelBank:
             model: With the label encoder that made the bank.
             inputs: Videos, see ``OpenVocabRecognizer.encode_videos``.
         """
-        views = self._views(model, inputs)
-        parts = [model._probabilities(views, text) for text in self.chunks()]
+        self.check(model)
+        return self.score_views(model, model.encode_views(inputs))
+
+    @torch.no_grad()
+    def score_views(self, model: nn.Module, views: Tensor) -> Tensor:
+        """Probabilities ``(B, C)`` of all labels for views ``(B, M, E)`` of videos.
+
+        The model is not checked; see :meth:`check`.
+        """
+        parts = [model.score_views(views, text) for text in self.chunks()]
         return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
 
     @torch.no_grad()
@@ -257,9 +264,10 @@ class LabelBank:
             index: Look only at labels that it proposes; probabilities are exact, but a label may
                 be missed. None looks at all.
         """
-        views = self._views(model, inputs)
+        self.check(model)
+        views = model.encode_views(inputs)
         if index is None:
-            values, rows = self._best(lambda t: view_logits(model, views, t), len(views), k)
+            values, rows = self._best(lambda t: model.view_logits(views, t), len(views), k)
         else:
             index.check(self)
             values, rows = index.best(self, model, views, k)
@@ -268,13 +276,6 @@ class LabelBank:
             [LabelScore(labels[i], p) for p, i in zip(*pair) if i >= 0]
             for pair in zip(values.sigmoid().tolist(), rows.tolist(), strict=True)
         ]
-
-    def _views(self, model: nn.Module, inputs: Tensor) -> Tensor:
-        """Unit vectors ``(B, M, E)`` of the views of videos."""
-        self.check(model)
-        if inputs.dtype == torch.uint8:
-            inputs = model.data_preprocessor.normalize(inputs)
-        return model._encode_views(inputs)
 
     def _best(self, score: Callable[[Tensor], Tensor], size: int, k: int) -> tuple[Tensor, Tensor]:
         """The k best scores ``(B, k)`` and the numbers of their labels, a part at a time."""

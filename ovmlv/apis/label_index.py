@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, DependencyError
 
-from .view_logits import view_logits
-
 if TYPE_CHECKING:
     from .label_bank import LabelBank
 
@@ -90,7 +88,7 @@ class LabelIndex:
         near = torch.from_numpy(near)
         unique, inverse = near.clamp(min=0).unique(return_inverse=True)
         text = bank.rows(unique)
-        scores = view_logits(model, views, text).float().cpu().gather(1, inverse)
+        scores = model.view_logits(views, text).float().cpu().gather(1, inverse)
         # -1 stands for nothing where the cells hold too few.
         values, order = scores.masked_fill(near < 0, -torch.inf).topk(min(k, count))
         return values, near.gather(1, order)

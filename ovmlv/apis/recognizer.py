@@ -43,7 +43,7 @@ def init_recognizer(
         raise ConfigError(f'{_name(config)} has no model; give a config of a recognizer')
     if checkpoint is not None:
         require_checkpoint(str(checkpoint))
-    device = _check_device(device)
+    device = check_device(device)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'):
         model = MODELS.build(cfg.model)
     if not hasattr(model, 'predict_labels'):
@@ -76,7 +76,7 @@ def _name(config: str | Path | Config) -> str:
     )
 
 
-def _check_device(device: str | torch.device | None) -> torch.device:
+def check_device(device: str | torch.device | None) -> torch.device:
     try:
         device = torch.device(get_device() if device is None else device)
         torch.empty(0, device=device)

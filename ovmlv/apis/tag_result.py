@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from ovmlv.errors import DependencyError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BAR = 20
 
@@ -18,6 +25,29 @@ class LabelScore(NamedTuple):
     probability: float
 
 
+@dataclass(frozen=True)
+class Window:
+    """A part of a video, in seconds from its start."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds that a video took.
+
+    Attributes:
+        decode: To read and resize its frames.
+        encode: To embed them; what a batch took is shared out evenly.
+        score: To compare with the labels. Labels that are new to the model are encoded in it.
+    """
+
+    decode: float
+    encode: float
+    score: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class TagResult:
     """Probabilities of labels for one video.
@@ -27,10 +57,14 @@ class TagResult:
     Attributes:
         video: Path of the video.
         labels: C labels, in the order they were asked for.
-        probabilities: float32 ``(C,)``; NaN where the video could not be read.
+        probabilities: float32 ``(C,)``; with windows, the largest over them. NaN where the video
+            could not be read.
         error: Why the video could not be read, in one line; None if it could.
         thresholds: float32 ``(C,)`` from a calibration: from which probability on a label is
             present.
+        windows: N parts of the video, in order of time; none if it was tagged as a whole.
+        window_probabilities: float32 ``(N, C)``; None without windows.
+        timings: How long it took; None where that was not measured.
     """
 
     video: str
@@ -38,8 +72,17 @@ class TagResult:
     probabilities: np.ndarray
     error: str | None = None
     thresholds: np.ndarray | None = None
+    windows: tuple[Window, ...] = ()
+    window_probabilities: np.ndarray | None = None
+    timings: Timings | None = None
 
     def __post_init__(self) -> None:
+        shape = None if self.window_probabilities is None else self.window_probabilities.shape
+        if shape != ((len(self.windows), len(self.labels)) if self.windows else None):
+            raise ValueError(
+                f'{self.video}: window_probabilities of shape {shape} for {len(self.windows)} '
+                f'windows and {len(self.labels)} labels; give (windows, labels), or neither'
+            )
         if self.probabilities.shape != (len(self.labels),):
             raise ValueError(
                 f'{self.video}: probabilities of shape {self.probabilities.shape} for '
@@ -69,14 +112,67 @@ class TagResult:
     def to_dict(self, k: int | None = None) -> dict[str, Any]:
         """Plain values for JSON: ``{"video", "labels": [{"label", "probability"}], "error"}``.
 
+        With windows also ``"windows": [{"start", "end", "probabilities"}]``, where probabilities
+        are those of ``labels``, in that order; and ``"timings"`` where they were measured.
+
         Args:
             k: How many labels, best first; None is all.
         """
-        return {
+        scores = self.top(k)
+        found: dict[str, Any] = {
             'video': self.video,
-            'labels': [score._asdict() for score in self.top(k)],
+            'labels': [score._asdict() for score in scores],
             'error': self.error,
         }
+        if self.windows:
+            columns = self._columns([score.label for score in scores])
+            found['windows'] = [
+                dict(start=w.start, end=w.end, probabilities=row)
+                for w, row in zip(self.windows, columns.T.tolist(), strict=True)
+            ]
+        if self.timings is not None:
+            found['timings'] = {name: round(v, 6) for name, v in asdict(self.timings).items()}
+        return found
+
+    def to_json(self, k: int | None = None) -> str:
+        """:meth:`to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict(k), ensure_ascii=False, allow_nan=False)
+
+    def to_pandas(self, k: int | None = None) -> pd.DataFrame:
+        """A table with the columns ``video``, ``label`` and ``probability``, best labels first.
+
+        With windows it has a row for each label and window, and the columns ``start`` and ``end``.
+
+        Args:
+            k: How many labels; None is all.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise DependencyError('to_pandas needs pandas: pip install pandas') from None
+        scores = self.top(k)
+        if not self.windows:
+            rows = [(self.video, *score) for score in scores]
+            return pd.DataFrame(rows, columns=['video', 'label', 'probability'])
+        columns = self._columns([score.label for score in scores]).tolist()
+        rows = [
+            (self.video, score.label, p, window.start, window.end)
+            for score, column in zip(scores, columns, strict=True)
+            for window, p in zip(self.windows, column, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=['video', 'label', 'probability', 'start', 'end'])
+
+    @property
+    def timeline(self) -> np.ndarray:
+        """float32 ``(C, N)``: a row for each of ``labels``, a column for each window."""
+        if self.window_probabilities is None:
+            return np.empty((len(self.labels), 0), np.float32)
+        return self.window_probabilities.T
+
+    def _columns(self, labels: Sequence[str]) -> np.ndarray:
+        """Rows of the timeline."""
+        place = {label: i for i, label in enumerate(self.labels)}
+        return self.timeline[[place[label] for label in labels]]
 
     def table(self, k: int | None = None) -> str:
         """The video and its k best labels with probabilities and bars, aligned."""

@@ -1,25 +1,58 @@
-"""Video files to model inputs, by the test pipeline of a config."""
+"""Videos to model inputs, by the test pipeline of a config."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from ovmlv.datasets.decoders import ArrayReader, BaseReader, open_video
+from ovmlv.datasets.transforms import SampleSegmentFrames, VideoInit
 from ovmlv.datasets.video_failures import READ_ERRORS, describe, run_until_frames
 from ovmlv.errors import ConfigError, DataError
 
+from .tag_result import Window
+from .video_windows import split_windows
+
+#: Frames of several windows are decoded at once, so that none is decoded twice; as they are in the
+#: file, so not too many of them (1080p: 6 MB each).
+_FRAMES_AT_ONCE = 128
+#: Bounds of windows that are meant to fall on bounds of frames do so but for rounding.
+_ROUNDING = 1e-6
+
+VideoSource = str | Path | BinaryIO | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A video, or a window of it, as the model takes it.
+
+    Attributes:
+        inputs: uint8 ``(M, C, T, H, W)``, or what else the pipeline packs.
+        window: Which part it is; None is the whole.
+        duration: Of the video, in seconds; None where the pipeline does not tell.
+        fps: Frames a second of the video, likewise.
+    """
+
+    inputs: Tensor
+    window: Window | None = None
+    duration: float | None = None
+    fps: float | None = None
+
 
 class VideoReader:
-    """Reads a video file as the config's test pipeline does.
+    """Reads a video as the config's test pipeline does.
 
     Args:
         cfg: Config with a test data set.
@@ -43,45 +76,188 @@ class VideoReader:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'):
             self.transforms = Compose(steps).transforms
         self.image_size = image_size
+        samplers = [i for i, step in enumerate(self.transforms) if hasattr(step, 'clip_len')]
+        self._sampler = samplers[0] if samplers else None
 
-    def __call__(self, video: str | Path) -> Tensor:
-        """Read a video.
-
-        Args:
-            video: Path of a file that the pipeline's decoder reads.
+    def __call__(self, video: VideoSource) -> Tensor:
+        """The whole video; see :meth:`clips`.
 
         Returns:
             uint8 ``(M, C, T, H, W)``, or what else the pipeline packs.
+        """
+        return next(self.clips(video)).inputs
+
+    def clips(
+        self,
+        video: VideoSource,
+        window: float | None = None,
+        stride: float | None = None,
+        fps: float | None = None,
+    ) -> Iterator[Clip]:
+        """The whole video, or its windows one after the other.
+
+        Args:
+            video: Path of a file that the pipeline's decoder reads; a binary file object; or frames
+                uint8 ``(T, H, W, 3)`` in RGB.
+            window: Seconds of a window; see :func:`split_windows`.
+            stride: Seconds from one window to the next; None: they do not overlap.
+            fps: Frames a second of an array.
 
         Raises:
             FileNotFoundError: There is no such file.
             DataError: It cannot be decoded.
         """
-        path = Path(video)
-        if not path.is_file():
-            kind = 'is a folder, not a video' if path.is_dir() else 'not found'
-            raise FileNotFoundError(f'video {video} {kind}; give the path of a video file')
-        data: dict[str, Any] | None = dict(
-            filename=str(path), video_id=path.stem, sample_idx=0, start_index=0, modality='RGB'
-        )
+        if window is None and isinstance(video, (str, Path)):
+            yield self._whole(_existing(video))
+            return
+        if self._sampler is None:
+            raise ConfigError(
+                'the pipeline has no transform with clip_len, so it reads whole files alone: no '
+                'windows, file objects or arrays'
+            )
+        data = self._open(video, fps)
         try:
+            if window is None:
+                yield from self._cut(data, [None], video, fps)
+                return
+            if not isinstance(self.transforms[self._sampler], SampleSegmentFrames):
+                raise ConfigError(
+                    'windows need a pipeline with SampleSegmentFrames, not '
+                    f'{type(self.transforms[self._sampler]).__name__}'
+                )
+            if isinstance(video, np.ndarray) and fps is None:
+                raise ConfigError('windows of an array need its fps; give fps=25, say')
+            begins, ends = SampleSegmentFrames.frame_times(data, data['total_frames'])
+            windows = split_windows(float(begins[0]), float(ends[-1]), window, stride)
+            yield from self._cut(data, windows, video, fps)
+        finally:
+            if isinstance(data['video_reader'], BaseReader):
+                data['video_reader'].close()
+
+    def _whole(self, path: Path) -> Clip:
+        """A file, by the pipeline as it is."""
+        data: dict[str, Any] | None = _sample(path)
+        with _read_errors(path):
             data, done = run_until_frames(self.transforms, data)
             if data is None or not len(data.get('imgs', ())):
-                raise DataError(f'video {video}: no frame could be decoded; repair or remove it')
-        except READ_ERRORS as error:
-            reason = describe(error)
-            # A reader of decord kept alive by the traceback would make forked workers abort.
-            traceback.clear_frames(error.__traceback__)
-            raise DataError(
-                f'video {video} cannot be read ({reason}); repair or remove it'
-            ) from None
+                raise DataError(f'video {path}: no frame could be decoded; repair or remove it')
+        return self._finish(data, done, None)
+
+    def _open(self, video: VideoSource, fps: float | None) -> dict[str, Any]:
+        """What the sampler needs to know."""
+        openers = self.transforms[: self._sampler]
+        if isinstance(video, (str, Path)):
+            data: dict[str, Any] = _sample(_existing(video))
+            with _read_errors(video):
+                for transform in openers:
+                    data = transform(data)
+            return data
+        data = _sample(Path(source_name(video)))
+        if isinstance(video, np.ndarray):
+            reader: BaseReader = ArrayReader(video, 1.0 if fps is None else fps)
+        else:
+            init = next((step for step in openers if isinstance(step, VideoInit)), None)
+            options = {} if init is None else dict(backend=init.backend, **init.kwargs)
+            with _read_errors(source_name(video)):
+                reader = open_video(video.read(), **options)
+        data.update(video_reader=reader, total_frames=len(reader), frame_times=reader.times)
+        if not isinstance(video, np.ndarray) or fps is not None:
+            data['avg_fps'] = reader.rate
+        return data
+
+    def _cut(
+        self,
+        data: dict[str, Any],
+        windows: Sequence[Window | None],
+        video: VideoSource,
+        fps: float | None,
+    ) -> Iterator[Clip]:
+        """Clips of the windows; frames that several of them have are decoded once, mostly."""
+        sampler, name = self.transforms[self._sampler], source_name(video)
+        step = max(1, _FRAMES_AT_ONCE // (sampler.clip_len * getattr(sampler, 'num_clips', 1)))
+        for start in range(0, len(windows), step):
+            if start and not isinstance(data['video_reader'], BaseReader):
+                data = self._open(video, fps)  # not all readers of others go back
+            group = windows[start : start + step]
+            with _read_errors(name):
+                chosen = [sampler(_with_segment(data, window)) for window in group]
+                wanted = np.unique(np.concatenate([c['frame_inds'].ravel() for c in chosen]))
+                decoded, done = self._decode(dict(chosen[0], frame_inds=wanted))
+            pictures = dict(zip(wanted.tolist(), decoded['imgs'], strict=True))
+            for window, sample in zip(group, chosen, strict=True):
+                indices = sample['frame_inds'].ravel()
+                one = {**decoded, **sample, 'imgs': [pictures[i] for i in indices.tolist()]}
+                one.pop('video_reader', None)
+                yield self._finish(one, done, window)
+
+    def _decode(self, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Frames ``imgs`` of ``frame_inds``, and how many transforms that replaces."""
+        after, reader = self._sampler + 1, data['video_reader']
+        if not isinstance(reader, BaseReader):
+            data, done = run_until_frames(self.transforms[after:], data)
+            return data, after + done
+        names = [type(step).__name__ for step in self.transforms]
+        decoders = [i for i, name in enumerate(names) if name.endswith('Decode')]
+        frames = reader.get_frames(data['frame_inds'])
+        size = frames[0].shape[:2]
+        found = dict(data, imgs=frames, original_shape=size, img_shape=size)
+        return found, (decoders[0] + 1 if decoders else after)
+
+    def _finish(self, data: dict[str, Any], done: int, window: Window | None) -> Clip:
+        """Apply the transforms behind the decoder."""
+        times, rate = data.get('frame_times'), data.get('avg_fps') or None
+        duration = None
+        if rate is not None and 'total_frames' in data:
+            duration = data['total_frames'] / rate
+            duration = duration if times is None else float(times[-1, 1] - times[0, 0])
         for transform in self.transforms[done:]:
             data = transform(data)
         if not isinstance(data, dict) or 'inputs' not in data:
             raise ConfigError(
                 "the pipeline gives no 'inputs'; let it end with PackMultilabelInputs"
             )
-        return fit_frames(data['inputs'], self.image_size)
+        return Clip(fit_frames(data['inputs'], self.image_size), window, duration, rate)
+
+
+def source_name(video: VideoSource) -> str:
+    """How a video is called in results and messages."""
+    if isinstance(video, np.ndarray):
+        return 'array'
+    if isinstance(video, (str, Path)):
+        return str(video)
+    name = getattr(video, 'name', None)
+    return name if isinstance(name, str) and name else 'stream'
+
+
+def _existing(video: str | Path) -> Path:
+    path = Path(video)
+    if not path.is_file():
+        kind = 'is a folder, not a video' if path.is_dir() else 'not found'
+        raise FileNotFoundError(f'video {video} {kind}; give the path of a video file')
+    return path
+
+
+def _sample(path: Path) -> dict[str, Any]:
+    """A sample of a data set, as pipelines begin with."""
+    return dict(filename=str(path), video_id=path.stem, sample_idx=0, start_index=0, modality='RGB')
+
+
+def _with_segment(data: dict[str, Any], window: Window | None) -> dict[str, Any]:
+    if window is None:
+        return dict(data)
+    return dict(data, segment=(window.start + _ROUNDING, window.end - _ROUNDING))
+
+
+@contextlib.contextmanager
+def _read_errors(video: object) -> Iterator[None]:
+    """What readers raise for bad files, as a :class:`DataError`."""
+    try:
+        yield
+    except READ_ERRORS as error:
+        reason = describe(error)
+        # A reader of decord kept alive by the traceback would make forked workers abort.
+        traceback.clear_frames(error.__traceback__)
+        raise DataError(f'video {video} cannot be read ({reason}); repair or remove it') from None
 
 
 def find_test_pipeline(cfg: Config) -> list[dict]:

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from ovmlv.apis.tagging import unique_labels
+from ovmlv.apis.label_source import unique_labels
 from ovmlv.apis.video_reader import find_test_pipeline
 from ovmlv.errors import ConfigError, DependencyError
 from ovmlv.models.utils.frozen import fingerprint

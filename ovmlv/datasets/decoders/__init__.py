@@ -1,9 +1,18 @@
 """Video files to frames, each frame at the time that its container states."""
 
+from .array_reader import ArrayReader
 from .base import BaseReader
 from .decord_reader import DecordReader
 from .open_video import READERS, open_video
 from .pyav_reader import PyAVReader
 from .video_index import VideoIndex
 
-__all__ = ['READERS', 'BaseReader', 'DecordReader', 'PyAVReader', 'VideoIndex', 'open_video']
+__all__ = [
+    'READERS',
+    'ArrayReader',
+    'BaseReader',
+    'DecordReader',
+    'PyAVReader',
+    'VideoIndex',
+    'open_video',
+]

@@ -111,7 +111,7 @@ class SampleSegmentFrames(BaseTransform):
         segment = results.get('segment')
         if segment is None:
             return 0, total
-        begins, ends = self._frame_times(results, total)
+        begins, ends = self.frame_times(results, total)
         # A frame belongs to the segment if it is on the screen at some time of it.
         inside = np.flatnonzero((ends > segment[0]) & (begins < segment[1]))
         if not len(inside):
@@ -122,7 +122,7 @@ class SampleSegmentFrames(BaseTransform):
         return int(inside[0]), int(inside[-1]) + 1
 
     @staticmethod
-    def _frame_times(results: dict, total: int) -> tuple[np.ndarray, np.ndarray]:
+    def frame_times(results: dict, total: int) -> tuple[np.ndarray, np.ndarray]:
         """Begin and end of each frame in seconds, both ``(total,)``."""
         times, reader = results.get('frame_times'), results.get('video_reader')
         if times is None and hasattr(reader, 'get_frame_timestamp'):

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
+from ovmlv.models.heads.background import EVERYDAY, background_bias
+from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_labels, check_template
 from ovmlv.registry import MODELS
 
 
@@ -18,9 +19,16 @@ class TemplatePromptHead(BasePromptHead):
     """Average of the unit vectors of several templates, normalised (open_clip's zero-shot
     classifier).
 
+    CLIPs that were trained with a softmax have no zero: their cosines tell which of several labels
+    fits best, not whether one does. With a ``background`` of other captions, a label is measured
+    from the mean of those, ``f_t(l) - mean_k f_t(k)``, and ``logit_bias`` makes probabilities about
+    those of a softmax over the label and the background; see :func:`background_bias`.
+
     Args:
         model_name: See :class:`BasePromptHead`.
         templates: Texts with one ``{}`` each.
+        background: Captions to measure labels from; ``everyday`` is a list of common things. It has
+            no effect on weights with a bias of their own, such as SigLIP's.
         **kwargs: See :class:`BasePromptHead`.
     """
 
@@ -29,6 +37,7 @@ class TemplatePromptHead(BasePromptHead):
         model_name: str,
         pretrained: str | None = None,
         templates: Sequence[str] = ('a video of {}',),
+        background: Sequence[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         if isinstance(templates, str) or not templates:
@@ -36,13 +45,35 @@ class TemplatePromptHead(BasePromptHead):
         self_templates = [check_template(template) for template in templates]
         super().__init__(model_name, pretrained, template=self_templates[0], **kwargs)
         self.templates = self_templates
+        self.background: tuple[str, ...] | None = None
+        if background is not None and self.logit_bias is None:
+            self.background = _check_background(background)
+            self.logit_bias = background_bias(self.reference(self.background), self.logit_scale)
+
+    @property
+    def unit_length(self) -> bool:
+        """Whether embeddings are unit vectors."""
+        return self.background is None
 
     def encode(self, labels: list[str]) -> Tensor:
-        """Unit vectors ``(C, E)``, the same as :meth:`reference`."""
-        return self.reference(labels)
+        """Embeddings ``(C, E)``: the :meth:`reference`, from which the background is subtracted."""
+        found = self.reference(labels)
+        if self.background is None:
+            return found
+        return found - self.reference(self.background).mean(0)
 
     def compute_reference(self, labels: list[str]) -> Tensor:
         """Average over the templates."""
         texts = [template.replace('{}', label) for label in labels for template in self.templates]
         embeddings = self.text_tower.encode_texts(texts, self.truncate)
         return F.normalize(embeddings.unflatten(0, (len(labels), -1)).mean(1), dim=-1)
+
+
+def _check_background(background: Sequence[str] | str) -> tuple[str, ...]:
+    found = EVERYDAY if background == 'everyday' else background
+    if isinstance(found, str) or len(found) < 2:
+        raise ConfigError(
+            f"head.background={background!r} must be 'everyday', None or a list of at least two "
+            'captions'
+        )
+    return tuple(check_labels(found))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce
 from mmengine.logging import MMLogger
@@ -270,7 +271,7 @@ class OpenVocabRecognizer(BaseModel):
             text = self.encode_labels(vocabulary.labels)
         else:
             text = self._scaled(vocabulary.embeddings.to(inputs.device))
-        scores = self._probabilities(self._encode_views(inputs), text).cpu()
+        scores = self.score_views(self.encode_views(inputs), text).cpu()
         if data_samples is None:
             data_samples = [ActionDataSample() for _ in scores]
         samples = []
@@ -290,9 +291,7 @@ class OpenVocabRecognizer(BaseModel):
         Returns:
             Unit vectors ``(B, E)``.
         """
-        if inputs.dtype == torch.uint8:
-            inputs = self.data_preprocessor.normalize(inputs)
-        return unit(self._encode_views(inputs).mean(1))
+        return unit(self.encode_views(inputs).mean(1))
 
     @torch.no_grad()
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
@@ -316,29 +315,34 @@ class OpenVocabRecognizer(BaseModel):
             inputs: See :meth:`encode_videos`.
             labels: C label strings.
         """
-        if inputs.dtype == torch.uint8:
-            inputs = self.data_preprocessor.normalize(inputs)
-        return self._probabilities(self._encode_views(inputs), self.encode_labels(labels))
+        return self.score_views(self.encode_views(inputs), self.encode_labels(labels))
 
     def _scaled(self, text: Tensor) -> Tensor:
         """Label embeddings as the scorer takes them: unit vectors, unless the head says no."""
         return unit(text) if getattr(self.head, 'unit_length', True) else text.float()
 
-    def _encode_views(self, inputs: Tensor) -> Tensor:
-        """Unit vectors ``(B, M, E)`` of all views."""
+    def encode_views(self, inputs: Tensor) -> Tensor:
+        """Unit vectors ``(B, M, E)`` of all views of videos; see :meth:`encode_videos`."""
+        if inputs.dtype == torch.uint8:
+            inputs = self.data_preprocessor.normalize(inputs)
         videos, views = fold_views(inputs)
         parts = videos.split(self.views_per_pass or len(videos))
         return torch.cat([unit(self.backbone(part)) for part in parts]).unflatten(0, (-1, views))
 
-    def _probabilities(self, video: Tensor, text: Tensor) -> Tensor:
+    def score_views(self, views: Tensor, text: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` from views ``(B, M, E)`` and labels ``(C, E)``."""
-        with torch.autocast(video.device.type, enabled=False):
-            if self.average_views == 'embedding':
-                video = unit(video.mean(1, keepdim=True))
-            similarities = video @ text.to(video).T
+        return self.view_logits(views, text).sigmoid()
+
+    def view_logits(self, views: Tensor, text: Tensor) -> Tensor:
+        """Logits ``(B, C)`` of :meth:`score_views`, which are told apart where those are all 1."""
+        text = text.to(views)
+        with torch.autocast(views.device.type, enabled=False):
             if self.average_views == 'probability':
-                return self._logits(similarities, text.to(video)).sigmoid().mean(1)
-            return self._logits(similarities.mean(1), text.to(video)).sigmoid()
+                each = self._logits(views @ text.T, text)
+                # log(p / (1 - p)) of the mean p; the number of views cancels.
+                return F.logsigmoid(each).logsumexp(1) - F.logsigmoid(-each).logsumexp(1)
+            mean = unit(views.mean(1)) if self.average_views == 'embedding' else views.mean(1)
+            return self._logits(mean @ text.T, text)
 
     def _logits(self, similarities: Tensor, text: Tensor) -> Tensor:
         if getattr(self.scorer, 'label_bias', None) is None:

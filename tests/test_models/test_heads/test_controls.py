@@ -169,7 +169,7 @@ def test_dualcoop_is_the_two_way_softmax(tmp_path: Path) -> None:
     model = OpenVocabRecognizer(backbone, head, scorer=dict(init_scale=20.0, init_bias=0.0))
     video = F.normalize(torch.randn(2, 1, 24), dim=-1)
     logits = 20 * torch.stack([video[:, 0] @ positive.T, video[:, 0] @ negative.T])
-    scores = model.eval()._probabilities(video, model.encode_labels(LABELS))
+    scores = model.eval().score_views(video, model.encode_labels(LABELS))
     torch.testing.assert_close(scores, logits.softmax(0)[0], atol=1e-5, rtol=1e-5)
 
     head(LABELS).square().sum().backward()

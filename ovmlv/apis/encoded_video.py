@@ -1,0 +1,42 @@
+"""A video after the video encoder, to score against any labels without decoding it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .tag_result import Timings, Window
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedVideo:
+    """Embeddings of a video or of its windows.
+
+    Attributes:
+        video: Path or name.
+        embeddings: Unit vectors, float32 ``(N, M, E)``: N windows (1 without windows) of M views.
+        windows: N parts of the video; none if it was encoded as a whole.
+        duration: Seconds; None where the pipeline does not tell.
+        fps: Frames a second, on average; None where the pipeline does not tell.
+        timings: How long it took.
+    """
+
+    video: str
+    embeddings: np.ndarray
+    windows: tuple[Window, ...] = ()
+    duration: float | None = None
+    fps: float | None = None
+    timings: Timings | None = None
+
+    def __post_init__(self) -> None:
+        if self.embeddings.ndim != 3 or len(self.embeddings) != (len(self.windows) or 1):
+            raise ValueError(
+                f'{self.video}: embeddings of shape {self.embeddings.shape} for '
+                f'{len(self.windows)} windows; give (windows, views, E)'
+            )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the embeddings take."""
+        return self.embeddings.nbytes

@@ -1,0 +1,65 @@
+"""Labels in the forms in which users have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from ovmlv.errors import VocabularyError
+from ovmlv.models.heads.base_prompt_head import check_labels
+
+from .label_bank import LabelBank
+from .label_bank_files import INDEX
+
+
+def read_labels(
+    source: Sequence[str] | LabelBank | str | Path, model: nn.Module | None = None
+) -> tuple[str, ...] | LabelBank:
+    """Labels of a list, a text file (one a line), a JSON list, a label bank or its folder.
+
+    Args:
+        source: Where the labels are.
+        model: Refuse a bank of another label encoder than this model's.
+
+    Raises:
+        VocabularyError: A label is empty, no text, or given twice.
+        CheckpointError: The bank was made by another label encoder.
+    """
+    from ovmlv.datasets.vocabulary import load_labels
+
+    if isinstance(source, LabelBank):
+        if model is not None:
+            source.check(model)
+        return source
+    if not isinstance(source, (str, Path)):
+        return unique_labels(source)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return LabelBank.load(path, model)
+    if path.name == INDEX and path.is_file():
+        return LabelBank.load(path.parent, model)
+    if not path.is_file():
+        raise VocabularyError(
+            f'labels={str(source)!r} is neither a text file nor a label bank; for a single label '
+            f'write [{str(source)!r}]'
+        )
+    return unique_labels(load_labels(str(path)))
+
+
+def unique_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels without outer spaces.
+
+    Raises:
+        VocabularyError: One is empty or no text, or two are the same.
+    """
+    names = tuple(label.strip() for label in check_labels(labels))
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if name in seen:
+            raise VocabularyError(
+                f'label {name!r} is given twice (entries {seen[name] + 1} and {i + 1}); remove one'
+            )
+        seen[name] = i
+    return names

@@ -1,0 +1,119 @@
+"""One argument for every kind of model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from ovmlv.errors import CheckpointError, ConfigError
+
+from .model_folder import INDEX, load_published
+from .recognizer import check_device, init_recognizer
+from .zero_shot import default_pipeline, zero_shot_config
+
+_CONFIGS = ('.py', '.yml', '.yaml')
+_WEIGHTS = ('.pth', '.pt', '.safetensors', '.bin', '.ckpt')
+
+
+def open_model(
+    model: str | Path | Config | nn.Module,
+    weights: str | Path | None = None,
+    device: str | torch.device | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """A model that is ready to tag videos.
+
+    Args:
+        model: One of
+
+            - a config file or an mmengine ``Config``; ``weights`` is a checkpoint, or None for what
+              the config starts from;
+            - a folder that ``tools/model_converters/publish_model.py`` wrote;
+            - an architecture of open_clip (``ViT-B-16``), ``motionshapes`` (the tiny CLIP of this
+              package) or a JSON file of open_clip's schema: CLIP as it is, zero-shot.
+              ``weights`` is one of open_clip's tags or a local file; ``ViT-B-16/openai`` names
+              both;
+            - a recognizer that was built before.
+        weights: See above.
+        device: Such as ``cuda:0``; None takes a GPU where there is one, and leaves a model that was
+            built before where it is.
+        cfg_options: Changes of the config, ``{'model.scorer.init_bias': -4.0}``.
+
+    Returns:
+        The model in evaluation mode, with its config as ``model.cfg``.
+
+    Raises:
+        ConfigError: There is no such model, or weights must be named.
+        CheckpointError: Weights cannot be downloaded, do not fit or were altered.
+    """
+    if isinstance(model, nn.Module):
+        return _built(model, weights, device, cfg_options)
+    if isinstance(model, Config):
+        return init_recognizer(model, weights, device, cfg_options)
+    if not isinstance(model, (str, Path)):
+        raise TypeError(
+            f'model is {type(model).__name__}; give a config, a folder, the name of an '
+            'architecture or a recognizer'
+        )
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if weights is not None:
+            raise ConfigError(
+                f'{model} is a folder, which has its own weights; leave weights={str(weights)!r} '
+                'out'
+            )
+        if not (path / INDEX).is_file():
+            raise ConfigError(
+                f'{model} is no published model (no {INDEX} in it); write one by '
+                'tools/model_converters/publish_model.py, or give a config and its checkpoint'
+            )
+        return load_published(path, device, cfg_options)
+    if path.suffix in _CONFIGS or (path.suffix == '.json' and _is_config(path)):
+        return init_recognizer(path, weights, device, cfg_options)
+    if path.suffix in _WEIGHTS:
+        raise ConfigError(
+            f'{model} holds weights alone; give the config or architecture that they belong to as '
+            f'model, and this as weights'
+        )
+    cfg = zero_shot_config(str(model), None if weights is None else str(weights))
+    try:
+        return init_recognizer(cfg, None, device, cfg_options)
+    except CheckpointError as error:
+        # The part of the model that reads weights calls the argument by its own name.
+        raise CheckpointError(str(error).replace('pretrained=', 'weights=')) from error
+
+
+def _built(
+    model: nn.Module,
+    weights: str | Path | None,
+    device: str | torch.device | None,
+    cfg_options: Mapping[str, Any] | None,
+) -> nn.Module:
+    if not hasattr(model, 'score_views'):
+        raise TypeError(
+            f'{type(model).__name__} cannot tag videos; give an OpenVocabRecognizer, as '
+            'init_recognizer makes it'
+        )
+    if weights is not None or cfg_options:
+        raise ConfigError('the model is built already; leave weights and cfg_options out')
+    if model.training:
+        raise ConfigError('the model is in training mode; call model.eval() first')
+    if not hasattr(model, 'cfg'):
+        frames = getattr(model.backbone, 'num_frames', 8)
+        model.cfg = Config(dict(default_scope='ovmlv', test_pipeline=default_pipeline(frames)))
+    return model if device is None else model.to(check_device(device))
+
+
+def _is_config(path: Path) -> bool:
+    """Whether a JSON file is a config of mmengine, rather than open_clip's of an architecture."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get('model'), dict)

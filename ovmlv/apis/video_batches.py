@@ -1,0 +1,117 @@
+"""Clips of many videos through a model in batches, and back to their videos."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ovmlv.errors import DataError
+
+from .encoded_video import EncodedVideo
+from .tag_result import Timings, Window
+from .video_reader import Clip, VideoSource, source_name
+
+
+@dataclass(frozen=True)
+class UnreadVideo:
+    """A video that is missing or damaged, and why in one line."""
+
+    video: str
+    error: str
+
+
+class _Video:
+    """A video on its way."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.error = name, None
+        self.windows: list[Window] = []
+        self.embeddings: list[np.ndarray] = []
+        self.waiting, self.read = 0, False
+        self.decode = self.encode = 0.0
+        self.duration: float | None = None
+        self.fps: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.error is not None or (self.read and not self.waiting)
+
+    def take(self, clip: Clip) -> None:
+        self.waiting += 1
+        self.duration, self.fps = clip.duration, clip.fps
+        if clip.window is not None:
+            self.windows.append(clip.window)
+
+    def result(self) -> EncodedVideo | UnreadVideo:
+        if self.error is not None:
+            return UnreadVideo(self.name, self.error)
+        timings = Timings(self.decode, self.encode)
+        windows = tuple(self.windows)
+        rows = np.stack(self.embeddings)
+        return EncodedVideo(self.name, rows, windows, self.duration, self.fps, timings)
+
+
+def encode_all(
+    read: Callable[[VideoSource], Iterator[Clip]],
+    embed: Callable[[list[Tensor]], np.ndarray],
+    sources: Iterable[VideoSource],
+    batch_size: int,
+    report: bool,
+) -> Iterator[EncodedVideo | UnreadVideo]:
+    """Encode videos, in their order.
+
+    A batch may hold windows of several videos, and a video may be in several batches. At most a
+    batch of clips is in memory.
+
+    Args:
+        read: A video to its clips.
+        embed: Clips of one shape to embeddings ``(B, M, E)``.
+        sources: Videos.
+        batch_size: Clips of a batch.
+        report: Yield an :class:`UnreadVideo` for what cannot be read, in place of an error.
+    """
+    queue: deque[_Video] = deque()
+    batch: list[tuple[_Video, Tensor]] = []
+    for source in sources:
+        video = _Video(source_name(source))
+        queue.append(video)
+        started = time.perf_counter()
+        try:
+            for clip in read(source):
+                video.decode += time.perf_counter() - started
+                video.take(clip)
+                batch.append((video, clip.inputs))
+                if len(batch) >= batch_size:
+                    _run(batch, embed)
+                started = time.perf_counter()
+            video.read = True
+        except (DataError, FileNotFoundError) as error:
+            if not report:
+                raise
+            video.error = str(error)
+            batch = [entry for entry in batch if entry[0] is not video]
+        while queue and queue[0].ready:
+            yield queue.popleft().result()
+    _run(batch, embed)
+    yield from (video.result() for video in queue)
+
+
+def _run(batch: list[tuple[_Video, Tensor]], embed: Callable[[list[Tensor]], np.ndarray]) -> None:
+    """Embed what is in a batch and empty it; clips of one shape go together."""
+    shapes: dict[tuple[int, ...], list[tuple[_Video, Tensor]]] = {}
+    for entry in batch:
+        shapes.setdefault(tuple(entry[1].shape), []).append(entry)
+    batch.clear()
+    for group in shapes.values():
+        started = time.perf_counter()
+        rows = embed([inputs for _, inputs in group])
+        each = (time.perf_counter() - started) / len(group)
+        for (video, _), row in zip(group, rows, strict=True):
+            video.embeddings.append(row)
+            video.waiting -= 1
+            video.encode += each

@@ -1,0 +1,121 @@
+"""Configs of taggers that are CLIPs as they are."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.clip.architecture import SHIPPED, Architecture, find_architecture
+
+#: Captions of photos are what CLIPs were trained on; those of videos name what these lack.
+TEMPLATES = (
+    '{}',
+    'a photo of {}',
+    'a video of {}',
+    'a video frame of {}',
+    'a picture showing {}',
+    'footage of {}',
+    'a scene with {}',
+    'this is {}',
+)
+#: What the captions of the shipped CLIP looked like.
+SHIPPED_TEMPLATES = {
+    'motionshapes': (
+        '{}',
+        'a photo of {}',
+        'a video of {}',
+        'a picture of {}',
+        'there is {} here',
+    )
+}
+NUM_FRAMES = 8
+
+
+def zero_shot_config(model: str, weights: str | None = None) -> Config:
+    """A CLIP as a video tagger: mean of frames, an ensemble of templates, nothing trained.
+
+    Args:
+        model: open_clip architecture, also as ``architecture/tag``; or a JSON file of one.
+        weights: open_clip tag, or local weight file or folder.
+
+    Raises:
+        ConfigError: There is no such architecture, or no weights are named.
+    """
+    architecture, tag = _split(model)
+    weights = _weights(architecture, tag, weights)
+    clip = dict(model_name=model if tag is None else architecture.name, pretrained=weights)
+    templates = SHIPPED_TEMPLATES.get(clip['model_name'], TEMPLATES)
+    return Config(
+        dict(
+            default_scope='ovmlv',
+            model=dict(
+                type='OpenVocabRecognizer',
+                backbone=dict(
+                    type='TemporalCLIPBackbone',
+                    **clip,
+                    num_frames=NUM_FRAMES,
+                    temporal=dict(type='FrameMean'),
+                    trainable='none',
+                ),
+                head=dict(
+                    type='TemplatePromptHead',
+                    **clip,
+                    templates=list(templates),
+                    background='everyday',
+                ),
+                scorer=dict(type='SigmoidScorer', init_bias='clip', learnable=False),
+            ),
+            test_pipeline=default_pipeline(),
+        )
+    )
+
+
+def default_pipeline(num_frames: int = NUM_FRAMES) -> list[dict]:
+    """Frames spread evenly over the video; they are resized as CLIP's images are, afterwards."""
+    return [
+        dict(type='ovmlv.VideoInit'),
+        dict(type='ovmlv.SampleSegmentFrames', clip_len=num_frames, test_mode=True),
+        dict(type='ovmlv.VideoDecode'),
+        dict(type='mmaction.FormatShape', input_format='NCTHW'),
+        dict(type='ovmlv.PackMultilabelInputs'),
+    ]
+
+
+def _split(model: str) -> tuple[Architecture, str | None]:
+    """Architecture, and the tag behind a slash; slashes also stand for dashes in old names."""
+    try:
+        return find_architecture(model), None
+    except ConfigError:
+        name, slash, tag = model.rpartition('/')
+        if not slash:
+            raise
+        architecture = find_architecture(name)
+        if tag not in architecture.tags:
+            raise ConfigError(
+                f'{name} has no weights {tag!r}; there are {_listed(architecture.tags)}'
+            ) from None
+        return architecture, tag
+
+
+def _weights(architecture: Architecture, tag: str | None, weights: str | None) -> str:
+    if tag is not None and weights is not None:
+        raise ConfigError(
+            f'the model is given weights twice, {tag!r} and {str(weights)!r}; remove one'
+        )
+    if tag is not None or weights is not None:
+        return tag or str(weights)
+    shipped = SHIPPED / f'{architecture.name}'
+    if architecture.folder == SHIPPED:
+        return shipped.stem
+    if architecture.tags:
+        raise ConfigError(
+            f'{architecture.name} needs weights: a local file, or one of '
+            f'{_listed(architecture.tags)} (weights={architecture.tags[0]!r})'
+        )
+    raise ConfigError(
+        f"{architecture.name} needs weights: give weights='/path/to/the/file'; none are published"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return ', '.join(names) or 'none'
