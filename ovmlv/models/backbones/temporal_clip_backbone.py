@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from typing import Any
 
@@ -16,6 +17,7 @@ from ovmlv.models.backbones.prefix_cache import PrefixCache
 from ovmlv.models.backbones.towers import Tower, as_tower
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.temporal.frame_mean import mean_of_frames
+from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
 from ovmlv.registry import MODELS
 
@@ -204,18 +206,17 @@ class TemporalCLIPBackbone(BaseModule):
         tower = self.tower
         saves = self.grad_checkpointing and self.training and torch.is_grad_enabled()
 
+        # A frozen block's own attention needs no gradient; there the fused kernels are faster.
+        choose = contextlib.nullcontext if self._spatial_is_frozen else trainable_attention
+
         def run(index: int, tokens: Tensor) -> Tensor:
-            if index in blocks:
-                args: tuple[Any, ...] = (
-                    self.temporal,
-                    tokens,
-                    num_frames,
-                    index,
-                    tower.parts(index),
-                )
-            else:
-                args = (tower.run, index, tokens)
-            return checkpoint(*args, use_reentrant=False) if saves else args[0](*args[1:])
+            def block(tokens: Tensor) -> Tensor:
+                with choose(tokens.device):
+                    if index in blocks:
+                        return self.temporal(tokens, num_frames, index, tower.parts(index))
+                    return tower.run(index, tokens)
+
+            return checkpoint(block, tokens, use_reentrant=False) if saves else block(tokens)
 
         return _run(tower, tokens, self.first_live, run).unflatten(0, (-1, num_frames))
 

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.clip.token_rows import TokenRows
+from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
 
 
@@ -118,8 +119,12 @@ class FrozenTextTower(nn.Module):
         return F.normalize(torch.cat(parts).float(), dim=-1)
 
     def _encode(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
-        if self._foreign:
-            return self._encode_inside(rows, soft, at)
+        with trainable_attention(rows.device):
+            if self._foreign:
+                return self._encode_inside(rows, soft, at)
+            return self._encode_core(rows, soft, at)
+
+    def _encode_core(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
         core = self.core
         if self._cuts:
             rows = self._cut(rows)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ovmlv.errors import ConfigError, VocabularyError
 
+_MAX_KNOWN = 100_000  # texts whose tokens are kept
+
 
 class LabelTokens(NamedTuple):
     """A label inside a template, as three runs of token ids."""
@@ -37,6 +39,7 @@ class TokenRows:
         self.tokenizer = tokenizer
         self.context_length = context_length
         self.vocab_size = vocab_size
+        self._known: dict[str, list[int]] = {}
         self._ample = 4 * context_length + 64  # long enough to see what would be cut
         empty = self._raw([''])[0]
         if empty[-1] != empty[-2]:
@@ -63,11 +66,15 @@ class TokenRows:
 
     def contents(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text without specials and padding, uncut."""
-        out = []
-        for row in self._raw(texts) if texts else []:
+        # Training asks for the same labels in every step.
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if len(self._known) + len(new) > _MAX_KNOWN:
+            self._known.clear()
+            new = list(dict.fromkeys(texts))
+        for text, row in zip(new, self._raw(new) if new else [], strict=True):
             row = self._strip(row)
-            out.append(row[len(self.head) : len(row) - len(self.tail)])
-        return out
+            self._known[text] = row[len(self.head) : len(row) - len(self.tail)]
+        return [list(self._known[text]) for text in texts]
 
     def split(self, template: str, labels: Sequence[str]) -> list[LabelTokens]:
         """Tokenise each label inside the template, and tell its tokens from the template's."""

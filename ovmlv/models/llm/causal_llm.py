@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.models.llm.kv_cache import KeyValues, from_cache, to_cache
 from ovmlv.models.llm.llm_loading import load_llm
+from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
 from ovmlv.registry import MODELS
 
@@ -193,13 +194,14 @@ class CausalLLM(nn.Module):
         if mask is not None:
             kwargs['attention_mask'] = mask.to(torch.long)
         inside = self.whole and self.layer < self.num_layers
-        out = self.decoder(
-            inputs_embeds=embeds.to(self.dtype),
-            past_key_values=to_cache(past or []) if past else _empty_cache(),
-            use_cache=True,
-            output_hidden_states=inside,
-            **kwargs,
-        )
+        with trainable_attention(embeds.device):
+            out = self.decoder(
+                inputs_embeds=embeds.to(self.dtype),
+                past_key_values=to_cache(past or []) if past else _empty_cache(),
+                use_cache=True,
+                output_hidden_states=inside,
+                **kwargs,
+            )
         last = out.last_hidden_state
         states = out.hidden_states[self.layer] if inside else last
         return LLMOutput(states, last if self.whole else None, from_cache(out.past_key_values))

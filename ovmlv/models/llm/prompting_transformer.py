@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.registry import MODELS
 
 
@@ -128,7 +129,8 @@ class PromptingTransformer(nn.Module):
         context = self.project_states(self.norm_states(states))
         attend = None if bool(mask.all()) else mask
         x = self.queries.expand(len(states), -1, -1)
-        for block in self.blocks:
-            x = block(x, context, attend)
+        with trainable_attention(x.device):
+            for block in self.blocks:
+                x = block(x, context, attend)
         residual = self.project_out(self.norm_out(x)) * self.scale
         return residual.unflatten(1, (self.num_groups, self.num_soft_tokens))

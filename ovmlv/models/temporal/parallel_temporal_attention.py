@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.attention import attend_frames
 from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
 from ovmlv.models.temporal.block_parts import BlockParts
 from ovmlv.models.temporal.positions import TemporalPositions
+from ovmlv.models.utils.attention import attend_frames
 from ovmlv.registry import MODELS
 
 
