@@ -21,7 +21,7 @@ from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
 
 if TYPE_CHECKING:
-    from ovmlv.visualization import SheetLabel, SheetRow
+    from ovmlv.visualization import SheetRow
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -48,60 +48,30 @@ def choose(size: int, num: int, indices: Sequence[int] | None) -> list[int]:
     return list(indices)
 
 
-def best_labels(
-    scores: np.ndarray, truth: np.ndarray, metainfo: Mapping, top_k: int
-) -> list[SheetLabel]:
-    """The ``top_k`` most probable labels of each split.
-
-    Args:
-        scores: Probabilities ``(C,)``.
-        truth: ``(C,)`` of {1, 0, -1}.
-        metainfo: Of the data set.
-        top_k: Labels a split.
-    """
-    from ovmlv.evaluation.metrics.label_groups import ordered_values
-    from ovmlv.visualization import SheetLabel
-
-    classes = metainfo['classes']
-    splits = metainfo.get('class_attributes', {}).get('split') or [''] * len(classes)
-    order = np.argsort(-scores, kind='stable')
-    found = []
-    for split in ordered_values(splits):
-        members = [i for i in order if splits[i] == split][:top_k]
-        found += [
-            SheetLabel(
-                classes[i], float(scores[i]), None if truth[i] < 0 else bool(truth[i]), split
-            )
-            for i in members
-        ]
-    return found
-
-
 def make_row(sample: dict, scores: np.ndarray, metainfo: Mapping, top_k: int) -> SheetRow:
     """A row of the sheet from a packed sample, its first view."""
     from ovmlv.visualization import SheetRow
+    from ovmlv.visualization.sheet_labels import best_labels, title_with_truth
 
     frames = sample['inputs'][0].permute(1, 2, 3, 0).numpy()
     if frames.dtype != np.uint8:
         raise ConfigError('the test pipeline gives no uint8 frames; leave normalisation to a model')
     truth = sample['data_samples'].gt_label.numpy()
-    true = [metainfo['classes'][i] for i in np.flatnonzero(truth == 1)]
-    title = Path(sample['data_samples'].get('filename', '')).name
-    title = f'{title} · {len(true)} true labels: {", ".join(true)}' if true else title
+    name = Path(sample['data_samples'].get('filename', '')).name
+    title = title_with_truth(name, truth, metainfo)
     return SheetRow(frames, best_labels(scores, truth, metainfo, top_k), title)
 
 
 def main(args: argparse.Namespace) -> None:
-    out = Path(args.out)
-    if out.suffix.lower() not in ('.png', '.jpg', '.jpeg', '.webp'):
-        raise ConfigError(f'--out {out}: name a .png, .jpg or .webp file')
+    from ovmlv.visualization.pictures import check_picture, save_picture
+
+    out = check_picture(args.out)
     cfg = load_config(args.config, args.cfg_options)
     if cfg.get('test_dataloader') is None:
         raise ConfigError(f'{args.config} has no test_dataloader, so there are no videos to show')
 
     import torch
     from mmengine.registry import DATASETS, DefaultScope
-    from PIL import Image
 
     from ovmlv.apis import init_recognizer
     from ovmlv.visualization import contact_sheet
@@ -119,8 +89,7 @@ def main(args: argparse.Namespace) -> None:
             scores = model.predict_labels(batch['inputs'], metainfo['classes'])[0]
         rows.append(make_row(sample, scores.float().cpu().numpy(), metainfo, args.top_k))
     sheet = contact_sheet(rows, args.title, args.max_frames, args.top_k)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(out)
+    save_picture(sheet, out)
     print(f'{out}: {len(rows)} videos, {sheet.shape[1]} x {sheet.shape[0]} pixels')
 
 

@@ -3,7 +3,15 @@
 from .step_cost_hook import StepCostHook
 from .step_seed_hook import StepSeedHook
 from .time_budget_hook import TimeBudgetHook
+from .video_label_visualization_hook import VideoLabelVisualizationHook
 from .vocabulary_hook import VocabularyHook
 from .weight_patch_hook import WeightPatchHook
 
-__all__ = ['StepCostHook', 'StepSeedHook', 'TimeBudgetHook', 'VocabularyHook', 'WeightPatchHook']
+__all__ = [
+    'StepCostHook',
+    'StepSeedHook',
+    'TimeBudgetHook',
+    'VideoLabelVisualizationHook',
+    'VocabularyHook',
+    'WeightPatchHook',
+]

@@ -39,21 +39,6 @@ def test_sheet(tool, arguments, tmp_path, capsys):
     assert three.shape[1] == two.shape[1] and three.shape[0] > two.shape[0]
 
 
-def test_labels_of_a_row(tool):
-    metainfo = dict(
-        classes=['a', 'b', 'c', 'd'],
-        class_attributes=dict(split=['novel', 'seen', 'seen', 'seen']),
-    )
-    scores, truth = np.array([0.9, 0.2, 0.8, 0.5]), np.array([1, 0, -1, 1])
-    found = tool.best_labels(scores, truth, metainfo, 2)
-    assert [(v.label, v.truth, v.group) for v in found] == [
-        ('c', None, 'seen'), ('d', True, 'seen'), ('a', True, 'novel'),
-    ]  # fmt: skip
-    assert [v.group for v in tool.best_labels(scores, truth, dict(classes=list('abcd')), 9)] == (
-        [''] * 4
-    )
-
-
 def test_choice(tool):
     assert tool.choose(101, 3, None) == [0, 50, 100]
     assert tool.choose(2, 8, None) == [0, 1]
@@ -62,7 +47,7 @@ def test_choice(tool):
 
 def test_mistakes(tool, arguments, tmp_path, capsys):
     for options, message in [
-        (['--out', 'sheet.txt'], 'name a .png'),
+        (['--out', 'sheet.txt'], 'name a file ending in .png'),
         (['--out', 's.png', '--indices', '5'], 'the test set has videos 0..4'),
         (['--out', 's.png', '--num', '0'], '--num 0'),
     ]:
