@@ -1,0 +1,229 @@
+"""The HTTP API and the page."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from anyio import create_task_group, sleep
+from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ovmlv.version import __version__
+
+from . import schemas
+from .api_page import api_page
+from .guard import Guard
+from .limits import ServingLimits
+from .service import TaggingService
+from .service_error import CODES, ServiceError
+from .uploads import received
+from .video_store import VideoStore
+from .work_queue import WorkQueue
+
+LOG = logging.getLogger('ovmlv.serving')
+UPLOAD = '/api/videos'
+_STATIC = FilePath(__file__).parent / 'static'
+#: All that is ever read of this disk: no address holds a path.
+_FILES = {
+    '/': ('index.html', 'text/html; charset=utf-8'),
+    '/page.css': ('page.css', 'text/css; charset=utf-8'),
+    '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
+    '/timeline.js': ('timeline.js', 'text/javascript; charset=utf-8'),
+    '/icon.svg': ('icon.svg', 'image/svg+xml'),
+}
+_SWEEP = 30.0
+VideoId = Annotated[str, Path(description='Of an uploaded video', max_length=64)]
+
+
+def build_app(
+    service: TaggingService, limits: ServingLimits, hosts: Collection[str] | None
+) -> FastAPI:
+    """See :func:`~ovmlv.serving.create_app`."""
+    store = VideoStore(limits.videos, limits.keep_seconds)
+    looking = WorkQueue('ovmlv-videos', limits.queue, 'videos')
+    scoring = WorkQueue('ovmlv-labels', limits.score_queue, 'requests')
+    folder = FilePath(tempfile.mkdtemp(prefix='ovmlv-serving-'))  # of the user alone
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async def sweep() -> None:
+            while True:
+                await sleep(_SWEEP)
+                store.expire()
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(sweep)
+            yield
+            tasks.cancel_scope.cancel()
+        looking.close()
+        scoring.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    app = FastAPI(
+        title='ovmlv',
+        version=__version__,
+        description='Upload a video once, then ask for the probability of any labels.',
+        docs_url=None,
+        redoc_url=None,
+        openapi_url='/api/openapi.json',
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses={'4XX': {'model': schemas.Error}, '503': {'model': schemas.Error}},
+    )
+    app.state.folder = folder
+    app.add_middleware(
+        Guard,
+        limits=limits,
+        hosts=hosts,
+        decoded=lambda: service.videos_decoded,
+        upload_path=UPLOAD,
+    )
+    _add_errors(app)
+    _add_files(app)
+
+    @app.post(
+        UPLOAD,
+        status_code=201,
+        summary='Upload a video',
+        openapi_extra={
+            'requestBody': {
+                'required': True,
+                'description': 'The bytes of the file',
+                'content': {'video/*': {'schema': {'type': 'string', 'format': 'binary'}}},
+            }
+        },
+    )
+    async def upload_video(
+        request: Request,
+        name: Annotated[str, Query(description='What to call it', max_length=255)] = 'The video',
+        window: Annotated[float | None, Query(description='Seconds of a window')] = None,
+        stride: Annotated[float | None, Query(description='Seconds from window to window')] = None,
+    ) -> schemas.Video:
+        """The file is decoded once and deleted. Its embeddings and some small pictures are kept."""
+        with looking.reserve() as place:
+            async with received(request, plain_name(name), folder, limits) as upload:
+                video = await place.run(
+                    lambda: service.look(upload, window, stride), request.is_disconnected
+                )
+        store.add(video)
+        return service.describe(video)
+
+    @app.get(UPLOAD + '/{video}', summary='What is known of a video')
+    async def get_video(video: VideoId) -> schemas.Video:
+        return service.describe(store.get(video))
+
+    @app.delete(UPLOAD + '/{video}', status_code=204, summary='Forget a video')
+    async def delete_video(video: VideoId) -> Response:
+        store.remove(video)
+        return Response(status_code=204)
+
+    @app.post(UPLOAD + '/{video}/tags', summary='Score labels')
+    async def tag_video(video: VideoId, wanted: schemas.TagRequest) -> schemas.Tags:
+        """Nothing is decoded, so that labels can be changed as often as one likes."""
+        stored = store.get(video)
+        with scoring.reserve() as place:
+            return await place.run(
+                lambda: service.tag(stored, wanted.labels, wanted.bank, wanted.top_k)
+            )
+
+    @app.get(UPLOAD + '/{video}/frames', summary='Frames that speak for a label')
+    async def get_frames(
+        video: VideoId,
+        label: Annotated[str, Query(description='Any text', max_length=10_000)],
+        count: Annotated[int, Query(ge=1, le=1000, description='At most')] = 6,
+    ) -> schemas.Frames:
+        stored = store.get(video)
+        with scoring.reserve() as place:
+            return await place.run(lambda: service.frames(stored, label, count))
+
+    @app.get(
+        UPLOAD + '/{video}/frames/{number}.jpg',
+        summary='A frame as a small picture',
+        response_class=Response,
+        responses={200: {'content': {'image/jpeg': {}}}},
+    )
+    async def get_picture(video: VideoId, number: Annotated[int, Path(ge=0)]) -> Response:
+        pictures = store.get(video).pictures
+        if number >= len(pictures):
+            raise ServiceError('not_found', f'This video has frames 0 to {len(pictures) - 1}.')
+        headers = {'Cache-Control': 'private, max-age=3600'}
+        return Response(pictures[number], media_type='image/jpeg', headers=headers)
+
+    @app.get('/api/status', summary='What the server is and does')
+    async def get_status() -> schemas.Status:
+        return schemas.Status(
+            version=__version__,
+            model=service.model_name,
+            videos=len(store),
+            videos_decoded=service.videos_decoded,
+            queue=schemas.Waiting(videos=looking.reserved, labels=scoring.reserved),
+            banks=service.offered_banks(),
+            default_labels=list(service.default_labels),
+            limits=vars(limits),
+        )
+
+    return app
+
+
+def plain_name(name: str) -> str:
+    """A client's name of a file as text that can stand in a message; it is never used as a path."""
+    name = re.split(r'[\\/]', name)[-1]
+    name = ''.join(c for c in name if c.isprintable()).strip()
+    return name[:120] or 'The video'
+
+
+def _add_files(app: FastAPI) -> None:
+    def add(path: str, content: bytes, kind: str) -> None:
+        @app.get(path, include_in_schema=False)
+        async def get_file() -> Response:
+            return Response(content, media_type=kind, headers={'Cache-Control': 'no-cache'})
+
+    for path, (name, kind) in _FILES.items():
+        add(path, (_STATIC / name).read_bytes(), kind)
+
+    @app.get('/docs', include_in_schema=False)
+    async def get_docs() -> Response:
+        return Response(api_page(app.openapi(), CODES), media_type='text/html; charset=utf-8')
+
+
+def _add_errors(app: FastAPI) -> None:
+    def respond(error: ServiceError, headers: dict[str, str] | None = None) -> Response:
+        return Response(error.body(), error.status, {**error.headers, **(headers or {})})
+
+    @app.exception_handler(ServiceError)
+    async def on_service_error(_: Request, error: ServiceError) -> Response:
+        return respond(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+        return respond(ServiceError('invalid_request', _first_problem(error)))
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            allowed = {'Allow': (error.headers or {}).get('Allow', '')}
+            message = f'{request.method} is not for this address; see docs.'
+            return respond(ServiceError('method_not_allowed', message), allowed)
+        return respond(ServiceError('not_found' if error.status_code == 404 else 'invalid_request'))
+
+    @app.exception_handler(Exception)
+    async def on_fault(request: Request, error: Exception) -> Response:
+        # The traceback is logged by the server; the client learns nothing of it.
+        LOG.error('%s %s failed', request.method, request.url.path, exc_info=error)
+        return respond(ServiceError('internal'))
+
+
+def _first_problem(error: RequestValidationError) -> str:
+    problem = error.errors()[0]
+    if problem['type'] == 'json_invalid':
+        return 'The body is not JSON.'
+    where = '.'.join(str(part) for part in problem['loc'][1:]) or 'the body'
+    return f'{where}: {problem["msg"][:1].lower()}{problem["msg"][1:]}.'

@@ -1,0 +1,158 @@
+"""What every request goes through: who may ask, how much is read, what answers carry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .limits import ServingLimits, megabytes
+from .service_error import ServiceError
+
+HEADERS = {
+    # No inline scripts or styles, nothing from elsewhere, no frame around the page. ``blob:`` is
+    # the video on the visitor's own disk.
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'DENY',
+    'Referrer-Policy': 'no-referrer',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
+    'Cache-Control': 'no-store',
+}
+_READ_SECONDS = 30.0
+
+
+class Guard:
+    """ASGI middleware.
+
+    Args:
+        app: What answers.
+        limits: Of the server.
+        hosts: Names that the server goes by; None is any. A page of another site can make its own
+            name mean this computer, but not change the ``Host`` header.
+        decoded: How many videos were decoded.
+        upload_path: The path whose body is left to the application.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: ServingLimits,
+        hosts: Collection[str] | None,
+        decoded: Callable[[], int],
+        upload_path: str,
+    ) -> None:
+        self.app, self.limits, self.decoded, self.upload_path = app, limits, decoded, upload_path
+        self.hosts = None if hosts is None else {host.lower() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope['type'] != 'http':
+            if scope['type'] == 'lifespan':
+                await self.app(scope, receive, send)
+            return  # web sockets are closed
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message['type'] == 'http.response.start':
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers['X-Videos-Decoded'] = str(self.decoded())
+            await send(message)
+
+        try:
+            headers = Headers(scope=scope)
+            self._check_host(headers)
+            if scope['method'] not in ('GET', 'HEAD', 'OPTIONS'):
+                _check_site(headers)
+                if scope['path'] != self.upload_path:
+                    receive = await self._read(headers, receive)
+            await self.app(scope, receive, send_with_headers)
+        except ServiceError as error:
+            if not started:
+                await answer(error, send_with_headers)
+
+    def _check_host(self, headers: Headers) -> None:
+        host = _host_of(headers.get('host', ''))
+        if self.hosts is not None and host not in self.hosts:
+            raise ServiceError(
+                'wrong_host',
+                f'This server does not go by the name {host!r}; its owner can allow it '
+                '(allowed_hosts).',
+            )
+
+    async def _read(self, headers: Headers, receive: Receive) -> Receive:
+        """The whole body, within the limits, to be received again."""
+        parts, size = [], 0
+
+        async def read() -> None:
+            nonlocal size
+            more = True
+            while more:
+                message = await receive()
+                if message['type'] == 'http.disconnect':
+                    raise ServiceError('upload_timeout', 'The client went away.')
+                size += len(message.get('body', b''))
+                if size <= self.limits.request_bytes:
+                    parts.append(message.get('body', b''))
+                elif size > 64 * self.limits.request_bytes:
+                    break
+                more = message.get('more_body', False)
+
+        try:
+            await asyncio.wait_for(read(), _READ_SECONDS)
+        except asyncio.TimeoutError:
+            raise ServiceError('upload_timeout') from None
+        if size > self.limits.request_bytes:
+            raise ServiceError(
+                'request_too_large',
+                f'The request has more than the {megabytes(self.limits.request_bytes)} allowed.',
+            )
+        message: Message | None = {'type': 'http.request', 'body': b''.join(parts)}
+
+        async def again() -> Message:
+            nonlocal message
+            if message is None:
+                return await receive()
+            now, message = message, None
+            return now
+
+        return again
+
+
+def _check_site(headers: Headers) -> None:
+    """Refuse what the script or form of another site sends through a visitor's browser."""
+    site, origin = headers.get('sec-fetch-site'), headers.get('origin')
+    if site is not None:
+        foreign = site not in ('same-origin', 'none')
+    else:
+        foreign = origin is not None and urlsplit(origin).netloc != headers.get('host', '')
+    if foreign:
+        raise ServiceError('cross_site')
+
+
+def _host_of(header: str) -> str:
+    """A ``Host`` header without its port."""
+    if header.startswith('['):
+        return header.partition(']')[0].lower() + ']'
+    return header.partition(':')[0].lower()
+
+
+async def answer(error: ServiceError, send: Send) -> None:
+    """Send an error."""
+    body = error.body()
+    headers = {**error.headers, 'Content-Length': str(len(body))}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({'type': 'http.response.start', 'status': error.status, 'headers': raw})
+    await send({'type': 'http.response.body', 'body': body})

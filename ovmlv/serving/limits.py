@@ -1,0 +1,71 @@
+"""How much a server takes, and from whom."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+from ovmlv.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ServingLimits:
+    """What bounds the memory, the disk and the time that requests can take.
+
+    Attributes:
+        upload_bytes: Size of a file.
+        upload_seconds: Time in which it has to arrive.
+        duration: Seconds of a video.
+        frames: Frames of a video; a rate of thousands a second would evade ``duration``.
+        pixels: Width times height.
+        windows: Windows of a timeline.
+        strip: Frames of a video that are kept as small pictures.
+        videos: Videos that are kept, as embeddings and small pictures; the one not used for longest
+            goes first.
+        keep_seconds: How long an unused video is kept.
+        queue: Videos that arrive, wait or are being looked at; more are told to come back.
+        score_queue: The same for labels.
+        request_bytes: Size of a request that is no upload.
+        labels: Labels of a request.
+        label_length: Characters of a label.
+        results: Labels of a bank that an answer holds.
+        bank_labels: Labels of a bank that is offered.
+    """
+
+    upload_bytes: int = 200 * 2**20
+    upload_seconds: float = 300
+    duration: float = 600
+    frames: int = 100_000
+    pixels: int = 4096 * 2304
+    windows: int = 240
+    strip: int = 24
+    videos: int = 32
+    keep_seconds: float = 1800
+    queue: int = 8
+    score_queue: int = 64
+    request_bytes: int = 2**20
+    labels: int = 1000
+    label_length: int = 200
+    results: int = 200
+    bank_labels: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+                raise ConfigError(f'ServingLimits: {name}={value!r} must be a number above 0')
+            whole = ServingLimits.__dataclass_fields__[name].type == 'int'
+            if whole and value != int(value):
+                raise ConfigError(f'ServingLimits: {name}={value!r} must be a whole number')
+
+
+def megabytes(size: float) -> str:
+    """Bytes as people read them: ``200 MB``."""
+    size /= 2**20
+    return f'{size:.0f} MB' if size >= 10 else f'{size:.2g} MB'
+
+
+def minutes(seconds: float) -> str:
+    """Seconds as people read them: ``10 minutes``, ``45 seconds``."""
+    if seconds >= 120:
+        return f'{seconds / 60:.3g} minutes'
+    return f'{seconds:.3g} second{"" if seconds == 1 else "s"}'

@@ -1,0 +1,133 @@
+"""Start the server."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ovmlv.errors import ConfigError, DependencyError
+
+from .limits import ServingLimits
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ovmlv.apis import LabelBank
+
+_LOCAL = ('localhost', '127.0.0.1', '[::1]')
+
+
+def create_app(
+    inferencer: Any,
+    limits: ServingLimits | None = None,
+    banks: Mapping[str, LabelBank | str | Path] | None = None,
+    allowed_hosts: Collection[str] | None = _LOCAL,
+) -> FastAPI:
+    """The page and the API as an ASGI application.
+
+    Args:
+        inferencer: An ``OVMLVInferencer``.
+        limits: How much is taken; None is the default.
+        banks: Name -> label bank, or its folder, that visitors may choose.
+        allowed_hosts: Names, without port, by which browsers reach the server; None is any.
+    """
+    try:
+        from .app import build_app
+        from .service import TaggingService
+    except ModuleNotFoundError as error:
+        if error.name not in ('fastapi', 'starlette', 'pydantic', 'anyio'):
+            raise
+        raise _missing(error.name) from None
+    limits = limits or ServingLimits()
+    return build_app(TaggingService(inferencer, limits, banks), limits, allowed_hosts)
+
+
+def serve(
+    inferencer: Any,
+    host: str = '127.0.0.1',
+    port: int = 8000,
+    limits: ServingLimits | None = None,
+    banks: Mapping[str, LabelBank | str | Path] | None = None,
+    allowed_hosts: Collection[str] | None = None,
+    access_log: bool = False,
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        inferencer: An ``OVMLVInferencer``.
+        host: Address to listen on. Others than this computer reach it only if told to: anybody who
+            reaches it can use it.
+        port: 0 takes a free one, which is printed.
+        limits: See :func:`create_app`.
+        banks: See :func:`create_app`.
+        allowed_hosts: See :func:`create_app`; by default the names of this computer on a loopback
+            address, and any name elsewhere.
+        access_log: Log every request.
+
+    Raises:
+        ConfigError: The address cannot be used.
+        DependencyError: FastAPI or uvicorn is not installed.
+    """
+    try:
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise _missing(error.name) from None
+    local = _is_loopback(host)
+    if allowed_hosts is None and local:
+        allowed_hosts = {*_LOCAL, host}
+    app = create_app(inferencer, limits, banks, allowed_hosts)
+    listener = _listen(host, port)
+    bound, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        app,
+        log_level='info' if access_log else 'warning',
+        access_log=access_log,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+        limit_concurrency=256,
+    )
+    if not local:
+        print(
+            f'warning: others may reach {host}, and there is no log-in; see docs/serving.md',
+            file=sys.stderr,
+        )
+    name = f'[{bound}]' if ':' in bound else bound
+    print(f'Tag videos at http://{name}:{port}/ (the API: /docs). Ctrl+C ends it.', flush=True)
+    logging.getLogger('ovmlv.serving').setLevel(logging.INFO)
+    with listener:
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            pass
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise ConfigError(
+            f'cannot listen on {host} port {port} ({reason}); give another --port or --host'
+        ) from None
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'
+
+
+def _missing(name: str | None) -> DependencyError:
+    return DependencyError(f'{name} is not installed: pip install "ovmlv[serve]"')

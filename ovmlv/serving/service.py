@@ -1,0 +1,266 @@
+"""What the server does with videos and labels, apart from HTTP."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovmlv.apis.encoded_video import EncodedVideo
+from ovmlv.apis.label_bank import LabelBank
+from ovmlv.apis.label_source import read_labels
+from ovmlv.apis.tag_result import TagResult, Window
+from ovmlv.errors import ConfigError, VocabularyError
+
+from .frame_strip import read_strip
+from .limits import ServingLimits
+from .schemas import Bank, Frame, Frames, Span, Tag, Tags, Video
+from .service_error import ServiceError
+from .uploads import Upload, decoding, probe
+from .video_store import StoredVideo
+
+#: A timeline that nobody asked for in particular has about so many windows, of at least so long.
+_WINDOWS, _SHORTEST = 32, 1.0
+_TOP_OF_BANK = 20
+
+
+class TaggingService:
+    """Looks at videos and scores labels.
+
+    One thread may look at a video while another scores labels; two never do the same.
+
+    Args:
+        inferencer: An ``OVMLVInferencer``.
+        limits: How much is taken.
+        banks: Name -> bank, or its folder, that clients may choose.
+    """
+
+    def __init__(
+        self,
+        inferencer: Any,
+        limits: ServingLimits,
+        banks: Mapping[str, LabelBank | str | Path] | None = None,
+    ) -> None:
+        self.inferencer, self.limits = inferencer, limits
+        self._encoding, self._scoring = threading.Lock(), threading.Lock()
+        self.default_labels: tuple[str, ...] = ()
+        self.banks: dict[str, LabelBank] = {}
+        for name, source in {**_own_bank(inferencer), **(banks or {})}.items():
+            bank = read_labels(source, inferencer.model)
+            if not isinstance(bank, LabelBank):
+                raise ConfigError(f'bank {name}: {source} is no folder of a label bank')
+            if len(bank) > limits.bank_labels:
+                raise ConfigError(
+                    f'bank {name} has {len(bank)} labels, more than bank_labels='
+                    f'{limits.bank_labels}; raise the limit if the memory allows, or offer a part'
+                )
+            self.banks[name] = bank
+        if inferencer.labels is not None and not isinstance(inferencer.labels, LabelBank):
+            self.default_labels = tuple(inferencer.labels)
+
+    @property
+    def model_name(self) -> str:
+        """What visitors are told of the model."""
+        cfg = self.inferencer.model.cfg
+        if cfg.filename:
+            return Path(cfg.filename).stem
+        backbone = (cfg.get('model') or {}).get('backbone') or {}
+        return str(backbone.get('model_name', type(self.inferencer.model.backbone).__name__))
+
+    @property
+    def videos_decoded(self) -> int:
+        """Since the start."""
+        return int(self.inferencer.num_decoded)
+
+    def look(
+        self, upload: Upload, window: float | None = None, stride: float | None = None
+    ) -> StoredVideo:
+        """Decode an upload into what is kept of it.
+
+        Args:
+            upload: The file.
+            window: Seconds of a window; None suits the length.
+            stride: Seconds between the starts of windows; None is half a window.
+        """
+        duration = probe(upload, self.limits)
+        window, stride = choose_windows(duration, window, stride, self.limits.windows)
+        with self._encoding, decoding(upload):
+            encoded = self.inferencer.encode(str(upload.path), window=window, stride=stride)
+            strip = read_strip(upload.path, self.inferencer.model, self.limits.strip)
+        windows = tuple(Window(*times) for times in strip.times)
+        length = float(encoded.duration or duration)
+        return StoredVideo(
+            name=upload.name,
+            duration=length if math.isfinite(length) else duration,
+            encoded=dataclasses.replace(encoded, video=upload.name),
+            frames=EncodedVideo(upload.name, strip.embeddings, windows),
+            times=tuple((start + end) / 2 for start, end in strip.times),
+            pictures=strip.pictures,
+        )
+
+    def describe(self, video: StoredVideo) -> Video:
+        """What the client is told of a video."""
+        return Video(
+            id=video.id,
+            name=video.name,
+            duration=_short(video.duration),
+            windows=_spans(video.encoded.windows),
+            frames=len(video.pictures),
+            keep_seconds=self.limits.keep_seconds,
+        )
+
+    def offered_banks(self) -> list[Bank]:
+        """Banks that clients may choose."""
+        return [Bank(name=name, labels=len(bank)) for name, bank in self.banks.items()]
+
+    def tag(
+        self,
+        video: StoredVideo,
+        labels: Sequence[str] | None = None,
+        bank: str | None = None,
+        top_k: int | None = None,
+    ) -> Tags:
+        """Score labels, or those of a bank; nothing is decoded."""
+        source = self._source(labels, bank)
+        result = self._score(video.encoded, source)
+        limit = len(result.labels)
+        if isinstance(source, LabelBank):
+            limit, top_k = self.limits.results, top_k or _TOP_OF_BANK
+        order = np.argsort(-result.probabilities, kind='stable')[: min(limit, top_k or limit)]
+        columns = result.window_probabilities
+        return Tags(
+            id=video.id,
+            name=video.name,
+            duration=_short(video.duration),
+            num_labels=len(result.labels),
+            tags=[
+                Tag(
+                    label=result.labels[i],
+                    probability=_short(result.probabilities[i]),
+                    threshold=None if result.thresholds is None else _short(result.thresholds[i]),
+                    timeline=[] if columns is None else [_short(p) for p in columns[:, i]],
+                )
+                for i in order.tolist()
+            ],
+            windows=_spans(result.windows),
+        )
+
+    def frames(self, video: StoredVideo, label: str, count: int) -> Frames:
+        """The frames whose probability of a label is largest, each seen alone."""
+        result = self._score(video.frames, self._source([label], None))
+        scores = result.window_probabilities[:, 0]
+        return Frames(
+            label=result.labels[0],
+            frames=[
+                Frame(
+                    number=i,
+                    time=_short(video.times[i]),
+                    probability=_short(scores[i]),
+                    picture=f'api/videos/{video.id}/frames/{i}.jpg',
+                )
+                for i in np.argsort(-scores, kind='stable')[:count].tolist()
+            ],
+        )
+
+    def _score(self, encoded: EncodedVideo, labels: Sequence[str] | LabelBank) -> TagResult:
+        try:
+            with self._scoring:
+                return self.inferencer.score(encoded, labels)
+        except VocabularyError as error:
+            raise ServiceError('invalid_labels', _sentence(str(error))) from error
+
+    def _source(self, labels: Sequence[str] | None, bank: str | None) -> Sequence[str] | LabelBank:
+        if labels is not None and bank is not None:
+            raise ServiceError('invalid_request', 'Give labels or a bank, not both.')
+        if bank is not None:
+            if bank not in self.banks:
+                offered = ', '.join(self.banks) or 'none'
+                raise ServiceError(
+                    'unknown_bank', f'There is no bank {bank!r}; the server offers: {offered}.'
+                )
+            return self.banks[bank]
+        if labels is None:
+            if not self.default_labels:
+                raise ServiceError('invalid_labels', 'Give at least one label.')
+            return self.default_labels
+        return self._checked(labels)
+
+    def _checked(self, labels: Sequence[str]) -> list[str]:
+        names = [label.strip() for label in labels]
+        longest = self.limits.label_length
+        if not names:
+            raise ServiceError('invalid_labels', 'Give at least one label.')
+        if len(names) > self.limits.labels:
+            raise ServiceError(
+                'too_many_labels',
+                f'{len(names)} labels are more than the {self.limits.labels} that are scored at '
+                'once.',
+            )
+        for number, name in enumerate(names, 1):
+            if not name:
+                raise ServiceError('invalid_labels', f'Label {number} is empty.')
+            if len(name) > longest:
+                raise ServiceError(
+                    'invalid_labels',
+                    f'Label {number} ("{name[:30]}…") has more than {longest} characters.',
+                )
+            if not all(c.isprintable() for c in name):
+                raise ServiceError(
+                    'invalid_labels', f'Label {number} has characters that are no text.'
+                )
+        return names
+
+
+def choose_windows(
+    duration: float, window: float | None, stride: float | None, most: int
+) -> tuple[float, float]:
+    """Length and distance of windows in seconds.
+
+    Args:
+        duration: Of the video.
+        window: As asked for; None suits the duration.
+        stride: As asked for; None is half a window.
+        most: Windows that a video may have.
+    """
+    for name, value in (('window', window), ('stride', stride)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise ServiceError('invalid_request', f'{name} is {value}; give seconds above 0.')
+    if window is None:
+        window = 2 * stride if stride else max(_SHORTEST, 2 * duration / _WINDOWS)
+    stride = window / 2 if stride is None else stride
+    if stride > window:
+        raise ServiceError(
+            'invalid_request',
+            f'The stride of {stride:g} s is above the window of {window:g} s: it leaves gaps.',
+        )
+    if duration / stride > most:
+        raise ServiceError(
+            'too_many_windows',
+            f'A window every {stride:g} s makes {math.ceil(duration / stride)} of this video; '
+            f'the server takes {most}.',
+        )
+    return window, stride
+
+
+def _own_bank(inferencer: Any) -> dict[str, LabelBank]:
+    """The bank that came with the model."""
+    labels = inferencer.labels
+    return {'default': labels} if isinstance(labels, LabelBank) else {}
+
+
+def _spans(windows: Sequence[Window]) -> list[Span]:
+    return [Span(start=_short(w.start), end=_short(w.end)) for w in windows]
+
+
+def _short(value: float) -> float:
+    return round(float(value), 6)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith('.') else text + '.'

@@ -1,0 +1,60 @@
+"""Why a request was refused, for programs (a code) and for people (a sentence)."""
+
+from __future__ import annotations
+
+import json
+
+from ovmlv.errors import OvmlvError
+
+#: Code -> HTTP status and what it means.
+CODES: dict[str, tuple[int, str]] = {
+    'invalid_request': (400, 'The request is not what the API page describes.'),
+    'empty_upload': (400, 'No file came with the request.'),
+    'cross_site': (403, 'A page of another site sent the request.'),
+    'not_found': (404, 'There is nothing at this address.'),
+    'unknown_video': (404, 'The video was never here, or is no longer kept: upload it again.'),
+    'unknown_bank': (404, 'The server offers no bank of this name.'),
+    'method_not_allowed': (405, 'The address takes another method.'),
+    'upload_timeout': (408, 'The request took too long to arrive.'),
+    'file_too_large': (413, 'The file has more bytes than the server takes.'),
+    'request_too_large': (413, 'The request has more bytes than the server takes.'),
+    'unsupported_format': (415, 'The file is no video, or in a container that is not read.'),
+    'wrong_host': (421, 'The server goes by another name.'),
+    'unreadable_video': (422, 'The file is damaged, or holds no pictures that can be decoded.'),
+    'video_too_long': (422, 'The video is longer than the server takes.'),
+    'frame_too_large': (422, 'The pictures have more pixels than the server takes.'),
+    'too_many_windows': (422, 'The stride would make more windows than the server takes.'),
+    'invalid_labels': (422, 'A label is empty, too long, no text, or given twice.'),
+    'too_many_labels': (422, 'There are more labels than the server takes at once.'),
+    'internal': (500, 'The server made a mistake; its log has more.'),
+    'busy': (503, 'Too many are waiting. Retry-After says when to come back.'),
+}
+
+
+class ServiceError(OvmlvError):
+    """A refused request.
+
+    Args:
+        code: One of :data:`CODES`.
+        message: A sentence; by default the code's own.
+        retry_after: Seconds after which to try again.
+    """
+
+    def __init__(self, code: str, message: str = '', retry_after: int | None = None) -> None:
+        self.code, self.retry_after = code, retry_after
+        self.status, meaning = CODES[code]
+        self.message = message or meaning
+        super().__init__(self.message)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer."""
+        headers = {'Content-Type': 'application/json'}
+        if self.retry_after is not None:
+            headers['Retry-After'] = str(self.retry_after)
+        return headers
+
+    def body(self) -> bytes:
+        """Of the answer: ``{"error": {"code", "message"}}``."""
+        content = {'error': {'code': self.code, 'message': self.message}}
+        return json.dumps(content, ensure_ascii=False).encode()

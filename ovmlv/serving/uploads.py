@@ -1,0 +1,209 @@
+"""Uploads: into a private file, and checked before anything decodes them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+from starlette.requests import ClientDisconnect, Request
+
+from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.errors import DataError
+
+from .limits import ServingLimits, megabytes, minutes
+from .service_error import ServiceError
+
+#: What a file has to begin with: (offset, bytes). FFmpeg also reads playlists and scripts, which
+#: name other files and addresses to open; none of those begins like this.
+_SIGNATURES = (
+    *((4, kind) for kind in (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')),
+    (0, b'\x1a\x45\xdf\xa3'),  # Matroska, WebM
+    (0, b'RIFF'),
+    (0, b'OggS'),
+    (0, b'FLV'),
+    (0, b'\x00\x00\x01\xba'),  # MPEG program stream
+    (0, b'\x30\x26\xb2\x75'),  # ASF, WMV
+    (0, b'GIF8'),
+)
+_TRANSPORT = ((0, 188), (4, 192))
+#: And what FFmpeg has to take it for.
+_FORMATS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,ogg,flv,live_flv,mpeg,mpegts,asf,gif'
+_HEAD = 512
+#: A refused client that goes on sending is listened to for so long, so that it reads the answer.
+_LINGER_SECONDS, _LINGER_BYTES = 3.0, 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that arrived.
+
+    Attributes:
+        path: Where it is; a random name.
+        name: What the client calls it, for messages.
+    """
+
+    path: Path
+    name: str
+
+
+@contextlib.asynccontextmanager
+async def received(
+    request: Request, name: str, folder: Path, limits: ServingLimits
+) -> AsyncIterator[Upload]:
+    """The body of a request as a file of this context; it is deleted after it."""
+    stated = request.headers.get('content-length', '')
+    if stated.isdigit() and int(stated) > limits.upload_bytes:
+        await _linger(request)
+        raise _too_large(name, limits)
+    if request.headers.get('content-type', '').startswith('multipart/'):
+        await _linger(request)
+        raise ServiceError(
+            'invalid_request', 'Send the bytes of the file as the body, not as a form.'
+        )
+    path = folder / secrets.token_hex(16)
+    try:
+        # Of the user alone; never an existing file.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, 'wb') as file:
+            try:
+                await asyncio.wait_for(_write(request, file, name, limits), limits.upload_seconds)
+            except asyncio.TimeoutError:
+                raise ServiceError(
+                    'upload_timeout',
+                    f'{name} did not arrive within {minutes(limits.upload_seconds)}.',
+                ) from None
+            except ClientDisconnect:
+                raise ServiceError('upload_timeout', 'The client went away.') from None
+        yield Upload(path, name)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _write(request: Request, file, name: str, limits: ServingLimits) -> None:
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limits.upload_bytes:
+            await _linger(request)
+            raise _too_large(name, limits)
+        file.write(chunk)
+    if not size:
+        raise ServiceError('empty_upload', f'{name} is empty: it has no bytes.')
+
+
+async def _linger(request: Request) -> None:
+    """Let a client send on for a moment: most read no answer before they have sent all."""
+    end, size = time.monotonic() + _LINGER_SECONDS, 0
+    try:
+        while size < _LINGER_BYTES and (left := end - time.monotonic()) > 0:
+            message = await asyncio.wait_for(request.receive(), left)
+            size += len(message.get('body', b''))
+            if message['type'] == 'http.disconnect' or not message.get('more_body'):
+                return
+    except asyncio.TimeoutError:
+        return
+
+
+def _too_large(name: str, limits: ServingLimits) -> ServiceError:
+    return ServiceError(
+        'file_too_large', f'{name} is larger than the {megabytes(limits.upload_bytes)} allowed.'
+    )
+
+
+def probe(upload: Upload, limits: ServingLimits) -> float:
+    """Refuse what is no video, or more of one than the limits allow. Nothing is decoded.
+
+    Returns:
+        Seconds from the first to the last frame.
+    """
+    with upload.path.open('rb') as file:
+        if not _looks_like_video(file.read(_HEAD)):
+            raise ServiceError(
+                'unsupported_format',
+                f'{upload.name} is not a video: it begins like none of MP4, MOV, WebM, MKV, AVI, '
+                'MPEG, FLV, WMV, OGG or GIF.',
+            )
+    options = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'}
+    try:
+        with av.open(f'file:{upload.path}', options=options) as container:
+            return _check(container, upload.name, limits)
+    except FFmpegError as error:
+        reason = (error.strerror or 'unknown reason').lower()
+        raise _unreadable(upload.name, reason) from None
+
+
+def _check(container: av.container.InputContainer, name: str, limits: ServingLimits) -> float:
+    stream = container.streams.best('video')
+    if stream is None or stream.codec_context is None:
+        raise _unreadable(name, 'it has no pictures')
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > limits.pixels:
+        raise ServiceError(
+            'frame_too_large',
+            f'{name} has pictures of {width} x {height} pixels; the server takes '
+            f'{limits.pixels / 1e6:.3g} million pixels.',
+        )
+    base, rate = float(stream.time_base or 0), float(stream.average_rate or 0)
+    first, last, count = None, None, 0
+    for packet in container.demux(stream):
+        if not packet.size or packet.is_discard:
+            continue
+        count += 1
+        if packet.pts is not None:
+            first = packet.pts if first is None else min(first, packet.pts)
+            last = packet.pts if last is None else max(last, packet.pts)
+        seconds = count / rate if rate else 0.0
+        if last is not None:
+            seconds = (last - first) * base
+        if seconds > limits.duration or count > limits.frames:
+            stated = (container.duration or 0) / av.time_base
+            length = max(seconds, stated) if seconds > limits.duration else 0
+            what = f'{minutes(length)} long' if length else f'of more than {limits.frames} frames'
+            raise ServiceError(
+                'video_too_long',
+                f'{name} is {what}; the server takes {minutes(limits.duration)} and '
+                f'{limits.frames} frames.',
+            )
+    if not count:
+        raise _unreadable(name, 'its video stream is empty')
+    return seconds
+
+
+def _looks_like_video(head: bytes) -> bool:
+    if any(head[at : at + len(sign)] == sign for at, sign in _SIGNATURES):
+        return True
+    return any(
+        head[start : start + 1] == head[start + step : start + step + 1] == b'\x47'
+        for start, step in _TRANSPORT
+    )
+
+
+def _unreadable(name: str, reason: str) -> ServiceError:
+    return ServiceError('unreadable_video', f'{name} cannot be read as a video: {reason}.')
+
+
+@contextlib.contextmanager
+def decoding(upload: Upload) -> Iterator[None]:
+    """Errors of decoders as sentences that name the client's file, not the server's."""
+    try:
+        yield
+    except (DataError, UnreadableVideoError) as error:
+        raise _unreadable(upload.name, _reason(str(error), str(upload.path))) from error
+
+
+def _reason(text: str, path: str) -> str:
+    """What is wrong, without the path and the advice of messages that are meant for files."""
+    text = ' '.join(text.replace(path, 'it').split())
+    inner = text.find('('), text.rfind(')')
+    if 0 <= inner[0] < inner[1]:
+        text = text[inner[0] + 1 : inner[1]]
+    kind, colon, rest = text.partition(': ')
+    return (rest if colon and kind.isidentifier() else text).rstrip('. ')
