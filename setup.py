@@ -87,6 +87,7 @@ setup(
         'tests': tests,
         'all': optional + tests,
     },
+    entry_points={'console_scripts': ['ovmlv = ovmlv.cli:main']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

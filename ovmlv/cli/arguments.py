@@ -1,0 +1,110 @@
+"""Arguments that several subcommands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovmlv.errors import ConfigError
+from ovmlv.utils.cli import add_cfg_options, add_device_argument
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ovmlv.apis import LabelBank, OVMLVInferencer
+
+MODEL_HELP = (
+    'a config (.py), a folder of "ovmlv publish", an open_clip architecture such as ViT-B-16, also '
+    'with its weights as ViT-B-16/openai, or motionshapes, the tiny one shipped here'
+)
+
+
+def positive(text: str) -> int:
+    """A number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value}: give at least 1')
+    return value
+
+
+def seconds(text: str) -> float:
+    """A time above 0."""
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text}: give seconds above 0')
+    return value
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text}: give a number from 0 to 1')
+    return value
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """``--model``, ``--weights``, ``--device``, ``--cfg-options``."""
+    group = parser.add_argument_group('model')
+    group.add_argument('--model', required=required, help=MODEL_HELP)
+    group.add_argument('--weights', help='a checkpoint of the config, or weights of a CLIP')
+    add_device_argument(group)
+    add_cfg_options(group, 'its config')
+
+
+def add_label_arguments(
+    parser: argparse.ArgumentParser, required: bool = True, bank: bool = True
+) -> None:
+    """``--labels``, ``--labels-file``, ``--bank``; one of them."""
+    group = parser.add_argument_group('labels').add_mutually_exclusive_group(required=required)
+    group.add_argument('--labels', nargs='+', metavar='LABEL', help='labels')
+    group.add_argument('--labels-file', metavar='FILE', help='text file with one label a line')
+    if bank:
+        group.add_argument('--bank', metavar='DIR', help='labels of "ovmlv bank build"')
+
+
+def load_model(args: argparse.Namespace) -> nn.Module:
+    """The model that the arguments name."""
+    from ovmlv.apis import open_model
+
+    return open_model(args.model, args.weights, args.device, args.cfg_options)
+
+
+def load_inferencer(
+    args: argparse.Namespace, labels: tuple[str, ...] | LabelBank | None = None
+) -> OVMLVInferencer:
+    """An inferencer with the model, labels and calibration that the arguments name."""
+    from ovmlv.apis import OVMLVInferencer
+
+    return OVMLVInferencer(
+        args.model,
+        args.weights,
+        args.device,
+        labels,
+        getattr(args, 'calibration', None),
+        getattr(args, 'batch_size', None) or 8,
+        args.cfg_options,
+    )
+
+
+def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | None:
+    """The labels, or the folder of a bank, or None where no argument names any."""
+    from ovmlv.apis.label_source import read_labels
+
+    if args.labels is not None:
+        return read_labels(args.labels)
+    if args.labels_file is not None:
+        path = Path(args.labels_file)
+        if path.is_dir():
+            raise ConfigError(f'--labels-file {path} is a folder; give it by --bank')
+        if not path.is_file():
+            raise FileNotFoundError(f'--labels-file: file {path} not found; correct the path')
+        return read_labels(path)
+    bank = getattr(args, 'bank', None)
+    if bank is None:
+        return None
+    from ovmlv.apis.label_bank_files import read_index
+
+    read_index(Path(bank))  # before the model is built
+    return Path(bank)

@@ -1,0 +1,213 @@
+"""Tag videos with any labels.
+
+    ovmlv tag my_video.mp4 --model motionshapes --labels "a red circle" "a star spinning"
+    ovmlv tag videos/ --model ViT-B-16/openai --labels-file words.txt --top-k 5 --output tags.csv
+    ovmlv tag videos/ --model my_model --output tags.jsonl --report bad.jsonl --resume
+    ovmlv tag talk.mp4 --model my_model --bank words --window 4 --stride 2 --timeline --format jsonl
+    ovmlv tag videos/ --model my_model --save-video pictures --save-sheet pictures
+
+Videos are files, folders (with all below them) and patterns. Results go to stdout or to --output,
+all else to stderr. A video that cannot be read does not end the run: it is named in the report.
+After a kill, the same command with --resume goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+from ovmlv.errors import ConfigError, DataError
+
+from .arguments import (
+    add_label_arguments,
+    add_model_arguments,
+    load_inferencer,
+    positive,
+    probability,
+    read_label_arguments,
+    seconds,
+)
+from .output_file import OutputFile, ReportFile
+from .result_formats import FORMATS, Choice, choose_format
+from .tag_pictures import Pictures
+
+#: Seconds of a window, where a timeline is asked for and nothing else is said.
+WINDOW = 2.0
+BAD_VIDEOS = 3
+#: Arguments that change what is written; --resume compares them.
+_SETTINGS = (
+    'model weights cfg_options calibration window stride num_frames num_clips top_k threshold '
+    'present timeline timings'
+).split()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv tag``."""
+    parser.add_argument('videos', nargs='+', metavar='VIDEO', help='file, folder or pattern')
+    add_model_arguments(parser)
+    add_label_arguments(parser, required=False)
+    group = parser.add_argument_group('tagging')
+    group.add_argument('--calibration', metavar='FILE', help='of "ovmlv calibrate"')
+    group.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
+    group.add_argument('--num-frames', type=positive, help="of a clip, instead of the model's")
+    group.add_argument('--num-clips', type=positive, help='of a video or window, likewise')
+    group.add_argument('--window', type=seconds, metavar='S', help='tag windows of S seconds')
+    group.add_argument('--stride', type=seconds, metavar='S', help='from window to window')
+    group = parser.add_argument_group('what is written')
+    group.add_argument('--top-k', type=positive, metavar='K', help='the K best labels only')
+    least = group.add_mutually_exclusive_group()
+    least.add_argument('--threshold', type=probability, metavar='P', help='labels from P on only')
+    least.add_argument(
+        '--present',
+        action='store_true',
+        help="labels that reach their calibration's threshold only (0.5 without a calibration)",
+    )
+    group.add_argument(
+        '--timeline',
+        action='store_true',
+        help=f'also probabilities of each window (of {WINDOW:g} s without --window)',
+    )
+    group.add_argument(
+        '--timings', action='store_true', help='also the time that each took (not in CSV)'
+    )
+    group.add_argument(
+        '--format', choices=FORMATS, help='default: by the ending of --output, else table'
+    )
+    group.add_argument('--output', metavar='FILE', help='write results to FILE, not to stdout')
+    again = group.add_mutually_exclusive_group()
+    again.add_argument(
+        '--resume', action='store_true', help='leave out the videos that --output has already'
+    )
+    again.add_argument('--overwrite', action='store_true', help='replace --output')
+    group.add_argument(
+        '--report', metavar='FILE', help='write the videos that cannot be read, as JSON lines'
+    )
+    group = parser.add_argument_group('pictures, in a folder with one file a video')
+    group.add_argument('--save-video', metavar='DIR', help='the video with its labels: NAME.mp4')
+    group.add_argument('--save-sheet', metavar='DIR', help='frames and bars: NAME.sheet.png')
+    group.add_argument('--save-timeline', metavar='DIR', help='labels over time: NAME.timeline.png')
+
+
+def check_usage(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Catch ``--labels a b video.mp4``, where the video would be a label."""
+    if '--labels' not in argv:
+        return
+    after = list(argv[argv.index('--labels') + 1 :])
+    labels = after[: next((i for i, v in enumerate(after) if v.startswith('-')), len(after))]
+    files = [label for label in labels if os.path.isfile(label)]
+    if files:
+        parser.error(f'--labels takes {files[0]} for a label; put the videos before the options')
+
+
+def run(args: argparse.Namespace, out: TextIO) -> int:
+    """Tag, and give the exit status."""
+    from ovmlv.apis.video_files import find_videos
+
+    if args.stride is not None and args.window is None:
+        raise ConfigError(f'--stride {args.stride:g} needs --window')
+    if args.window is None and (args.timeline or args.save_timeline):
+        args.window = WINDOW
+    style = choose_format(args.format, args.output, args.timeline)
+    with ExitStack() as stack:
+        output = stack.enter_context(
+            OutputFile(args.output, out, style, args.resume, args.overwrite)
+        )
+        report = stack.enter_context(ReportFile(args.report, args.output))
+        labels = read_label_arguments(args)
+        videos = _each_once(find_videos(args.videos))
+        pictures = Pictures(args.save_video, args.save_sheet, args.save_timeline, videos)
+        done = output.begin(_settings(args, labels))
+        report.begin()
+        todo = [video for video in videos if os.path.abspath(video) not in done]
+        skipped = len(videos) - len(todo)
+        if todo:
+            _tag(args, labels, todo, skipped, output, report, pictures)
+        _summary(len(todo) - report.count, skipped, report)
+    return BAD_VIDEOS if report.count else 0
+
+
+def _tag(
+    args: argparse.Namespace,
+    labels: tuple[str, ...] | Path | None,
+    videos: Sequence[Path],
+    skipped: int,
+    output: OutputFile,
+    report: ReportFile,
+    pictures: Pictures,
+) -> None:
+    from mmengine.logging import MMLogger
+    from tqdm import tqdm
+
+    inferencer = load_inferencer(args, labels)
+    if inferencer.labels is None:
+        raise ConfigError('no labels; give --labels, --labels-file or --bank')
+    MMLogger.get_current_instance().setLevel('ERROR')  # the report tells what it would
+    choice = Choice(args.top_k, args.threshold, args.present, args.timeline, args.timings)
+    results = inferencer.iterate(
+        videos,
+        window=args.window,
+        stride=args.stride,
+        num_frames=args.num_frames,
+        num_clips=args.num_clips,
+        on_error='report',
+    )
+    bar = tqdm(
+        total=skipped + len(videos),
+        initial=skipped,
+        unit='video',
+        file=sys.stderr,
+        disable=None,  # shown on a terminal only
+    )
+    with bar:
+        for result in results:
+            error = result.error
+            if error is None:
+                chosen = choice.of(result)
+                try:
+                    pictures.draw(result, args.top_k, args.threshold)
+                except DataError as problem:
+                    error = str(problem)
+            with bar.external_write_mode():
+                if error is None:
+                    output.add(chosen)
+                else:
+                    report.add(result.video, error)
+            bar.update()
+
+
+def _each_once(videos: Sequence[Path]) -> list[Path]:
+    """Videos under their first name, where a path is written in several ways."""
+    return list({os.path.abspath(video): video for video in reversed(videos)}.values())[::-1]
+
+
+def _settings(args: argparse.Namespace, labels: Any) -> dict[str, Any]:
+    """What makes results comparable, as plain values."""
+    from ovmlv.apis.label_bank_files import INDEX
+
+    found = {name: getattr(args, name) for name in _SETTINGS}
+    for name in ('model', 'weights', 'calibration'):
+        if found[name] is not None and os.path.exists(found[name]):
+            found[name] = os.path.abspath(found[name])
+    if isinstance(labels, Path):
+        text = (labels / INDEX).read_text(encoding='utf-8')
+    else:
+        text = json.dumps(labels)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return json.loads(json.dumps(dict(found, labels=digest), default=str))
+
+
+def _summary(tagged: int, skipped: int, report: ReportFile) -> None:
+    parts = [f'{tagged} tagged']
+    if skipped:
+        parts.append(f'{skipped} done before')
+    if report.count:
+        where = f', see {report.path}' if report.path else ''
+        parts.append(f'{report.count} could not be read{where}')
+    print(', '.join(parts), file=sys.stderr)
