@@ -6,6 +6,10 @@ Each finished row and seed leaves RESULTS/<suite>/<row>/seed<k>.json and is not 
 stopped, by whatever signal, goes on from its last checkpoint when the same command is given again.
 The table (table.md, table.csv, table.png in RESULTS/<suite>) covers what is finished.
 
+    python tools/benchmark.py SUITE --measure-costs 24     # on a machine that does nothing else
+
+trains some steps of each row alone, one row after the other; the table's times are then those.
+
 Exit status: 0; 1 if a run failed; 2 for mistakes in the suite or its configs.
 """
 
@@ -18,9 +22,9 @@ from pathlib import Path
 
 from ovmlv.benchmark import Suite, load_suite
 from ovmlv.benchmark.figure import draw_report
-from ovmlv.benchmark.report import make_report
+from ovmlv.benchmark.report import make_report, read_costs
 from ovmlv.benchmark.results import read_result
-from ovmlv.benchmark.scheduler import Plan, Scheduler, make_plan
+from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan
 from ovmlv.benchmark.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser, run_tool
@@ -49,6 +53,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     changed.add_argument(
         '--keep-changed', action='store_true', help='take them as they are into the table'
+    )
+    parser.add_argument(
+        '--measure-costs', type=int, metavar='STEPS', help='measure the time of a step, no more'
     )
     parser.add_argument('--interval', type=float, default=30.0, help='seconds between reports')
     add_debug_argument(parser)
@@ -81,7 +88,7 @@ def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
     if not results:
         print('no results yet, so no table')
         return
-    report = make_report(suite, results)
+    report = make_report(suite, results, read_costs(suite, args.results))
     folder = Path(args.results) / suite.name
     command = f'python tools/benchmark.py {shlex.join(sys.argv[1:])}'
     (folder / 'table.md').write_text(markdown(report, command), encoding='utf-8')
@@ -97,6 +104,11 @@ def main(args: argparse.Namespace) -> int:
         suite, args.results, args.work_dir, args.seeds, args.budget_seconds, args.cfg_options
     )
     settle_changed(plan, args)
+    if args.measure_costs:
+        costs = make_cost_plan(
+            suite, args.results, args.work_dir, args.measure_costs, args.cfg_options
+        )
+        return run(costs, plan, suite, args)
     finished = len(plan.jobs) - len(plan.open)
     print(f'{suite.name}: {len(suite.rows)} rows, {len(plan.jobs)} runs, {finished} finished')
     if args.list:
@@ -104,10 +116,16 @@ def main(args: argparse.Namespace) -> int:
             state = 'open' if job in plan.open else 'changed' if job in plan.changed else 'done'
             print(f'{state:8} {job.name:40} {job.config}')
         return 0
+    return run(None if args.table_only else plan, plan, suite, args)
+
+
+def run(work: Plan | None, plan: Plan, suite: Suite, args: argparse.Namespace) -> int:
+    """Run what is open in ``work``, and write the table of ``plan``."""
     failed = []
-    if not args.table_only:
+    if work is not None:
+        jobs = 1 if args.measure_costs else args.jobs  # side by side they would slow one another
         scheduler = Scheduler(
-            plan, args.jobs, args.threads, lambda line: print(line, flush=True), args.interval
+            work, jobs, args.threads, lambda line: print(line, flush=True), args.interval
         )
         failed = scheduler.run()
     write_tables(suite, plan, args)

@@ -24,6 +24,8 @@ from ovmlv.errors import CheckpointError, ConfigError
 
 from .results import config_digest, machine, versions, write_json
 
+_COST_BATCHES = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -42,6 +44,7 @@ class Job:
         result: File to write.
         after: Work folder whose weights are tested; empty: none.
         convert: Command that makes the weights to test out of those.
+        cost_steps: Train so many steps on a few batches to learn what a step costs; test nothing.
     """
 
     suite: str
@@ -56,11 +59,12 @@ class Job:
     budget_seconds: float | None = None
     after: str = ''
     convert: tuple[str, ...] = ()
+    cost_steps: int = 0
 
     @property
     def name(self) -> str:
         """For people."""
-        return f'{self.row} seed {self.seed}'
+        return f'{self.row} {"cost" if self.cost_steps else f"seed {self.seed}"}'
 
 
 def job_config(job: Job) -> Any:
@@ -88,7 +92,20 @@ def job_config(job: Job) -> Any:
         if saver is not None and saver.get('max_keep_ckpts', -1) == 1:
             # mmengine removes the old one before it writes the new one: a kill would lose both.
             saver.max_keep_ckpts = 2
+    if job.cost_steps:
+        _shorten(cfg, job.cost_steps)
     return cfg
+
+
+def _shorten(cfg: Any, steps: int) -> None:
+    """Train on four batches again and again: the median step is one with full caches."""
+    loader = cfg.train_dataloader
+    if 'dataset' not in loader.dataset:  # wrappers of data sets take no indices
+        loader.dataset.indices = _COST_BATCHES * loader.batch_size
+    cfg.train_cfg = dict(by_epoch=False, max_iters=steps)
+    if cfg.get('log_processor'):
+        cfg.log_processor.by_epoch = False
+    cfg.default_hooks.pop('checkpoint', None)
 
 
 def is_trained(job: Job) -> bool:
@@ -139,7 +156,7 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
     if job.train:
         runner.train()
     start = time.perf_counter()
-    metrics = runner.test()
+    metrics = {} if job.cost_steps else runner.test()
     cost = measure.cost() if job.train else _untrained_cost(job)
     cost['test_seconds'] = time.perf_counter() - start
     result = dict(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from .columns import Column, find_columns
-from .results import Result
+from .results import Result, cost_path, read_result
 from .statistics import PairedTest, Summary, paired_test, summarize
 from .suite import Row, Suite
 
@@ -44,17 +45,36 @@ class Report:
     columns: tuple[Column, ...]
     missing: tuple[str, ...]
     results: Mapping[str, Mapping[int, Result]]
+    costs_alone: bool = False
 
 
-def make_report(suite: Suite, results: Mapping[str, Mapping[int, Result]]) -> Report:
+def read_costs(suite: Suite, root: str | Path) -> dict[str, Result]:
+    """Row -> what ``--measure-costs`` found."""
+    found = {row.name: read_result(cost_path(root, suite.name, row.name)) for row in suite.rows}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def make_report(
+    suite: Suite,
+    results: Mapping[str, Mapping[int, Result]],
+    measured: Mapping[str, Result] | None = None,
+) -> Report:
     """Summarise results.
 
     Args:
         suite: The suite.
         results: Row -> seed -> result.
+        measured: Row -> a result whose times of a step count instead of those of the runs. Where
+            there are any, rows without have no times.
     """
     columns = find_columns(r['metrics'] for seeds in results.values() for r in seeds.values())
     costs = {name: _costs(seeds) for name, seeds in results.items()}
+    if measured:
+        for row in suite.rows:
+            if row.name in costs:
+                alone = measured.get(row.after or row.name)
+                times = {} if alone is None else _costs({0: alone})
+                costs[row.name] = _with_times(costs[row.name], times)
     rows = []
     for row in suite.rows:
         seeds = results.get(row.name) or {}
@@ -77,7 +97,7 @@ def make_report(suite: Suite, results: Mapping[str, Mapping[int, Result]]) -> Re
             )
         )
     missing = tuple(row.name for row in suite.rows if not results.get(row.name))
-    return Report(suite, tuple(rows), tuple(columns), missing, results)
+    return Report(suite, tuple(rows), tuple(columns), missing, results, bool(measured))
 
 
 def _costs(seeds: Mapping[int, Result]) -> dict[str, Summary]:
@@ -85,6 +105,12 @@ def _costs(seeds: Mapping[int, Result]) -> dict[str, Summary]:
         key: summarize([r['cost'].get(key, math.nan) for r in seeds.values()]) for key in COSTS
     }
     return {key: value for key, value in found.items() if value.n}
+
+
+def _with_times(cost: Mapping[str, Summary], other: Mapping[str, Summary]) -> dict[str, Summary]:
+    """Costs with the times of others."""
+    kept = {key: value for key, value in cost.items() if not key.startswith('step_')}
+    return {**kept, **{key: other[key] for key in other if key.startswith('step_')}}
 
 
 def _tests(

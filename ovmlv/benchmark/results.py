@@ -28,6 +28,11 @@ def result_path(root: str | Path, suite: str, row: str, seed: int) -> Path:
     return Path(root) / suite / row / f'seed{seed}.json'
 
 
+def cost_path(root: str | Path, suite: str, row: str) -> Path:
+    """``root/suite/row/cost.json``."""
+    return Path(root) / suite / row / 'cost.json'
+
+
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file that is either whole or not there."""
     # Figures arrive as Python or numpy numbers; `float` serves both.

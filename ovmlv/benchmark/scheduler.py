@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +15,7 @@ from ovmlv.errors import ConfigError
 
 from .job import Job, digest, is_trained, job_config, save_job
 from .progress import show_progress
-from .results import read_result, result_path
+from .results import cost_path, read_result, result_path
 from .suite import Row, Suite
 
 
@@ -81,6 +81,32 @@ def make_plan(
                 plan.changed.append(job)
     order = {row.name: i for i, row in enumerate(suite.rows)}
     plan.jobs.sort(key=lambda job: order[job.row])
+    return plan
+
+
+def make_cost_plan(
+    suite: Suite, results: str, work_dir: str, steps: int, options: dict | None = None
+) -> Plan:
+    """Jobs that measure what a training step of each row costs; see :class:`~.job.Job`.
+
+    Args:
+        suite: The suite.
+        results: See :func:`make_plan`.
+        work_dir: See :func:`make_plan`.
+        steps: Of each row.
+        options: See :func:`make_plan`.
+    """
+    plan = Plan([], {})
+    for row in suite.rows:
+        for job in _jobs_of(row, suite, results, work_dir, None, None, options)[:1]:
+            if job.train:
+                folder = str(Path(job.work_dir).with_name('cost'))
+                path = str(cost_path(results, suite.name, row.name))
+                job = replace(job, work_dir=folder, result=path, cost_steps=steps)
+                plan.jobs.append(job)
+                plan.digests[job] = digest(job, job_config(job))
+    # Figures of other times would not compare, so all are measured anew.
+    plan.open = list(plan.jobs)
     return plan
 
 

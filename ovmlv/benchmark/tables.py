@@ -48,8 +48,10 @@ def _preamble(report: Report, command: str) -> str:
     if report.suite.cost_row:
         title = report.suite.row(report.suite.cost_row).title
         lines.append(
-            f'Time a step (median, without loading of data) and peak memory (resident, of the '
-            f'training process) are relative to "{title}", measured in the same benchmark.'
+            'Time a step (median, without loading of data'
+            + (', each row alone, one after the other' if report.costs_alone else '')
+            + ') and peak memory (resident, of the training process) are relative to '
+            + f'"{title}", measured in the same benchmark.'
         )
     if report.missing:
         lines.append(f'Without results yet: {", ".join(report.missing)}.')

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -218,6 +219,24 @@ def test_time_budget(tool, folder, tmp_path):
     result = results(tmp_path)['tuned', 0]
     assert result['cost']['steps'] == 2 and result['budget_seconds'] == 0.001
     assert '0.001 s' in (tmp_path / 'results' / 'tiny' / 'table.md').read_text()
+
+
+def test_costs_are_measured_apart_from_the_runs(tool, folder, whole, tmp_path):
+    shutil.copytree(whole / 'results', tmp_path / 'results')
+    assert benchmark(tool, folder, tmp_path, '--measure-costs', 6).wait() == 0
+    root = tmp_path / 'results' / 'tiny'
+    assert {path.parent.name for path in root.glob('*/cost.json')} == {'tuned', 'fast'}
+    cost = json.loads((root / 'tuned' / 'cost.json').read_text())
+    assert cost['cost']['steps'] >= 6 and not cost['metrics']
+    # The table has these times, and the results themselves are what they were.
+    cost['cost']['step_seconds'] *= 3
+    (root / 'fast' / 'cost.json').write_text(json.dumps(cost))
+    assert benchmark(tool, folder, tmp_path, '--table-only').wait() == 0
+    text = (root / 'table.md').read_text()
+    assert '3.00 x' in next(line for line in text.splitlines() if line.startswith('| fast |'))
+    assert '1.00 x' in next(line for line in text.splitlines() if line.startswith('| again |'))
+    assert 'each row alone' in text
+    assert results(tmp_path) == results(whole)
 
 
 @pytest.mark.slow
