@@ -7,6 +7,7 @@ _apply()
 from .encoded_video import EncodedVideo
 from .label_bank import LabelBank
 from .label_index import LabelIndex
+from .model_publishing import publish_model
 from .open_model import open_model
 from .ovmlv_inferencer import OVMLVInferencer
 from .recognizer import init_recognizer
@@ -26,6 +27,7 @@ __all__ = [
     'find_videos',
     'init_recognizer',
     'open_model',
+    'publish_model',
     'tag_video',
     'tag_videos',
 ]

@@ -122,6 +122,11 @@ class LabelBank:
         """All labels, in the order of the columns of :meth:`probabilities`."""
         return tuple(self._row)
 
+    @property
+    def blocks(self) -> tuple[LabelBlock, ...]:
+        """The labels as they are kept, in order."""
+        return tuple(self._blocks)
+
     def embeddings(self, labels: Sequence[str] | None = None) -> Tensor:
         """Embeddings ``(C, E)`` of labels of the bank; None is all of them."""
         if labels is None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
 from ovmlv.registry import MODELS
+from ovmlv.utils.checkpoints import read_state
 from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
 
 
@@ -31,7 +32,8 @@ def init_recognizer(
 
     Args:
         config: Config file, or a config.
-        checkpoint: Checkpoint of a training with this config. One of another model is refused.
+        checkpoint: Checkpoint of a training with this config, or a state dict as .safetensors. One
+            of another model is refused.
         device: Such as ``cuda:0``; None takes a GPU where there is one.
         cfg_options: Changes of the config, ``{'model.scorer.init_bias': -4.0}``.
 
@@ -91,7 +93,10 @@ def check_device(device: str | torch.device | None) -> torch.device:
 def _load(model: nn.Module, checkpoint: str) -> None:
     """Load strictly; what is frozen and pretrained is in no checkpoint and not missed."""
     try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True, logger='silent')
+        if checkpoint.endswith('.safetensors'):
+            model.load_state_dict(read_state(checkpoint)[1])
+        else:
+            load_checkpoint(model, checkpoint, map_location='cpu', strict=True, logger='silent')
     except OvmlvError:
         raise
     except Exception as error:

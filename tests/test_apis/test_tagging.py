@@ -49,11 +49,9 @@ def test_probabilities_are_those_of_predict(model, videos):
 
 def test_frames_and_clips_may_be_chosen(model, videos, monkeypatch):
     shapes = []
-    original = model.predict_labels
+    original = model.encode_views
     monkeypatch.setattr(
-        model,
-        'predict_labels',
-        lambda x, names: (shapes.append(tuple(x.shape)), original(x, names))[1],
+        model, 'encode_views', lambda x: (shapes.append(tuple(x.shape)), original(x))[1]
     )
     tag_video(model, videos['red circle'], SOME, num_frames=6, num_clips=2)
     tag_video(model, videos['red circle'], SOME)  # the config was not changed by that

@@ -123,6 +123,20 @@ def load_llm(
     return model.eval(), tokenizer if tokenizer is not None else own_tokenizer
 
 
+def save_llm(name: str, folder: Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a language model with its tokenizer as a folder that ``name`` may be.
+
+    Args:
+        name: See :func:`load_llm`.
+        folder: Made if missing.
+        dtype: Number format of the weights.
+    """
+    model, tokenizer = _load_named(name, False, 0, dtype, True)
+    _plain(model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def _load_named(
     name: str, random_weights: bool, seed: int, dtype: torch.dtype, keep_dequantised: bool
 ) -> tuple[Any, Any]:

@@ -1,0 +1,253 @@
+"""Writing published models."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.evaluation.score_calibration import Calibration
+from ovmlv.models.clip.saving import save_clip
+from ovmlv.models.llm.causal_llm import DTYPES
+from ovmlv.models.llm.llm_loading import save_llm
+from ovmlv.utils.checkpoints import write_state
+from ovmlv.version import __version__
+
+from .encoder_identity import EncoderIdentity
+from .label_bank import LabelBank
+from .literal_config import read_literal_config
+from .model_card import model_card
+from .model_folder import (
+    BANK,
+    CALIBRATION,
+    CARD,
+    CONFIG,
+    INDEX,
+    WEIGHTS,
+    ModelFolder,
+    write_index,
+)
+from .video_reader import find_test_pipeline
+
+TOLERANCE = 1e-5
+#: Parts of the model that only training uses, and their keys of state dicts.
+_TRAINING = ('loss', 'reference_vocabulary', 'labels_per_step', 'interpolation', 'init_cfg')
+_TRAINING_KEYS = ('criterion.', 'start_weights.', 'interpolation.')
+_PRETRAINED = 'pretrained'
+
+
+def publish_model(
+    model: nn.Module,
+    folder: str | Path,
+    labels: Sequence[str] | LabelBank | None = None,
+    calibration: Calibration | str | Path | None = None,
+    include_pretrained: bool = False,
+    name: str | None = None,
+    check: bool = True,
+) -> Path:
+    """Write a folder that :func:`~ovmlv.apis.open_model` and the inferencer open.
+
+    It holds the config of the model and its test pipeline (no paths of data, nothing of training),
+    the weights that were trained, and a model card. Opening it runs no code that is in it.
+
+    Args:
+        model: From :func:`~ovmlv.apis.open_model`.
+        folder: Made if missing; an earlier published model in it is replaced.
+        labels: Labels or a bank to publish with it, which are then the default labels.
+        calibration: Or its file; then applied by default.
+        include_pretrained: Also write the weights of CLIP and the language model; otherwise they
+            are found by their names, as when the model was made.
+        name: For the model card.
+        check: Open the folder and compare probabilities with the model's.
+
+    Raises:
+        ConfigError: The config names local files, or the folder holds other things.
+    """
+    folder = Path(folder)
+    cfg = _for_inference(model)
+    bank = labels if isinstance(labels, LabelBank) else None
+    if bank is not None:
+        bank.check(model)
+    elif labels is not None:
+        bank = LabelBank.build(model, labels)
+    if isinstance(calibration, (str, Path)):
+        calibration = Calibration.load(calibration)
+    if not include_pretrained:
+        _refuse_files(cfg.model)
+    _refuse_other_content(folder)
+    folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+    # Beside the folder until it is whole: the model or the bank may be of the one it replaces.
+    scratch = Path(tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.resolve().parent))
+    try:
+        about = dict(
+            name=name or folder.resolve().name,
+            made_by=f'ovmlv {__version__}',
+            fingerprint=EncoderIdentity.of(model).fingerprint,
+            pretrained='included' if include_pretrained else sorted(_pretrained_names(cfg.model)),
+            labels=0 if bank is None else len(bank),
+            calibrated=calibration is not None,
+        )
+        _write(scratch, model, cfg, about, bank, calibration, include_pretrained)
+        if check:
+            _compare(model, scratch)
+        scratch.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _write(
+    folder: Path,
+    model: nn.Module,
+    cfg: Config,
+    about: dict[str, Any],
+    bank: LabelBank | None,
+    calibration: Calibration | None,
+    include_pretrained: bool,
+) -> None:
+    paths = _save_pretrained(cfg, folder) if include_pretrained else {}
+    cfg.dump(str(folder / CONFIG))
+    read_literal_config(folder / CONFIG)
+    state = {
+        key: value.cpu()
+        for key, value in model.state_dict().items()
+        if isinstance(value, Tensor) and not key.startswith(_TRAINING_KEYS)
+    }
+    write_state(str(folder / WEIGHTS), {}, state)
+    if calibration is not None:
+        calibration.save(folder / CALIBRATION)
+    if bank is not None:
+        LabelBank(bank.encoder, bank.blocks).save(folder / BANK)
+    (folder / CARD).write_text(model_card(about, cfg, calibration), encoding='utf-8')
+    files = [path for path in folder.rglob('*') if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in files]
+    write_index(folder, dict(about, paths=paths), names)
+
+
+def _for_inference(model: nn.Module) -> Config:
+    """The config without paths of data and what only training needs."""
+    cfg = getattr(model, 'cfg', None)
+    if cfg is None or cfg.get('model') is None:
+        raise ConfigError('the model has no config to publish; make it by open_model')
+    parts = copy.deepcopy(cfg.model.to_dict())
+    for key in _TRAINING:
+        parts.pop(key, None)
+    if 'prefix_cache' in parts.get('backbone', {}):
+        parts['backbone']['prefix_cache'] = 0.0
+    mean = getattr(model.data_preprocessor, 'mean', None)
+    if mean is not None:
+        # Those of the pretrained weights, which a file of weights alone does not tell.
+        statistics = dict(mean=mean.flatten().tolist())
+        statistics.update(std=model.data_preprocessor.std.flatten().tolist())
+        parts['data_preprocessor'] = {
+            **(parts.get('data_preprocessor') or dict(type='VideoDataPreprocessor')),
+            **statistics,
+        }
+    steps = [dict(step) for step in copy.deepcopy(find_test_pipeline(cfg))]
+    for step in steps:
+        step.pop('backend_args', None)
+    found = dict(default_scope=cfg.get('default_scope') or 'ovmlv')
+    if cfg.get('custom_imports'):
+        found['custom_imports'] = copy.deepcopy(cfg.custom_imports.to_dict())
+    return Config(dict(found, model=parts, test_pipeline=steps))
+
+
+def _refuse_other_content(folder: Path) -> None:
+    """Only a published model is replaced."""
+    if not folder.exists() or (folder / INDEX).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise ConfigError(f'{folder} exists and is no published model; name another folder')
+
+
+def _save_pretrained(cfg: Config, folder: Path) -> dict[str, str]:
+    """Write pretrained weights.
+
+    Returns:
+        Key of the config -> file in the folder that it shall name.
+    """
+    paths: dict[str, str] = {}
+    saved: dict[tuple[str, str], dict[str, Path]] = {}
+    for place, part in _parts(cfg.model, 'model'):
+        if part.get(_PRETRAINED) is not None:
+            names = part.get('model_name', 'ViT-B-16'), part[_PRETRAINED]
+            if names not in saved:
+                saved[names] = save_clip(*names, folder / f'clip{len(saved) or ""}')
+            for key, file in saved[names].items():
+                paths[f'{place}.{key}'] = file.relative_to(folder).as_posix()
+                part[key] = None if key == _PRETRAINED else file.name
+        if place.split('.')[-1] == 'llm' and part.get('name') and not part.get('random_weights'):
+            kind = _parent(cfg, place).get('llm_dtype') or part.get('dtype') or 'float32'
+            save_llm(part['name'], folder / 'llm', DTYPES[kind])
+            paths[f'{place}.name'] = 'llm'
+            part['name'] = 'llm'
+    return paths
+
+
+def _parent(cfg: Config, place: str) -> Mapping[str, Any]:
+    found: Any = cfg
+    for key in place.split('.')[:-1]:
+        found = found[key]
+    return found
+
+
+def _parts(part: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All dicts of a config, with their dotted keys."""
+    if isinstance(part, dict):
+        yield place, part
+        for key, value in part.items():
+            yield from _parts(value, f'{place}.{key}')
+
+
+def _pretrained_names(parts: Mapping[str, Any]) -> set[str]:
+    found = set()
+    for place, part in _parts(parts, 'model'):
+        if part.get(_PRETRAINED) is not None:
+            found.add(f'{part.get("model_name", "ViT-B-16")} / {part[_PRETRAINED]}')
+        if place.split('.')[-1] == 'llm' and part.get('name'):
+            found.add(str(part['name']))
+    return found
+
+
+def _refuse_files(parts: Mapping[str, Any]) -> None:
+    for place, part in _parts(parts, 'model'):
+        for key, value in part.items():
+            if isinstance(value, str) and '/' in value and Path(value).expanduser().exists():
+                raise ConfigError(
+                    f'{place}.{key} is the local {value}, which the folder would not have; give '
+                    '--include-pretrained (include_pretrained=True)'
+                )
+
+
+@torch.no_grad()
+def _compare(model: nn.Module, folder: Path) -> None:
+    """Open the folder and compare."""
+    device = next(model.parameters()).device
+    other = ModelFolder.open(folder, verify=False).model(device)
+    labels = ['a dog', 'running', 'outdoors']
+    texts = [m.encode_labels(labels) for m in (model, other)]
+    difference = float((texts[0] - texts[1]).abs().max())
+    size = getattr(model.backbone, 'image_size', None)
+    if size is not None:
+        generator = torch.Generator().manual_seed(0)
+        shape = (1, 1, 3, 3, *size)
+        frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(device)
+        scores = [m.score_views(m.encode_views(frames), t) for m, t in zip((model, other), texts)]
+        difference = max(difference, float((scores[0] - scores[1]).abs().max()))
+    if not difference <= TOLERANCE:
+        raise ConfigError(
+            f'{folder}: the published model differs by {difference:.2g} from the one in memory '
+            f'(at most {TOLERANCE:g} was expected); report it with the config'
+        )
