@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -20,6 +19,10 @@ _HEAD = """<!doctype html>
 <header class="top"><a class="brand" href="./">ovmlv</a><p>HTTP API</p></header>
 <main>
 """
+_EXAMPLE = """<pre><code>curl -X POST -T clip.mp4 "HOST/api/videos?name=clip.mp4"
+curl -H "Content-Type: application/json" -d '{"labels": ["a dog", "rain"]}' HOST/api/videos/ID/tags
+curl "HOST/api/videos/ID/frames?label=a+dog"</code></pre>
+"""
 _TAIL = '</main>\n</body>\n</html>\n'
 
 
@@ -35,6 +38,7 @@ def api_page(schema: Mapping[str, Any], codes: Mapping[str, tuple[int, str]]) ->
         _HEAD,
         f'<p>{escape(schema["info"]["description"])} The same for programs: '
         '<a href="api/openapi.json">openapi.json</a>.</p>',
+        _EXAMPLE,
     ]
     for path, methods in schema['paths'].items():
         for method, operation in methods.items():
@@ -99,7 +103,7 @@ def _kind(schema: Mapping[str, Any], models: Mapping[str, Any]) -> str:
     if kind == 'array':
         return f'list of {_kind(schema["items"], models)}'
     limits = [
-        f'{sign} {json.dumps(schema[key])}'
+        f'{sign} {schema[key]:g}'
         for key, sign in (('minimum', '≥'), ('maximum', '≤'))
         if key in schema
     ]

@@ -1,7 +1,10 @@
 'use strict';
 
 const $ = (id) => document.getElementById(id);
-const percent = (p) => (p > 0 && p < 0.001 ? '< 0.1 %' : `${(100 * p).toFixed(1)} %`);
+const percent = (p) => {
+  if (p < 0.001) return '< 0.1 %';
+  return p > 0.999 ? '> 99.9 %' : `${(100 * p).toFixed(1)} %`;
+};
 const FEW = 25;
 const state = { file: null, video: null, result: null, picked: null, limits: null, all: false };
 
@@ -82,16 +85,13 @@ async function waiting() {
 const size = (bytes) => `${(bytes / 2 ** 20).toPrecision(bytes < 2 ** 20 * 10 ? 2 : 3)} MB`;
 
 function choose(file) {
+  if ($('go').disabled) return complain('Wait until this video is done.');
   complain('');
   const most = state.limits && state.limits.upload_bytes;
   if (most && file.size > most) {
-    complain(`${file.name} has ${size(file.size)}; this server takes at most ${size(most)}.`);
-    return;
+    return complain(`${file.name} has ${size(file.size)}; this server takes at most ${size(most)}.`);
   }
-  if (!file.size) {
-    complain(`${file.name} is empty.`);
-    return;
-  }
+  if (!file.size) return complain(`${file.name} is empty.`);
   state.file = file;
   state.video = null;
   if ($('player').src) URL.revokeObjectURL($('player').src);
@@ -99,7 +99,14 @@ function choose(file) {
   $('player').src = URL.createObjectURL(file);
   $('filename').textContent = file.name;
   $('chosen').hidden = false;
-  $('drop').classList.add('small');
+  $('drop').hidden = true;
+  clear();
+}
+
+/* Results of another video would stand beside this one. */
+function clear() {
+  for (const id of ['ranking', 'when', 'why']) $(id).hidden = true;
+  $('empty').hidden = false;
 }
 
 function dropped(event) {
@@ -113,7 +120,7 @@ function dropped(event) {
 function forget() {
   state.file = state.video = null;
   $('chosen').hidden = true;
-  $('drop').classList.remove('small');
+  $('drop').hidden = false;
   $('file').value = '';
 }
 
@@ -202,8 +209,8 @@ function rank() {
   $('more').hidden = state.all || tags.length <= FEW;
   $('more').textContent = `Show all ${tags.length}`;
   const present = tags.filter((tag) => tag.probability >= limitOf(tag)).length;
-  const best = total > tags.length ? `best ${tags.length} of ${total}` : `of ${total}`;
-  $('count').textContent = `${present} present, ${best}`;
+  const best = total > tags.length ? ` (of ${total})` : '';
+  $('count').textContent = `${present} of ${tags.length} present${best}`;
 }
 
 function row(tag) {
@@ -239,7 +246,7 @@ async function pick(label) {
   }
   if (!$('when').hidden) {
     Timeline.draw($('timeline'), state.result, label, (seconds, name) => {
-      seek(seconds);
+      if (seconds !== null) seek(seconds);
       if (name !== state.picked) pick(name);
     });
   }
@@ -324,6 +331,7 @@ async function start() {
   $('labels').addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) $('ask').requestSubmit();
   });
+  $('another').addEventListener('click', () => $('file').click());
   $('bank').addEventListener('change', () => { $('labelrow').hidden = $('bank').value !== ''; });
   $('threshold').addEventListener('input', rank);
   $('own').addEventListener('change', rank);

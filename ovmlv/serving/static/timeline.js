@@ -4,6 +4,7 @@
 const Timeline = (() => {
   const MAX_COLUMNS = 64;
   const MAX_ROWS = 12;
+  const MARKS = 4;
 
   const clock = (seconds) => {
     const whole = Math.floor(seconds / 60);
@@ -22,17 +23,14 @@ const Timeline = (() => {
     return found;
   }
 
-  function axis(parts) {
+  function axis(end) {
     const row = document.createElement('div');
     row.className = 'axis';
     row.setAttribute('aria-hidden', 'true');
-    const count = Math.min(5, parts.length);
-    for (let i = 0; i < count; i += 1) {
-      const at = count === 1 ? 0 : Math.round(i * (parts.length - 1) / (count - 1));
+    for (let i = 0; i <= MARKS; i += 1) {
       const mark = document.createElement('span');
-      const last = i === count - 1 && count > 1;
-      mark.textContent = clock(last ? parts[at].end : parts[at].start);
-      mark.style.left = `${100 * (last ? 1 : at / parts.length)}%`;
+      mark.textContent = clock(end * i / MARKS);
+      mark.style.left = `${100 * i / MARKS}%`;
       row.append(mark);
     }
     return row;
@@ -54,6 +52,7 @@ const Timeline = (() => {
       const head = document.createElement('th');
       head.scope = 'row';
       head.textContent = head.title = tag.label;
+      head.addEventListener('click', () => onTime(null, tag.label));
       row.append(head);
       for (const part of parts) {
         const p = Math.max(...tag.timeline.slice(part.from, part.to));
@@ -65,7 +64,7 @@ const Timeline = (() => {
         cell.addEventListener('click', () => onTime(part.start, tag.label));
       }
     }
-    place.replaceChildren(table, axis(parts));
+    place.replaceChildren(table, axis(parts[parts.length - 1].end));
   }
 
   return { draw, clock };
