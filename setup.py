@@ -77,13 +77,14 @@ setup(
     package_data={
         'ovmlv': [
             f'**/*.{end}'
-            for end in ('json', 'safetensors', 'gz', 'txt', 'csv', 'html', 'md', 'log')
+            for end in 'json safetensors gz txt csv html css js svg md log'.split()
         ]
     },
     install_requires=runtime,
     extras_require={
         'optional': optional,
         'export': [line for line in optional if line.startswith('onnx')],
+        'serve': [line for line in optional if line.startswith(('fastapi', 'uvicorn'))],
         'tests': tests,
         'all': optional + tests,
     },
