@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,11 @@ COLORS: dict[bool | None, tuple[Color, Color]] = {
     None: ((88, 110, 150), (205, 217, 236)),
 }
 
+_ABSENT: tuple[Color, Color] = ((97, 110, 124), (222, 226, 231))
 _MARGIN, _GAP = 16, 3
-_COLUMN, _LINE, _BAR = 204, 21, 18
+_LINE, _BAR = 21, 18
+_HIGHEST = 15  # labels in a column
+COLUMN = 204
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,15 @@ class SheetLabel:
         probability: In [0, 1]; None: the label alone, without a bar.
         truth: Whether it is right; None if that is not known.
         group: The column that it goes into, such as ``unseen``.
+        present: Whether it stands out, where the truth is not known; None: that is not known
+            either.
     """
 
     label: str
     probability: float | None
     truth: bool | None = None
     group: str = ''
+    present: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +59,13 @@ class SheetRow:
         frames: RGB uint8 ``(T, H, W, 3)``.
         labels: Its labels, best first within their groups.
         title: A few words above it.
+        problem: Why there are no frames.
     """
 
     frames: np.ndarray
     labels: Sequence[SheetLabel]
     title: str = ''
+    problem: str = ''
 
 
 def contact_sheet(
@@ -67,6 +75,7 @@ def contact_sheet(
     max_labels: int = 5,
     frame_size: int = 104,
     scale: int = 2,
+    column: int = COLUMN,
 ) -> np.ndarray:
     """Draw videos below each other: frames from left to right, then labels with their bars.
 
@@ -79,6 +88,7 @@ def contact_sheet(
         max_labels: Labels to show in each column.
         frame_size: Height of a frame, in units.
         scale: Pixels a unit; 2 is sharp on screens of high resolution.
+        column: Width of a column of labels, in units.
 
     Returns:
         RGB uint8 ``(H, W, 3)``.
@@ -89,22 +99,33 @@ def contact_sheet(
         check_frames(row)
     if min(max_frames, max_labels, frame_size, scale) < 1:
         raise DataError('max_frames, max_labels, frame_size and scale must be at least 1')
-    groups = list(dict.fromkeys(label.group for row in rows for label in row.labels))
+    columns = _columns(rows, max_labels)
     strip = max(_strip_width(row, max_frames, frame_size) for row in rows)
-    width = round(2 * _MARGIN + strip + len(groups) * (_COLUMN + _MARGIN))
+    width = round(2 * _MARGIN + strip + len(columns) * (column + _MARGIN))
+    lefts = [2 * _MARGIN + strip + i * (column + _MARGIN) for i in range(len(columns))]
     known = any(label.truth is not None for row in rows for label in row.labels)
-    parts = [_heading(title, groups, strip, width, scale, known)]
-    lines = max(
-        min(max_labels, sum(label.group == group for label in row.labels))
-        for row in rows
-        for group in groups or ['']
-    )
+    headings = {c.group: x for c, x in reversed([*zip(columns, lefts)])}  # above the first of each
+    parts = [_heading(title, headings, width, scale, known, column)]
+    lines = max((c.stop - c.start for c in columns), default=0)
     titled = any(row.title for row in rows)
-    height = max(frame_size, lines * _LINE - (_LINE - _BAR)) + (18 if titled else 0)
     for i, row in enumerate(rows):
+        height = _LINE if row.problem else max(frame_size, lines * _LINE - (_LINE - _BAR))
+        height += 18 if titled else 0
         canvas = Canvas(width, height + (_MARGIN + 9 if i == len(rows) - 1 else 18), scale)
         canvas.box(_MARGIN, 0, width - 2 * _MARGIN, 1, RULE)
-        _draw_row(canvas, row, groups, strip, titled, max_frames, max_labels, frame_size)
+        top = 9
+        if titled:
+            canvas.text(_MARGIN, top + 6, row.title, 10.5, FAINT, room=strip)
+            top += 18
+        if row.problem:
+            room = width - 2 * _MARGIN
+            canvas.text(_MARGIN, top + _BAR / 2, row.problem, 11, COLORS[False][0], room=room)
+        else:
+            _draw_frames(canvas, top, row, max_frames, frame_size)
+        for part, x in zip(columns, lefts):
+            labels = [label for label in row.labels if label.group == part.group]
+            for j, label in enumerate(labels[part.start : part.stop]):
+                _draw_label(canvas, x, top + j * _LINE, label, column)
         parts.append(canvas.pixels())
     return np.concatenate(parts)
 
@@ -112,6 +133,8 @@ def contact_sheet(
 def check_frames(row: SheetRow) -> None:
     """Raise unless the frames are pictures."""
     frames = row.frames
+    if row.problem:
+        return
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise DataError(
             f'{row.title or "a video"}: frames are {frames.dtype} {frames.shape}; give RGB uint8 '
@@ -120,6 +143,8 @@ def check_frames(row: SheetRow) -> None:
 
 
 def _strip_width(row: SheetRow, max_frames: int, size: int) -> float:
+    if row.problem:
+        return 6 * size
     count = min(len(row.frames), max_frames)
     return count * (_frame_width(row, size) + _GAP) - _GAP
 
@@ -128,11 +153,31 @@ def _frame_width(row: SheetRow, size: int) -> int:
     return max(1, round(size * row.frames.shape[2] / row.frames.shape[1]))
 
 
+@dataclass(frozen=True)
+class _Column:
+    """The labels ``start`` to ``stop`` of a group."""
+
+    group: str
+    start: int
+    stop: int
+
+
+def _columns(rows: Sequence[SheetRow], max_labels: int) -> list[_Column]:
+    """A column for each group; several where one would be too high."""
+    columns = []
+    for group in dict.fromkeys(label.group for row in rows for label in row.labels):
+        most = max(sum(label.group == group for label in row.labels) for row in rows)
+        most = min(most, max_labels)
+        lines = -(-most // -(-most // _HIGHEST))
+        columns += [_Column(group, i, min(i + lines, most)) for i in range(0, most, lines)]
+    return columns
+
+
 def _heading(
-    title: str, groups: Sequence[str], strip: float, width: int, scale: int, known: bool
+    title: str, columns: Mapping[str, float], width: int, scale: int, known: bool, room: int
 ) -> np.ndarray:
-    """Title, what the colours mean, and the names of the columns."""
-    named = any(groups)
+    """Title, what the colours mean, and the names of the columns where they begin."""
+    named = any(columns)
     canvas = Canvas(width, _MARGIN + (26 if title or known else 0) + (20 if named else 0), scale)
     y = _MARGIN + 8
     x = float(width - _MARGIN)  # the legend grows to the left
@@ -145,53 +190,36 @@ def _heading(
             x -= 18
     if title:
         canvas.text(_MARGIN, y, title, 15, INK, True, room=max(x - 2 * _MARGIN, 0))
-    for i, group in enumerate(groups):
-        x = _MARGIN + strip + _MARGIN + i * (_COLUMN + _MARGIN)
-        canvas.text(x, canvas.height - 10, group.upper(), 10.5, FAINT, True, room=_COLUMN)
+    for group, x in columns.items():
+        canvas.text(x, canvas.height - 10, group.upper(), 10.5, FAINT, True, room=room)
     return canvas.pixels()
 
 
-def _draw_row(
-    canvas: Canvas,
-    row: SheetRow,
-    groups: Sequence[str],
-    strip: float,
-    titled: bool,
-    max_frames: int,
-    max_labels: int,
-    size: int,
-) -> None:
-    top = 9
-    if titled:
-        canvas.text(_MARGIN, top + 6, row.title, 10.5, FAINT, room=strip)
-        top += 18
+def _draw_frames(canvas: Canvas, top: float, row: SheetRow, max_frames: int, size: int) -> None:
     count = min(len(row.frames), max_frames)
     width = _frame_width(row, size)
     for i, t in enumerate(np.linspace(0, len(row.frames) - 1, count).round().astype(int)):
         canvas.picture(_MARGIN + i * (width + _GAP), top, width, size, row.frames[t])
-    for i, group in enumerate(groups):
-        x = _MARGIN + strip + _MARGIN + i * (_COLUMN + _MARGIN)
-        labels = [label for label in row.labels if label.group == group][:max_labels]
-        for j, label in enumerate(labels):
-            _draw_label(canvas, x, top + j * _LINE, label)
 
 
-def _draw_label(canvas: Canvas, x: float, y: float, label: SheetLabel) -> None:
-    strong, pale = COLORS[label.truth]
-    canvas.box(x, y, _COLUMN, _BAR, TRACK, 3)
+def _draw_label(canvas: Canvas, x: float, y: float, label: SheetLabel, width: int) -> None:
+    absent = label.truth is None and label.present is False
+    strong, pale = _ABSENT if absent else COLORS[label.truth]
+    canvas.box(x, y, width, _BAR, TRACK, 3)
+    middle = y + _BAR / 2
     if label.probability is None:
-        canvas.text(x + 6, y + _BAR / 2, label.label, 11, INK, room=_COLUMN - 12)
+        canvas.text(x + 6, middle, label.label, 11, INK, room=width - 12)
         return
     p = min(max(label.probability, 0.0), 1.0) if label.probability == label.probability else 0.0
-    canvas.box(x, y, _COLUMN * p, _BAR, pale, 3)
-    middle = y + _BAR / 2
+    canvas.box(x, y, width * p, _BAR, pale, 3)
     indent = 6
     if label.truth is not None:
         _sign(canvas, x + 6, middle - 3.5, label.truth)
         indent = 19
-    taken = canvas.text(x + _COLUMN - 6, middle, percent(p), 10.5, strong, anchor='rm')
-    room = _COLUMN - indent - taken - 12
-    canvas.text(x + indent, middle, label.label, 11, INK, bool(label.truth), room=room)
+    taken = canvas.text(x + width - 6, middle, percent(p), 10.5, strong, anchor='rm')
+    room = width - indent - taken - 12
+    bold = bool(label.truth or (label.truth is None and label.present))
+    canvas.text(x + indent, middle, label.label, 11, strong if absent else INK, bold, room=room)
 
 
 def _sign(canvas: Canvas, x: float, y: float, truth: bool) -> None:
