@@ -4,10 +4,16 @@ data_root = 'data/motionshapes'
 clip_len = 8
 
 train_pipeline = [
-    dict(type='VideoInit'),
-    # The same frames every epoch, so that the frozen part of the tower is computed once a video.
-    dict(type='SampleSegmentFrames', clip_len=clip_len, test_mode=True),
-    dict(type='VideoDecode'),
+    # The same frames every epoch: decoded once, and the frozen part of the tower computed once.
+    dict(
+        type='CacheFrames',
+        folder=f'{data_root}/cache',
+        transforms=[
+            dict(type='VideoInit'),
+            dict(type='SampleSegmentFrames', clip_len=clip_len, test_mode=True),
+            dict(type='VideoDecode'),
+        ],
+    ),
     # No flips: they would turn "moving left" into "moving right".
     dict(type='mmaction.FormatShape', input_format='NCTHW'),
     dict(type='PackMultilabelInputs'),

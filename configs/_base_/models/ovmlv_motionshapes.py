@@ -11,7 +11,6 @@ model = dict(
         temporal=dict(
             type='ParallelTemporalAttention',
             blocks='last-1',
-            width_ratio=2.0,
             num_heads=8,
             position_scale=1.0,
             # Starting from a zero projection learns at once where a zero gate hesitates.

@@ -4,6 +4,7 @@ The pipelines of this project have no ``mmaction.Flip``: labels such as "moving 
 to the right" would be wrong for the mirrored video. Add it where no label tells left from right.
 """
 
+from .cache_frames import CacheFrames
 from .load_record_features import LoadRecordFeatures
 from .pack_multilabel_inputs import PackMultilabelInputs
 from .sample_segment_frames import SampleSegmentFrames
@@ -11,6 +12,7 @@ from .video_decode import VideoDecode
 from .video_init import VideoInit
 
 __all__ = [
+    'CacheFrames',
     'LoadRecordFeatures',
     'PackMultilabelInputs',
     'SampleSegmentFrames',

@@ -1,11 +1,15 @@
-"""What the frozen part of an image tower gave for a video, kept in memory."""
+"""What the frozen part of an image tower gave for a video, kept in memory and on disk."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 
@@ -18,11 +22,16 @@ class PrefixCache:
     are computed every time.
 
     Args:
-        megabytes: Budget.
+        megabytes: Budget of memory.
+        folder: Keep them there too, for the next training with the same frozen weights; nothing is
+            ever removed there.
+        owner: Tells what computes the tokens; part of the names of files.
     """
 
-    def __init__(self, megabytes: float) -> None:
+    def __init__(self, megabytes: float, folder: str | Path | None = None, owner: str = '') -> None:
         self.budget = int(megabytes * 2**20)
+        self.folder = None if folder is None else Path(folder)
+        self.owner = owner
         self.used = 0
         self.hits = self.misses = 0
         self._entries: dict[bytes, tuple[Tensor, ...]] = {}
@@ -39,35 +48,59 @@ class PrefixCache:
         # The number format of a pass is part of what it computes.
         suffix = str((videos.dtype, torch.is_autocast_enabled(videos.device.type))).encode()
         keys = [_digest(video) + suffix for video in videos]
-        missing = [i for i, key in enumerate(keys) if key not in self._entries]
+        found = {key: self._entries.get(key) or self._read(key) for key in keys}
+        missing = [i for i, key in enumerate(keys) if found[key] is None]
         self.misses += len(missing)
         self.hits += len(keys) - len(missing)
-        fresh: dict[int, tuple[Tensor, ...]] = {}
         if missing:
             results = (r.unflatten(0, (len(missing), -1)) for r in compute(videos[missing]))
-            fresh = dict(zip(missing, zip(*results, strict=True), strict=True))
-            for i in missing:
-                self._keep(keys[i], fresh[i])
-        rows = [fresh[i] if i in fresh else self._entries[key] for i, key in enumerate(keys)]
+            for i, entry in zip(missing, zip(*results, strict=True), strict=True):
+                found[keys[i]] = entry
+                self._keep(keys[i], entry)
         return tuple(
             torch.cat([row.to(videos.device) for row in column])
-            for column in zip(*rows, strict=True)
+            for column in zip(*(found[key] for key in keys), strict=True)
         )
 
     def __deepcopy__(self, memo: dict) -> PrefixCache:
-        return PrefixCache(self.budget / 2**20)
+        return PrefixCache(self.budget / 2**20, self.folder, self.owner)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, '_entries': {}, 'used': 0}
 
-    def _keep(self, key: bytes, entry: tuple[Tensor, ...]) -> None:
+    def _keep(self, key: bytes, entry: tuple[Tensor, ...], write: bool = True) -> None:
+        # Copies: a slice would keep the whole batch that it was cut from.
+        how = dict(copy=True, memory_format=torch.contiguous_format)
+        entry = tuple(t.detach().to('cpu', **how) for t in entry)
         size = sum(tensor.numel() * tensor.element_size() for tensor in entry)
         if key not in self._entries and self.used + size <= self.budget:
-            # Copies: a slice would keep the whole batch that it was cut from.
-            self._entries[key] = tuple(t.detach().to('cpu', copy=True) for t in entry)
+            self._entries[key] = entry
             self.used += size
+        if write and self.folder is not None:
+            path = self._path(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_name(f'.{path.name}.{os.getpid()}')
+            save_file({str(i): tensor for i, tensor in enumerate(entry)}, scratch)
+            os.replace(scratch, path)
+
+    def _read(self, key: bytes) -> tuple[Tensor, ...] | None:
+        """The entry of a file, or None where there is none that can be read."""
+        if self.folder is None:
+            return None
+        try:
+            tensors = load_file(self._path(key))
+        except (FileNotFoundError, SafetensorError):
+            return None
+        entry = tuple(tensors[str(i)] for i in range(len(tensors)))
+        self._keep(key, entry, write=False)
+        return entry
+
+    def _path(self, key: bytes) -> Path:
+        name = hashlib.sha256(self.owner.encode() + key).hexdigest()[:32]
+        return self.folder / name[:2] / f'{name}.safetensors'
 
 
 def _digest(video: Tensor) -> bytes:
+    # Processors have instructions for this hash, and none for most others.
     data = video.detach().to('cpu').contiguous()
-    return hashlib.blake2b(data.view(torch.uint8).numpy(), digest_size=16).digest()
+    return hashlib.sha256(data.view(torch.uint8).numpy()).digest()[:16]

@@ -43,6 +43,7 @@ class TemporalCLIPBackbone(BaseModule):
         prefix_cache: Megabytes of memory in which to keep what the frozen part of the tower gave
             for each video. Pays off for training without augmentation on a CPU; see
             :class:`PrefixCache`.
+        prefix_cache_dir: Folder in which to keep it for further trainings, too.
         init_cfg: See mmengine's ``BaseModule``.
 
     Attributes:
@@ -65,6 +66,7 @@ class TemporalCLIPBackbone(BaseModule):
         grad_checkpointing: bool = False,
         keep_reference: bool = True,
         prefix_cache: float = 0.0,
+        prefix_cache_dir: str | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -86,7 +88,10 @@ class TemporalCLIPBackbone(BaseModule):
         )
         if grad_checkpointing and not len(self.tower.blocks):
             self._checkpoint_whole_tower()
-        self.prefix_cache = PrefixCache(prefix_cache) if prefix_cache > 0 else None
+        self.prefix_cache = None
+        if prefix_cache > 0:
+            owner = f'{self.clip_fingerprint} {self.first_live} {self._spatial_is_frozen}'
+            self.prefix_cache = PrefixCache(prefix_cache, prefix_cache_dir, owner)
         exclude_frozen_from_state_dict(self)
 
     @property

@@ -61,3 +61,30 @@ def test_budget_copies_and_pickles(videos):
     assert copy.deepcopy(model).prefix_cache.used == 0
     clone = pickle.loads(pickle.dumps(model.prefix_cache))
     assert isinstance(clone, PrefixCache) and clone.used == 0
+
+
+def test_on_disk_for_the_next_training(videos, tmp_path):
+    first = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).train()
+    expected = first.forward_with_reference(videos)
+    again = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).train()
+    again.load_state_dict(first.state_dict())
+    torch.testing.assert_close(again.forward_with_reference(videos), expected, atol=0, rtol=0)
+    assert (again.prefix_cache.misses, again.prefix_cache.hits) == (0, 3)
+    # Another part of the tower, and another precision, are other tokens.
+    other = build(prefix_cache=64, prefix_cache_dir=str(tmp_path), trainable=2).train()
+    other(videos)
+    assert other.prefix_cache.misses == 3
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        again(videos)
+    assert again.prefix_cache.misses == 3
+
+
+def test_damaged_files_are_computed_anew(videos, tmp_path):
+    expected = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).train()(videos)
+    files = sorted(tmp_path.rglob('*.safetensors'))
+    assert len(files) == 3
+    size = files[0].stat().st_size
+    files[0].write_bytes(files[0].read_bytes()[: size // 2])
+    again = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).train()
+    torch.testing.assert_close(again(videos), expected, atol=1e-5, rtol=1e-5)
+    assert (again.prefix_cache.misses, files[0].stat().st_size) == (1, size)
