@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import add_cfg_options, add_device_argument
 
+from .result_formats import FORMATS
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -108,3 +110,10 @@ def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | N
 
     read_index(Path(bank))  # before the model is built
     return Path(bank)
+
+
+def add_format_argument(parser: argparse.ArgumentParser) -> None:
+    """``--format``, of plain rows."""
+    parser.add_argument(
+        '--format', choices=FORMATS, default='table', help='of what is printed (%(default)s)'
+    )

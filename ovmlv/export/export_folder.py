@@ -15,9 +15,11 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from ovmlv.apis.label_bank import LabelBank
 from ovmlv.apis.label_source import unique_labels
 from ovmlv.apis.video_reader import find_test_pipeline
 from ovmlv.errors import ConfigError, DependencyError
+from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.runtime.encoder_meta import EncoderMeta
 from ovmlv.runtime.label_set import LabelSet
@@ -34,23 +36,25 @@ _SELF_CONTAINED = 1_900_000_000
 
 def export_model(
     model: nn.Module,
-    labels: Sequence[str],
+    labels: Sequence[str] | LabelBank,
     folder: str | Path,
     input_type: str = 'uint8',
     opset: int = OPSET,
     torch_program: bool = False,
     check: bool = True,
+    calibration: Calibration | None = None,
 ) -> float | None:
     """Write a folder that `ovmlv.runtime.VideoTagger` opens.
 
     Args:
         model: From :func:`ovmlv.apis.init_recognizer`.
-        labels: Any texts, without duplicates.
+        labels: Any texts, without duplicates; or a bank of labels that were encoded before.
         folder: Made if missing; files of an earlier export are replaced.
         input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
         opset: Version of ONNX's operators.
         torch_program: Also write ``video_encoder.pt2``, for `torch.export.load`.
         check: Compare with the model, on random frames in several shapes.
+        calibration: See :func:`make_label_set`.
 
     Returns:
         The largest difference of a probability that the check found; None without it.
@@ -62,7 +66,7 @@ def export_model(
     _require_packages(check)
     folder = Path(folder)
     encoder = ExportableEncoder(model, input_type)
-    label_set = make_label_set(model, labels)
+    label_set = make_label_set(model, labels, calibration=calibration)
     program = capture(encoder)
     folder.mkdir(parents=True, exist_ok=True)
     if torch_program:
@@ -72,7 +76,7 @@ def export_model(
     label_set.save(folder / LABELS)
     if not check:
         return None
-    found = largest_difference(model, folder, input_type)
+    found = largest_difference(model, folder, input_type, calibration)
     if not found <= TOLERANCE:
         raise ConfigError(
             f'{folder}: probabilities differ from the model by {found:.2g} (at most {TOLERANCE:g} '
@@ -106,15 +110,23 @@ def _write_onnx(program: ExportedProgram, path: Path, opset: int) -> None:
 
 @torch.no_grad()
 def make_label_set(
-    model: nn.Module, labels: Sequence[str], embeddings: Tensor | None = None
+    model: nn.Module,
+    labels: Sequence[str] | LabelBank,
+    embeddings: Tensor | None = None,
+    calibration: Calibration | None = None,
 ) -> LabelSet:
     """Labels embedded by a model, with its scorer's scale and biases.
 
     Args:
         model: A recognizer.
-        labels: Any texts, without duplicates.
-        embeddings: ``(C, E)`` if they were computed before, as by a label bank.
+        labels: Any texts, without duplicates; or a bank of labels that were encoded before.
+        embeddings: ``(C, E)`` if they were computed before.
+        calibration: Its temperature and bias become part of scale and bias; its thresholds are not
+            exported.
     """
+    if isinstance(labels, LabelBank):
+        labels.check(model)
+        labels, embeddings = labels.labels, labels.embeddings()
     names = unique_labels(labels)
     text = model.encode_labels(names) if embeddings is None else embeddings
     text = text.float().cpu()
@@ -127,12 +139,18 @@ def make_label_set(
     per_label = torch.zeros(len(names))
     if getattr(scorer, 'label_bias', None) is not None:
         per_label = text @ scorer.label_bias.detach().float().cpu()
+    change = calibration or Calibration()
+    if calibration is not None and getattr(model, 'average_views', 'score') == 'probability':
+        raise ConfigError(
+            "a calibration cannot be exported with a model of average_views='probability'; export "
+            'without it'
+        )
     return LabelSet(
         names,
         text.numpy(),
-        float(scorer.scale),
-        float(scorer.bias),
-        per_label.numpy(),
+        float(scorer.scale) / change.temperature,
+        float(scorer.bias) / change.temperature + change.bias,
+        per_label.numpy() / np.float32(change.temperature),
         model_fingerprint(model),
         getattr(model.head, 'template', None),
     )
@@ -185,7 +203,12 @@ def _sampling(cfg: Config | None, num_frames: int) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def largest_difference(model: nn.Module, folder: str | Path, input_type: str = 'uint8') -> float:
+def largest_difference(
+    model: nn.Module,
+    folder: str | Path,
+    input_type: str = 'uint8',
+    calibration: Calibration | None = None,
+) -> float:
     """The largest difference of a probability between a model and its export, on random frames."""
     tagger = VideoTagger(folder)
     device = next(model.backbone.parameters()).device
@@ -195,9 +218,11 @@ def largest_difference(model: nn.Module, folder: str | Path, input_type: str = '
         shape = (batch, views, num_frames, *tagger.meta.image_size, 3)
         frames = generator.integers(0, 256, shape, dtype=np.uint8)
         inputs = torch.from_numpy(frames).permute(0, 1, 5, 2, 3, 4).to(device)
-        expected = model.predict_labels(inputs, names).float().cpu().numpy()
+        expected = model.predict_labels(inputs, names).float().cpu()
+        if calibration is not None:
+            expected = calibration.apply(expected)
         given = frames if input_type == 'uint8' else frames.astype(np.float32) / 255
-        worst = max(worst, float(np.abs(tagger.predict(given) - expected).max()))
+        worst = max(worst, float(np.abs(tagger.predict(given) - expected.numpy()).max()))
     return worst
 
 

@@ -1,0 +1,17 @@
+"""Keep labels that were encoded once, to tag with any number of them.
+
+ovmlv bank build words --model my_model --labels-file words.txt
+ovmlv bank add words --model my_model --labels "a red kite"
+ovmlv bank search words "flying a kite" --model my_model
+ovmlv bank info words --duplicates
+ovmlv tag videos/ --model my_model --bank words --top-k 10
+"""
+
+COMMANDS = {
+    'build': 'encode labels into a new bank; goes on with one that was interrupted',
+    'add': 'encode those labels that are not in a bank',
+    'remove': 'take labels out',
+    'merge': 'take in the labels of other banks',
+    'search': 'the nearest labels of any text',
+    'info': 'what a bank holds',
+}

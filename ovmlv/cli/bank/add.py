@@ -1,0 +1,25 @@
+"""Encode those labels that are not in a bank.
+
+ovmlv bank add words --model my_model --labels "a red kite" "a blue kite"
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+from ..arguments import load_model, read_label_arguments
+from .build import add_arguments
+
+__all__ = ['add_arguments', 'run']
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Encode and save."""
+    from ovmlv.apis import LabelBank
+
+    labels = read_label_arguments(args)
+    bank = LabelBank.load(args.bank)
+    model = load_model(args)
+    new = bank.add(labels, model, args.bank, args.chunk_size, progress=True)
+    out.write(f'{args.bank}: {len(new)} labels were new, {len(bank)} in all\n')

@@ -1,0 +1,40 @@
+"""Encode labels into a folder.
+
+    ovmlv bank build words --model my_model --labels-file words.txt
+
+Every finished part is kept; the same command goes on after an interruption. A bank is of use for
+models with the same label encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+from ..arguments import (
+    add_label_arguments,
+    add_model_arguments,
+    load_model,
+    positive,
+    read_label_arguments,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv bank build``."""
+    parser.add_argument('bank', metavar='DIR', help='folder of the bank')
+    add_model_arguments(parser)
+    add_label_arguments(parser, bank=False)
+    parser.add_argument(
+        '--chunk-size', type=positive, default=4096, help='labels of a part (default: %(default)s)'
+    )
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Encode and save."""
+    from ovmlv.apis import LabelBank
+
+    labels = read_label_arguments(args)
+    model = load_model(args)
+    bank = LabelBank.build(model, labels, args.bank, args.chunk_size, progress=True)
+    out.write(f'{args.bank}: {len(bank)} labels\n')

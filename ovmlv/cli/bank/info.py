@@ -1,0 +1,53 @@
+"""What a bank holds.
+
+ovmlv bank info words
+ovmlv bank info words --duplicates --format csv
+ovmlv bank info words --list > words.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TextIO
+
+from ..arguments import add_format_argument
+from ..result_formats import write_rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv bank info``."""
+    parser.add_argument('bank', metavar='DIR', help='folder of the bank')
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        '--duplicates', action='store_true', help='labels that are another one in other words'
+    )
+    what.add_argument('--list', action='store_true', help='all labels, one a line')
+    add_format_argument(parser)
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Print."""
+    from ovmlv.apis import LabelBank
+
+    bank = LabelBank.load(args.bank)  # compares all checksums
+    if args.list:
+        out.writelines(f'{label}\n' for label in bank.labels)
+    elif args.duplicates:
+        write_rows(out, args.format, ('label', 'earlier', 'kind'), bank.duplicates())
+    else:
+        encoder = bank.encoder
+        size = sum(path.stat().st_size for path in Path(args.bank).glob('*') if path.is_file())
+        rows = [
+            ('labels', len(bank)),
+            ('bytes', size),
+            ('label encoder', encoder.type),
+            ('fingerprint', encoder.fingerprint),
+            ('dimensions', encoder.embed_dim),
+            ('unit vectors', encoder.unit_length),
+            *((f'encoder.{name}', str(value)) for name, value in encoder.settings.items()),
+        ]
+        if args.format == 'table':
+            out.writelines(f'{name:18} {value}\n' for name, value in rows)
+        else:
+            write_rows(out, args.format, ('property', 'value'), rows)

@@ -1,0 +1,29 @@
+"""Take the labels of other banks into one; all of the same label encoder.
+
+ovmlv bank merge words more_words even_more
+ovmlv bank merge words more_words --out all_words
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv bank merge``."""
+    parser.add_argument('bank', metavar='DIR', help='folder of the bank')
+    parser.add_argument('others', nargs='+', metavar='OTHER', help='folders of other banks')
+    parser.add_argument('--out', metavar='DIR', help='write here, and leave DIR as it is')
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Merge and save."""
+    from ovmlv.apis import LabelBank
+
+    bank = LabelBank.load(args.bank)
+    for other in args.others:
+        bank.merge(LabelBank.load(other))
+    target = args.out or args.bank
+    bank.save(target)
+    out.write(f'{target}: {len(bank)} labels\n')

@@ -1,0 +1,107 @@
+"""Export the video encoder with embedded labels, for programs without torch.
+
+    ovmlv export --model my_model --labels "red circle" spinning --out DIR
+    ovmlv export --model CONFIG --weights CHECKPOINT --labels-file words.txt --out DIR
+    ovmlv export --model my_model --labels-file more.txt --labels-only DIR/more
+
+DIR then holds video_encoder.onnx, labels.json with labels.npz, and meta.json; ovmlv.runtime tags
+with it (docs/deployment.md). With --labels-only, another label file for the same encoder is written
+and nothing else. The export is compared with the model before it is called good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from ovmlv.errors import ConfigError
+
+from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ovmlv.apis import LabelBank
+    from ovmlv.evaluation.score_calibration import Calibration
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv export``."""
+    add_model_arguments(parser)
+    add_export_arguments(parser, labels_required=False)
+    parser.add_argument(
+        '--calibration', metavar='FILE', help='of "ovmlv calibrate"; default: that of the model'
+    )
+
+
+def add_export_arguments(parser: argparse.ArgumentParser, labels_required: bool = True) -> None:
+    """Those that tell what to export of a model, and how."""
+    add_label_arguments(parser, labels_required)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument('--out', metavar='DIR', help='folder to write')
+    target.add_argument('--labels-only', metavar='FILE', help='write a label file FILE only')
+    parser.add_argument(
+        '--input-type',
+        choices=('uint8', 'float32'),
+        default='uint8',
+        help='pixels that the graph takes: 0 to 255, or 0 to 1 (default: %(default)s)',
+    )
+    parser.add_argument('--opset', type=int, default=18, help='of ONNX (default: %(default)s)')
+    parser.add_argument('--torch-export', action='store_true', help='also write video_encoder.pt2')
+    parser.add_argument(
+        '--no-check', action='store_true', help='do not compare with the model afterwards'
+    )
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Export a model of whatever kind."""
+    from ovmlv.apis.label_source import read_labels
+    from ovmlv.evaluation.score_calibration import Calibration
+
+    labels = read_label_arguments(args)  # before the model is built
+    args.device = args.device or 'cpu'
+    model = load_model(args)
+    published = getattr(model, 'published', None)
+    if labels is None and published is not None:
+        labels = published.bank()
+    if labels is None:
+        raise ConfigError('no labels; give --labels, --labels-file or --bank')
+    if args.calibration is not None:
+        calibration = Calibration.load(args.calibration)
+    else:
+        calibration = None if published is None else published.calibration()
+    write_export(args, model, read_labels(labels, model), out, calibration)
+
+
+def write_export(
+    args: argparse.Namespace,
+    model: nn.Module,
+    labels: tuple[str, ...] | LabelBank,
+    out: TextIO,
+    calibration: Calibration | None = None,
+) -> None:
+    """Export as the arguments of :func:`add_export_arguments` say."""
+    from ovmlv.export import export_model, make_label_set
+
+    with contextlib.redirect_stdout(sys.stderr):  # logs; the result alone goes to stdout
+        if args.labels_only:
+            make_label_set(model, labels, calibration=calibration).save(args.labels_only)
+        else:
+            difference = export_model(
+                model,
+                labels,
+                args.out,
+                args.input_type,
+                args.opset,
+                args.torch_export,
+                not args.no_check,
+                calibration,
+            )
+    if args.labels_only:
+        out.write(f'{args.labels_only}: {len(labels)} labels\n')
+    else:
+        checked = '' if difference is None else f'; differs from the model by {difference:.1e}'
+        out.write(f'{Path(args.out)}: video encoder and {len(labels)} labels{checked}\n')

@@ -1,0 +1,79 @@
+"""Open the web page and the HTTP API.
+
+    ovmlv serve --model my_model
+    ovmlv serve --model ViT-B-16/openai --labels-file words.txt --port 8080
+    ovmlv serve --model my_model --banks words=banks/words animals=banks/animals
+    ovmlv serve --model my_model --host 0.0.0.0 --max-megabytes 50 --max-seconds 120
+
+Only this computer reaches it, unless --host tells otherwise; there is no log-in. See
+docs/serving.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from typing import TextIO
+
+from .arguments import (
+    add_label_arguments,
+    add_model_arguments,
+    load_inferencer,
+    positive,
+    read_label_arguments,
+    seconds,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv serve``."""
+    add_model_arguments(parser)
+    add_label_arguments(parser, required=False)
+    parser.add_argument('--calibration', metavar='FILE', help='of "ovmlv calibrate"')
+    parser.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
+    group = parser.add_argument_group('server')
+    group.add_argument('--host', default='127.0.0.1', help='address (default: %(default)s)')
+    group.add_argument('--port', type=int, default=8000, help='default: %(default)s; 0: a free one')
+    group.add_argument(
+        '--allowed-hosts',
+        nargs='+',
+        metavar='NAME',
+        help='names by which browsers may reach it; default: any, on loopback its own',
+    )
+    group.add_argument(
+        '--banks', nargs='+', metavar='NAME=DIR', default=(), help='label banks to choose from'
+    )
+    group.add_argument('--access-log', action='store_true', help='log every request')
+    group = parser.add_argument_group('limits')
+    group.add_argument('--max-megabytes', type=positive, metavar='N', help='of a file')
+    group.add_argument('--max-seconds', type=seconds, metavar='S', help='of a video')
+    group.add_argument('--max-labels', type=positive, metavar='N', help='of a request')
+    group.add_argument('--max-queue', type=positive, metavar='N', help='videos that wait')
+    group.add_argument('--max-videos', type=positive, metavar='N', help='videos that are kept')
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Serve until interrupted."""
+    from ovmlv.serving import ServingLimits, serve
+    from ovmlv.utils.cli import named_paths
+
+    given = dict(
+        upload_bytes=None if args.max_megabytes is None else args.max_megabytes * 2**20,
+        duration=args.max_seconds,
+        labels=args.max_labels,
+        queue=args.max_queue,
+        videos=args.max_videos,
+    )
+    limits = ServingLimits(**{name: value for name, value in given.items() if value is not None})
+    banks = named_paths(args.banks)
+    inferencer = load_inferencer(args, read_label_arguments(args))
+    with contextlib.redirect_stdout(out):
+        serve(
+            inferencer,
+            args.host,
+            args.port,
+            limits,
+            banks,
+            args.allowed_hosts,
+            args.access_log,
+        )
