@@ -13,10 +13,8 @@ TEMPLATES = (
     'a photo of {}',
     'a video of {}',
     'a video frame of {}',
-    'a picture showing {}',
     'footage of {}',
     'a scene with {}',
-    'this is {}',
 )
 #: What the captions of the shipped CLIP looked like.
 SHIPPED_TEMPLATES = {
@@ -62,6 +60,7 @@ def zero_shot_config(model: str, weights: str | None = None) -> Config:
                     **clip,
                     templates=list(templates),
                     background='everyday',
+                    truncate=True,  # long labels are cut, as by open_clip
                 ),
                 scorer=dict(type='SigmoidScorer', init_bias='clip', learnable=False),
             ),

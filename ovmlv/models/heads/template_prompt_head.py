@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from ovmlv.errors import ConfigError
 from ovmlv.models.heads.background import EVERYDAY, background_bias
 from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_labels, check_template
+from ovmlv.models.llm.kv_cache import constants
 from ovmlv.registry import MODELS
 
 
@@ -46,9 +48,10 @@ class TemplatePromptHead(BasePromptHead):
         super().__init__(model_name, pretrained, template=self_templates[0], **kwargs)
         self.templates = self_templates
         self.background: tuple[str, ...] | None = None
+        self._background_embeddings: Tensor | None = None
         if background is not None and self.logit_bias is None:
             self.background = _check_background(background)
-            self.logit_bias = background_bias(self.reference(self.background), self.logit_scale)
+            self.logit_bias = background_bias(self._background(), self.logit_scale)
 
     @property
     def unit_length(self) -> bool:
@@ -60,12 +63,23 @@ class TemplatePromptHead(BasePromptHead):
         found = self.reference(labels)
         if self.background is None:
             return found
-        return found - self.reference(self.background).mean(0)
+        return found - self._background().mean(0).to(found)
 
     def compute_reference(self, labels: list[str]) -> Tensor:
         """Average over the templates."""
+        return self._ensemble(labels, self.truncate)
+
+    def _background(self) -> Tensor:
+        """Unit vectors ``(K, E)``, computed once; a small context cuts the captions."""
+        if self._background_embeddings is None:
+            with constants(self.text_tower.device), warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                self._background_embeddings = self._ensemble(self.background, True)
+        return self._background_embeddings
+
+    def _ensemble(self, labels: Sequence[str], truncate: bool) -> Tensor:
         texts = [template.replace('{}', label) for label in labels for template in self.templates]
-        embeddings = self.text_tower.encode_texts(texts, self.truncate)
+        embeddings = self.text_tower.encode_texts(texts, truncate)
         return F.normalize(embeddings.unflatten(0, (len(labels), -1)).mean(1), dim=-1)
 
 
