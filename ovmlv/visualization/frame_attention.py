@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError, DataError
 
 from .style import COLORS, FAINT, INK, chart, save
+
+if TYPE_CHECKING:
+    from ovmlv.apis.video_reader import VideoSource
 
 _SHOWN = 'ParallelTemporalAttention, CrossFrameMessage, FrameTransformer'
 
@@ -42,6 +45,33 @@ def frame_attention(backbone: nn.Module, video: Tensor) -> dict[str, Tensor]:
             f'{_SHOWN}'
         )
     return found
+
+
+def video_attention(
+    model: Any, video: VideoSource, num_frames: int | None = None
+) -> tuple[dict[str, Tensor], np.ndarray]:
+    """Attention over the frames of a video file, read as the model's test pipeline does.
+
+    Args:
+        model: An ``OVMLVInferencer``, or a recognizer of :func:`~ovmlv.apis.open_model`.
+        video: Path, binary file object, or frames uint8 ``(T, H, W, 3)``.
+        num_frames: Frames of a clip, in place of the pipeline's.
+
+    Returns:
+        What :func:`frame_attention` returns, and the frames, RGB uint8 ``(T, H, W, 3)``: those of
+        the middle view.
+    """
+    from ovmlv.apis.video_reader import VideoReader
+
+    pipeline = getattr(model, 'pipeline', None)
+    model = getattr(model, 'model', model)
+    backbone = model.backbone
+    size = getattr(backbone, 'image_size', None)
+    views = VideoReader(model.cfg, pipeline, num_frames, None, size)(video)
+    view = views[len(views) // 2]  # (C, T, H, W), bytes
+    device = next(model.parameters()).device
+    inputs = model.data_preprocessor.normalize(view[None].to(device))[0]
+    return frame_attention(backbone, inputs), view.permute(1, 2, 3, 0).numpy()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ovmlv.errors import ConfigError, DataError
 from .canvas import Canvas
 from .contact_sheet import COLUMN, SheetLabel, SheetRow, contact_sheet
 from .pictures import check_picture, save_picture
-from .strip import read_strip
+from .strip import read_strip, shrink
 
 if TYPE_CHECKING:
     from ovmlv.apis.tag_result import TagResult
@@ -85,7 +85,7 @@ def make_row(
     name, problem = Path(result.video).name, result.error
     if frames is None and problem is None:
         try:
-            frames = read_strip(result.video, max_frames).pictures
+            frames = read_strip(result.video, max_frames, _HEIGHT).pictures
         except (FileNotFoundError, DataError) as error:
             problem = str(error)
     if problem is not None:
@@ -101,7 +101,7 @@ def make_row(
         SheetLabel(label, probability, None, '', label in present)
         for label, probability in result.top(top_k)
     ]
-    return SheetRow(shrink(frames[chosen]), labels, name)
+    return SheetRow(shrink(frames[chosen], _HEIGHT), labels, name)
 
 
 def _column(rows: Sequence[SheetRow]) -> int:
@@ -110,14 +110,3 @@ def _column(rows: Sequence[SheetRow]) -> int:
     texts = (label.label for row in rows for label in row.labels)
     longest = max((canvas.measure(text, 11, True) for text in texts), default=0)
     return round(min(max(COLUMN, longest + 56), _WIDEST))
-
-
-def shrink(frames: np.ndarray, height: int = _HEIGHT) -> np.ndarray:
-    """Frames ``(T, H, W, 3)`` of at most a height."""
-    from PIL import Image
-
-    if frames.shape[1] <= height:
-        return frames
-    size = (max(1, round(frames.shape[2] * height / frames.shape[1])), height)
-    resize = Image.Resampling.BICUBIC
-    return np.stack([np.asarray(Image.fromarray(f).resize(size, resize)) for f in frames])

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from ovmlv.datasets.decoders import open_video
+from ovmlv.datasets.decoders import ArrayReader, open_video
 from ovmlv.datasets.video_failures import READ_ERRORS, describe
 from ovmlv.errors import ConfigError, DataError
+
+#: Pixels of full frames that are in memory at once: 24 frames of 4K would be 600 MB.
+_PIXELS = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,21 +23,23 @@ class Strip:
 
     Attributes:
         pictures: RGB uint8 ``(T, H, W, 3)``.
-        times: When each is shown, in seconds ``(T,)``.
-        duration: Seconds of the video.
+        times: Begin and end of each in seconds ``(T, 2)``.
     """
 
     pictures: np.ndarray
     times: np.ndarray
-    duration: float
 
 
-def read_strip(video: str | Path, num_frames: int) -> Strip:
+def read_strip(
+    video: str | Path | np.ndarray, num_frames: int, height: int | None = None, fps: float = 1.0
+) -> Strip:
     """Decode frames from the middles of equal parts of a video.
 
     Args:
-        video: Path of a video file.
-        num_frames: T; fewer where the video has no more.
+        video: Path of a video file, or its frames uint8 ``(T, H, W, 3)``.
+        num_frames: How many; fewer where the video has no more.
+        height: Make higher frames smaller.
+        fps: Frames a second of an array.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -41,21 +47,35 @@ def read_strip(video: str | Path, num_frames: int) -> Strip:
     """
     if num_frames < 1:
         raise ConfigError(f'num_frames={num_frames} must be at least 1')
-    if not os.path.isfile(video):
+    is_array = isinstance(video, np.ndarray)
+    if not is_array and not os.path.isfile(video):
         raise FileNotFoundError(f'video {video} not found; give the path of a video file')
     try:
-        reader = open_video(str(video))
+        reader = ArrayReader(video, fps) if is_array else open_video(str(video))
         try:
             begins, ends = reader.times[:, 0], reader.times[:, 1]
-            start, duration = float(begins[0]), float(ends[-1] - begins[0])
             count = min(num_frames, len(reader))
-            wanted = start + duration * (np.arange(count) + 0.5) / count
-            chosen = np.searchsorted(begins, wanted, side='right') - 1
-            pictures = np.stack(reader.get_frames(chosen))
+            wanted = begins[0] + (ends[-1] - begins[0]) * (np.arange(count) + 0.5) / count
+            chosen = np.searchsorted(begins, wanted, side='right').clip(min=1) - 1
+            parts, step = [], 1
+            while sum(map(len, parts)) < count:
+                start = sum(map(len, parts))
+                frames = np.stack(reader.get_frames(chosen[start : start + step]))
+                step = max(1, _PIXELS // (frames.shape[1] * frames.shape[2]))
+                parts.append(frames if height is None else shrink(frames, height))
         finally:
             reader.close()
     except READ_ERRORS as error:
         raise DataError(
             f'video {video} cannot be read ({describe(error)}); repair or remove it'
         ) from None
-    return Strip(pictures, begins[chosen] - start, duration)
+    return Strip(np.concatenate(parts), reader.times[chosen])
+
+
+def shrink(frames: np.ndarray, height: int) -> np.ndarray:
+    """Frames ``(T, H, W, 3)`` of at most a height."""
+    if frames.shape[1] <= height:
+        return frames
+    size = (max(1, round(frames.shape[2] * height / frames.shape[1])), height)
+    resize = Image.Resampling.BICUBIC
+    return np.stack([np.asarray(Image.fromarray(f).resize(size, resize)) for f in frames])

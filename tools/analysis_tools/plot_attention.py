@@ -29,15 +29,10 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
 
     from ovmlv.apis import init_recognizer
-    from ovmlv.apis.video_reader import VideoReader
-    from ovmlv.visualization.frame_attention import draw_attention, frame_attention
+    from ovmlv.visualization.frame_attention import draw_attention, video_attention
 
-    view = VideoReader(cfg, num_frames=args.num_frames)(args.video)[0]  # (C, T, H, W), bytes
     model = init_recognizer(cfg, args.checkpoint, args.device)
-    device = next(model.parameters()).device
-    video = model.data_preprocessor.normalize(view[None, None].to(device))[0, 0]
-    attention = frame_attention(model.backbone, video)
-    frames = view.permute(1, 2, 3, 0).numpy()
+    attention, frames = video_attention(model, args.video, args.num_frames)
     title = Path(args.video).name if args.title is None else args.title
     print(draw_attention(attention, frames, args.out, title))
 
