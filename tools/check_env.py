@@ -1,6 +1,7 @@
 """Check that the running Python meets requirements/.
 
-Exit status 1: packages are missing or unfit. 3: only ovmlv is, or is that of another checkout.
+Exit status 1: packages are missing or unfit. 3: only ovmlv is, or is that of another checkout, or
+with --command, was installed without the command ``ovmlv``.
 Used by tools/setup_env.sh before anything is installed: standard library only, and nothing heavy
 is imported.
 """
@@ -9,33 +10,22 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / 'requirements'
 
 
-def release(version: str) -> tuple[int, ...]:
-    """``'2.13.0+cpu'`` -> ``(2, 13, 0)``; enough for the plain ranges of our files."""
-    return tuple(int(part) for part in re.findall(r'\d+', version.split('+')[0])[:3])
+def _load(path: Path) -> ModuleType:
+    """A module by its file, since the package may not be installed yet."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def problem(line: str, installed: Callable[[str], str] = importlib.metadata.version) -> str | None:
-    """What is wrong with one requirement line such as ``mmengine>=0.10.7,<1.0``, if anything."""
-    name, limits = re.fullmatch(r'([\w.-]+)\s*(.*)', line).groups()
-    try:
-        found = installed(name)
-    except importlib.metadata.PackageNotFoundError:
-        return f'{name} is not installed (needed: {line})'
-    for limit in filter(None, limits.split(',')):
-        operator, bound = re.fullmatch(r'\s*(>=|<)\s*(\S+)\s*', limit).groups()
-        width = max(len(release(found)), len(release(bound)))
-        have, want = ((*release(v), 0, 0, 0)[:width] for v in (found, bound))
-        if not (have >= want if operator == '>=' else have < want):
-            return f'{name} {found} is installed (needed: {line})'
-    return None
+problem = _load(REQUIREMENTS.parent / 'ovmlv' / 'utils' / 'requirements.py').problem
 
 
 def main() -> int:
@@ -56,6 +46,11 @@ def main() -> int:
     if spec is None or spec.origin is None or Path(spec.origin).resolve() != here:
         print(f'[setup] ovmlv of {here.parents[1]} is not installed', file=sys.stderr)
         return 3
+    if '--command' in sys.argv[1:]:
+        scripts = importlib.metadata.entry_points(group='console_scripts', name='ovmlv')
+        if not scripts:
+            print('[setup] ovmlv is installed without its command', file=sys.stderr)
+            return 3
     return 0
 
 

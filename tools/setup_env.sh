@@ -36,7 +36,7 @@ ovmlv_setup_env() {
     pip="$PYTHON -m pip --disable-pip-version-check install --no-input"
     if [ -n "${VIRTUAL_ENV:-}" ]; then
         status=0
-        "$PYTHON" "$root/tools/check_env.py" 2>/dev/null || status=$?
+        "$PYTHON" "$root/tools/check_env.py" --command 2>/dev/null || status=$?
         if [ "$status" = 3 ]; then
             say "adding ovmlv to the active environment $venv"
             $pip --no-deps --no-build-isolation -e "$root" && return 0

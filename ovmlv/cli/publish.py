@@ -1,0 +1,67 @@
+"""Write a model as one folder that every entry point opens.
+
+    ovmlv publish --model CONFIG --weights CHECKPOINT --out my_model
+    ovmlv publish --model CONFIG --weights CHECKPOINT --out my_model --labels-file words.txt \\
+        --calibration calibration.json --include-pretrained
+    ovmlv tag videos/ --model my_model
+
+The folder holds the config without paths of data, the trained weights, and if given a label bank
+and a calibration. Without --include-pretrained, frozen CLIP and language model are found by their
+names where the folder is opened. It is compared with the model before it is called good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``ovmlv publish``."""
+    add_model_arguments(parser)
+    add_publish_arguments(parser)
+
+
+def add_publish_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that tell what is published with a model."""
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
+    add_label_arguments(parser, required=False)
+    parser.add_argument('--calibration', metavar='FILE', help='of "ovmlv calibrate"')
+    parser.add_argument(
+        '--include-pretrained',
+        action='store_true',
+        help='write the weights of CLIP and the language model, too',
+    )
+    parser.add_argument('--name', help='for the model card (default: name of the folder)')
+
+
+def run(args: argparse.Namespace, out: TextIO) -> None:
+    """Publish."""
+    labels = read_label_arguments(args)  # before the model is built
+    publish(args, load_model(args), labels, out)
+
+
+def publish(args: argparse.Namespace, model: nn.Module, labels, out: TextIO) -> None:
+    """Publish a model as the arguments of :func:`add_publish_arguments` say."""
+    from ovmlv.apis import publish_model
+    from ovmlv.apis.label_source import read_labels
+
+    with contextlib.redirect_stdout(sys.stderr):  # logs; the result alone goes to stdout
+        labels = None if labels is None else read_labels(labels, model)
+        publish_model(
+            model,
+            args.out,
+            labels,
+            args.calibration,
+            include_pretrained=args.include_pretrained,
+            name=args.name,
+        )
+    more = f', {len(labels)} labels' if labels is not None else ''
+    out.write(f'{args.out}: model{more}{", calibration" if args.calibration else ""}\n')
