@@ -9,7 +9,5 @@ model = dict(
     labels_per_step=48,
 )
 
-# Gradients through the LLM take most of a step: fewer videos, and so fewer labels, a step.
-train_dataloader = dict(batch_size=8)
-train_cfg = dict(max_epochs=1, val_interval=1)
-auto_scale_lr = dict(base_batch_size=8)
+# Gradients through the LLM take most of a step: fewer labels a step, and fewer steps in the time.
+train_cfg = dict(max_epochs=2, val_interval=2)
