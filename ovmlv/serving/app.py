@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import shutil
 import tempfile
@@ -28,7 +27,6 @@ from .uploads import received
 from .video_store import VideoStore
 from .work_queue import WorkQueue
 
-LOG = logging.getLogger('ovmlv.serving')
 UPLOAD = '/api/videos'
 _STATIC = FilePath(__file__).parent / 'static'
 #: All that is ever read of this disk: no address holds a path.
@@ -213,12 +211,6 @@ def _add_errors(app: FastAPI) -> None:
             message = f'{request.method} is not for this address; see docs.'
             return respond(ServiceError('method_not_allowed', message), allowed)
         return respond(ServiceError('not_found' if error.status_code == 404 else 'invalid_request'))
-
-    @app.exception_handler(Exception)
-    async def on_fault(request: Request, error: Exception) -> Response:
-        # The traceback is logged by the server; the client learns nothing of it.
-        LOG.error('%s %s failed', request.method, request.url.path, exc_info=error)
-        return respond(ServiceError('internal'))
 
 
 def _first_problem(error: RequestValidationError) -> str:

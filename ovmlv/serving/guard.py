@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .limits import ServingLimits, megabytes
 from .service_error import ServiceError
 
+LOG = logging.getLogger('ovmlv.serving')
 HEADERS = {
     # No inline scripts or styles, nothing from elsewhere, no frame around the page. ``blob:`` is
     # the video on the visitor's own disk.
@@ -82,6 +84,11 @@ class Guard:
         except ServiceError as error:
             if not started:
                 await answer(error, send_with_headers)
+        except Exception:
+            # The log has the traceback; the client learns nothing of it.
+            LOG.exception('%s %s failed', scope['method'], scope['path'])
+            if not started:
+                await answer(ServiceError('internal'), send_with_headers)
 
     def _check_host(self, headers: Headers) -> None:
         host = _host_of(headers.get('host', ''))

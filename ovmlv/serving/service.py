@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,8 @@ class TaggingService:
                     'invalid_labels',
                     f'Label {number} ("{name[:30]}…") has more than {longest} characters.',
                 )
-            if not all(c.isprintable() for c in name):
+            # Control characters and halves of surrogate pairs; what joins emoji is fine.
+            if any(unicodedata.category(c) in ('Cc', 'Cs') for c in name):
                 raise ServiceError(
                     'invalid_labels', f'Label {number} has characters that are no text.'
                 )
@@ -258,7 +260,7 @@ def _spans(windows: Sequence[Window]) -> list[Span]:
 
 
 def _short(value: float) -> float:
-    return round(float(value), 6)
+    return float(f'{value:.6g}')
 
 
 def _sentence(text: str) -> str:

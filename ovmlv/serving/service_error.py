@@ -57,4 +57,4 @@ class ServiceError(OvmlvError):
     def body(self) -> bytes:
         """Of the answer: ``{"error": {"code", "message"}}``."""
         content = {'error': {'code': self.code, 'message': self.message}}
-        return json.dumps(content, ensure_ascii=False).encode()
+        return json.dumps(content, ensure_ascii=False).encode('utf-8', 'replace')

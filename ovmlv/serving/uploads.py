@@ -133,11 +133,15 @@ def probe(upload: Upload, limits: ServingLimits) -> float:
             )
     options = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'}
     try:
-        with av.open(f'file:{upload.path}', options=options) as container:
+        with av.open(
+            f'file:{upload.path}', options=options, metadata_errors='replace'
+        ) as container:
             return _check(container, upload.name, limits)
     except FFmpegError as error:
         reason = (error.strerror or 'unknown reason').lower()
         raise _unreadable(upload.name, reason) from None
+    except (ValueError, ArithmeticError):  # of numbers in headers that make no sense
+        raise _unreadable(upload.name, 'its header makes no sense') from None
 
 
 def _check(container: av.container.InputContainer, name: str, limits: ServingLimits) -> float:
