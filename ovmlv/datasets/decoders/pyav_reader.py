@@ -98,7 +98,9 @@ class PyAVReader(BaseReader):
         self.close()
         held = isinstance(self.source, bytes)
         # Without the protocol, a colon in the name of a file would be taken for one.
-        self.container = av.open(io.BytesIO(self.source) if held else f'file:{self.source}')
+        source = io.BytesIO(self.source) if held else f'file:{self.source}'
+        # Titles and such may be in any encoding.
+        self.container = av.open(source, metadata_errors='replace')
         videos = self.container.streams.video
         if self.wanted_stream is not None:
             chosen = [s for s in videos if s.index == self.wanted_stream]
