@@ -9,29 +9,26 @@ from statistics import median
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
 
 from ovmlv.registry import HOOKS
 
-from .training_clock import TrainingClock
-
-_KEY = 'step_cost'
+from .base_clock_hook import BaseClockHook
 
 
 @HOOKS.register_module()
-class StepCostHook(Hook):
+class StepCostHook(BaseClockHook):
     """Measures the cost of training; :meth:`cost` tells it afterwards.
 
     A step is forward, backward and update; validation and waiting for data are apart from it. What
     was measured goes into the checkpoints, so that a resumed run reports the whole training.
     """
 
-    # What other hooks do before a step is part of the method; what they do after it is logging and
-    # saving.
-    priority = 'VERY_HIGH'
+    # The priority: what other hooks do before a step is part of the method; what they do after it
+    # is logging and saving.
+    key = 'step_cost'
 
     def __init__(self) -> None:
-        self.clock = TrainingClock()
+        super().__init__()
         self.trainable = self.total = 0
         self._peak = self._device_peak = 0.0
 
@@ -39,36 +36,17 @@ class StepCostHook(Hook):
         parameters = list(runner.model.parameters())
         self.trainable = sum(p.numel() for p in parameters if p.requires_grad)
         self.total = sum(p.numel() for p in parameters)
-        self.clock.resume()
-
-    def before_train_epoch(self, runner: Any) -> None:
-        self.clock.resume()
-
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        self.clock.begin()
-
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self.clock.end()
-
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        self.clock.resume()
+        super().before_train(runner)
 
     def after_train(self, runner: Any) -> None:
         self._measure()
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def extra_state(self) -> dict[str, Any]:
         self._measure()
-        checkpoint[_KEY] = dict(
-            self.clock.state_dict(), peak=self._peak, device_peak=self._device_peak
-        )
+        return dict(peak=self._peak, device_peak=self._device_peak)
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        if runner._resume and _KEY in checkpoint:
-            state = dict(checkpoint[_KEY])
-            self._peak, self._device_peak = state.pop('peak'), state.pop('device_peak')
-            self.clock.load_state_dict(state)
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        self._peak, self._device_peak = state['peak'], state['device_peak']
 
     def cost(self) -> dict[str, float | int]:
         """Parameters, steps, seconds and MiB; the times of a step are medians."""

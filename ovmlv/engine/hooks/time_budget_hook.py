@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
 
 from ovmlv.errors import ConfigError
 from ovmlv.registry import HOOKS
 
-from .training_clock import TrainingClock
-
-_KEY = 'time_budget'
+from .base_clock_hook import BaseClockHook
 
 
 @HOOKS.register_module()
-class TimeBudgetHook(Hook):
+class TimeBudgetHook(BaseClockHook):
     """Ends training after so many seconds of it, validation not counted.
 
     Training by epochs ends with the epoch whose end is nearest to the budget, training by
@@ -28,31 +25,29 @@ class TimeBudgetHook(Hook):
         seconds: The budget.
     """
 
-    priority = 'VERY_HIGH'  # decides before hooks that act at the end, such as the checkpoint's
+    # The priority: it decides before hooks that act at the end, such as the checkpoint's.
+    key = 'time_budget'
 
     def __init__(self, seconds: float) -> None:
+        super().__init__()
         if not seconds > 0:
             raise ConfigError(f'TimeBudgetHook: seconds={seconds} must be above 0')
         self.seconds = seconds
-        self.clock = TrainingClock()
         self._epoch_start = 0.0
         self._last_epoch = 0.0
 
     def before_train(self, runner: Any) -> None:
-        self.clock.resume()
+        super().before_train(runner)
         self._stop_if_due(runner)
 
     def before_train_epoch(self, runner: Any) -> None:
         self._epoch_start = self.clock.elapsed
-        self.clock.resume()
-
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        self.clock.begin()
+        super().before_train_epoch(runner)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        self.clock.end()
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             self._stop_if_due(runner)
 
@@ -60,17 +55,11 @@ class TimeBudgetHook(Hook):
         self._last_epoch = self.clock.elapsed - self._epoch_start
         self._stop_if_due(runner)
 
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        self.clock.resume()
+    def extra_state(self) -> dict[str, Any]:
+        return dict(last_epoch=self._last_epoch)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        checkpoint[_KEY] = dict(self.clock.state_dict(), last_epoch=self._last_epoch)
-
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        if runner._resume and _KEY in checkpoint:
-            state = dict(checkpoint[_KEY])
-            self._last_epoch = state.pop('last_epoch')
-            self.clock.load_state_dict(state)
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        self._last_epoch = state['last_epoch']
 
     def _stop_if_due(self, runner: Any) -> None:
         if self.clock.elapsed + self._last_epoch / 2 >= self.seconds:
