@@ -30,6 +30,8 @@ from .exportable_encoder import ExportableEncoder, capture, first_line
 
 OPSET = 18
 TOLERANCE = 1e-4
+#: Labels that are compared; a bank may have a million.
+_CHECKED = 1000
 #: A protobuf holds 2 GiB; larger weights go into a file beside it.
 _SELF_CONTAINED = 1_900_000_000
 
@@ -47,7 +49,7 @@ def export_model(
     """Write a folder that `ovmlv.runtime.VideoTagger` opens.
 
     Args:
-        model: From :func:`ovmlv.apis.init_recognizer`.
+        model: From :func:`ovmlv.apis.open_model`.
         labels: Any texts, without duplicates; or a bank of labels that were encoded before.
         folder: Made if missing; files of an earlier export are replaced.
         input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
@@ -121,8 +123,7 @@ def make_label_set(
         model: A recognizer.
         labels: Any texts, without duplicates; or a bank of labels that were encoded before.
         embeddings: ``(C, E)`` if they were computed before.
-        calibration: Its temperature and bias become part of scale and bias; its thresholds are not
-            exported.
+        calibration: Applied to probabilities from then on, with its thresholds.
     """
     if isinstance(labels, LabelBank):
         labels.check(model)
@@ -139,20 +140,16 @@ def make_label_set(
     per_label = torch.zeros(len(names))
     if getattr(scorer, 'label_bias', None) is not None:
         per_label = text @ scorer.label_bias.detach().float().cpu()
-    change = calibration or Calibration()
-    if calibration is not None and getattr(model, 'average_views', 'score') == 'probability':
-        raise ConfigError(
-            "a calibration cannot be exported with a model of average_views='probability'; export "
-            'without it'
-        )
     return LabelSet(
         names,
         text.numpy(),
-        float(scorer.scale) / change.temperature,
-        float(scorer.bias) / change.temperature + change.bias,
-        per_label.numpy() / np.float32(change.temperature),
+        float(scorer.scale),
+        float(scorer.bias),
+        per_label.numpy(),
         model_fingerprint(model),
         getattr(model.head, 'template', None),
+        *(() if calibration is None else (calibration.temperature, calibration.bias)),
+        thresholds=None if calibration is None else calibration.thresholds_of(names),
     )
 
 
@@ -212,7 +209,8 @@ def largest_difference(
     """The largest difference of a probability between a model and its export, on random frames."""
     tagger = VideoTagger(folder)
     device = next(model.backbone.parameters()).device
-    names, worst = tagger.labels.labels, 0.0
+    names, worst = tagger.labels.labels[:_CHECKED], 0.0
+    tagger.use_labels(tagger.labels.select(names))
     generator = np.random.default_rng(0)
     for batch, views, num_frames in ((1, 1, 1), (2, 1, tagger.meta.num_frames), (1, 3, 5)):
         shape = (batch, views, num_frames, *tagger.meta.image_size, 3)

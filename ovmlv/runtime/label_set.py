@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import zipfile
@@ -16,11 +17,15 @@ from ovmlv.errors import DataError, VocabularyError
 from .encoder_meta import read_json
 
 _ARRAYS = ('embeddings', 'label_bias', 'scale', 'bias')
+#: Of a calibration, where there is one.
+_CALIBRATION = ('temperature', 'calibration_bias', 'thresholds')
 
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
     """C labels, ready to score videos: ``p = sigmoid(scale * s + bias + label_bias)``.
+
+    With a calibration, ``p' = sigmoid(logit(p) / temperature + calibration_bias)`` comes after it.
 
     In files it is a pair: ``NAME.json`` (labels, in order) and ``NAME.npz`` (numbers).
 
@@ -32,6 +37,10 @@ class LabelSet:
         label_bias: float32 ``(C,)``, what the scorer adds for each label.
         fingerprint: Of the model that made the embeddings.
         template: Text that labels were put into, for information.
+        temperature: Of the calibration; 1 without.
+        calibration_bias: Of the calibration; 0 without.
+        thresholds: float32 ``(C,)``, from which probability on a label is present; None without a
+            calibration.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +50,9 @@ class LabelSet:
     label_bias: np.ndarray
     fingerprint: str
     template: str | None = None
+    temperature: float = 1.0
+    calibration_bias: float = 0.0
+    thresholds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.labels)
@@ -54,6 +66,10 @@ class LabelSet:
             raise VocabularyError(
                 f'{count} labels have label_bias of shape {self.label_bias.shape}; give (C,)'
             )
+        if self.thresholds is not None and self.thresholds.shape != (count,):
+            raise VocabularyError(
+                f'{count} labels have thresholds of shape {self.thresholds.shape}; give (C,)'
+            )
 
     def select(self, labels: Sequence[str]) -> LabelSet:
         """Some of the labels, in the order given."""
@@ -65,14 +81,12 @@ class LabelSet:
                 'file with it (tools/deployment/export_onnx.py --labels-only)'
             )
         index = [place[label] for label in labels]
-        return LabelSet(
-            tuple(labels),
-            self.embeddings[index],
-            self.scale,
-            self.bias,
-            self.label_bias[index],
-            self.fingerprint,
-            self.template,
+        return dataclasses.replace(
+            self,
+            labels=tuple(labels),
+            embeddings=self.embeddings[index],
+            label_bias=self.label_bias[index],
+            thresholds=None if self.thresholds is None else self.thresholds[index],
         )
 
     def probabilities(self, views: np.ndarray, average_views: str = 'score') -> np.ndarray:
@@ -89,12 +103,17 @@ class LabelSet:
         if average_views != 'probability':
             similarities = similarities.mean(1, keepdims=True)
         logits = similarities * np.float32(self.scale) + np.float32(self.bias) + self.label_bias
-        return np.exp(-np.logaddexp(0, -logits)).mean(1)
+        if self.temperature == 1.0 and self.calibration_bias == 0.0:
+            return _sigmoid(logits).mean(1)
+        # log p - log(1 - p) of the mean over views, without rounding p to 0 or 1.
+        above, below = (np.logaddexp.reduce(-np.logaddexp(0, v), axis=1) for v in (-logits, logits))
+        return _sigmoid((above - below) / self.temperature + self.calibration_bias)
 
     def save(self, path: str | Path) -> None:
         """Write ``NAME.json`` and ``NAME.npz`` for a path with or without either ending."""
         text, numbers = label_files(path)
-        values = {name: np.asarray(getattr(self, name), np.float32) for name in _ARRAYS}
+        names = _ARRAYS + (() if self.thresholds is None else _CALIBRATION)
+        values = {name: np.asarray(getattr(self, name), np.float32) for name in names}
         text.parent.mkdir(parents=True, exist_ok=True)
         np.savez(numbers, **values)
         content = dict(
@@ -124,6 +143,7 @@ class LabelSet:
         try:
             with np.load(numbers, allow_pickle=False) as file:
                 values = {name: file[name] for name in _ARRAYS}
+                calibration = {name: file[name] for name in _CALIBRATION if name in file}
             return cls(
                 tuple(content['labels']),
                 values['embeddings'],
@@ -132,6 +152,9 @@ class LabelSet:
                 values['label_bias'],
                 content['fingerprint'],
                 content.get('template'),
+                float(calibration.get('temperature', 1.0)),
+                float(calibration.get('calibration_bias', 0.0)),
+                calibration.get('thresholds'),
             )
         except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(f'{text}: no usable label file ({error}); export it again') from None
@@ -143,6 +166,10 @@ def label_files(path: str | Path) -> tuple[Path, Path]:
     if path.suffix in ('.json', '.npz'):
         path = path.with_suffix('')
     return path.with_name(f'{path.name}.json'), path.with_name(f'{path.name}.npz')
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def _digest(path: Path) -> str:

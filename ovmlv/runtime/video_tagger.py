@@ -89,7 +89,8 @@ class VideoTagger:
         frames = np.concatenate(views)[None]
         if path is not None and meta.input_type == 'float32':
             frames = frames.astype(np.float32) / 255
-        return VideoTags(path, self.labels.labels, self.predict(frames)[0])
+        scores = self.predict(frames)[0]
+        return VideoTags(path, self.labels.labels, scores, self.labels.thresholds)
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Probabilities ``(B, C)`` of the labels in use; for frames see :meth:`encode`."""

@@ -15,16 +15,29 @@ class VideoTags:
         video: Path, or None for frames.
         labels: C labels.
         probabilities: float32 ``(C,)``.
+        thresholds: float32 ``(C,)`` of the calibration; None without one.
     """
 
     video: str | None
     labels: tuple[str, ...]
     probabilities: np.ndarray
+    thresholds: np.ndarray | None = None
 
     def top(self, k: int | None = None) -> dict[str, float]:
         """The k most probable labels with their probabilities, best first; all for None."""
         order = np.argsort(-self.probabilities, kind='stable')[:k]
         return {self.labels[i]: float(self.probabilities[i]) for i in order}
+
+    def present(self, threshold: float | None = None) -> dict[str, float]:
+        """The labels whose probability reaches the threshold, best first.
+
+        Args:
+            threshold: The same for all labels; None: those of the calibration, or 0.5.
+        """
+        limits = self.thresholds if threshold is None else threshold
+        reached = self.probabilities >= (0.5 if limits is None else limits)
+        names = {label for label, yes in zip(self.labels, reached, strict=True) if yes}
+        return {label: p for label, p in self.top().items() if label in names}
 
     def to_dict(self, k: int | None = None) -> dict:
         """Plain values for JSON: ``{"video", "labels": [{"label", "probability"}]}``."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
+import ovmlv.models.clip
 from ovmlv.apis import init_recognizer
 from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
 from ovmlv.datasets.motionshapes.generate import write_video
@@ -42,6 +46,21 @@ CONFIG = textwrap.dedent(
 )
 
 
+SHIPPED = Path(ovmlv.models.clip.__file__).parent / 'shipped'
+
+
+def write_softmax_clip(folder: Path) -> tuple[Path, Path]:
+    """Architecture and weights of the shipped CLIP without its bias, as a softmax would train."""
+    config = json.loads((SHIPPED / 'motionshapes.json').read_text())
+    del config['init_logit_bias']
+    shutil.copy(SHIPPED / config['text_cfg']['tokenizer_kwargs']['bpe_path'], folder)
+    (folder / 'softmax.json').write_text(json.dumps(config))
+    state = load_file(SHIPPED / 'motionshapes.safetensors')
+    del state['logit_bias']
+    save_file(state, folder / 'softmax.safetensors')
+    return folder / 'softmax.json', folder / 'softmax.safetensors'
+
+
 def write_scene(path: Path, shape: str, color: str, background: str = 'plain') -> Path:
     """A video of one actor that stands still."""
     scene = Scene(background, (Actor(shape, color, 'standing still'),))
@@ -59,6 +78,11 @@ def config_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def model(config_file):
     return init_recognizer(config_file, device='cpu')
+
+
+@pytest.fixture(scope='session')
+def softmax_clip(tmp_path_factory) -> tuple[Path, Path]:
+    return write_softmax_clip(tmp_path_factory.mktemp('softmax'))
 
 
 @pytest.fixture(scope='session')

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from ovmlv.apis import LabelScore, TagResult
+from ovmlv.apis import LabelScore, TagResult, Timings, Window
 
 
 def result(probabilities=(0.25, 0.75, 0.5), labels=('a', 'running dog', 'c'), **kwargs):
@@ -51,3 +51,41 @@ def test_it_is_checked_and_cannot_be_changed():
         result().top(0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         result().video = 'other'
+
+
+def windowed():
+    """Two labels, three windows."""
+    rows = np.array([[0.1, 0.75], [0.5, 0.25], [0.25, 0.5]], np.float32)
+    windows = tuple(Window(float(i), i + 1.0) for i in range(3))
+    times = Timings(0.5, 0.25, 0.125)
+    args = dict(windows=windows, window_probabilities=rows, timings=times)
+    return TagResult('v.mp4', ('a', 'b'), rows.max(0), **args)
+
+
+def test_windows_in_json_belong_to_the_labels_beside_them():
+    out = json.loads(windowed().to_json(k=1))
+    assert out['labels'] == [{'label': 'b', 'probability': 0.75}]
+    assert out['windows'] == [
+        {'start': 0.0, 'end': 1.0, 'probabilities': [0.75]},
+        {'start': 1.0, 'end': 2.0, 'probabilities': [0.25]},
+        {'start': 2.0, 'end': 3.0, 'probabilities': [0.5]},
+    ]
+    assert out['timings'] == {'decode': 0.5, 'encode': 0.25, 'score': 0.125}
+    assert windowed().timeline.shape == (2, 3) and result().timeline.shape == (3, 0)
+
+
+def test_tables():
+    table = result().to_pandas(k=2)
+    assert table.columns.tolist() == ['video', 'label', 'probability']
+    assert table.values.tolist() == [['v.mp4', 'running dog', 0.75], ['v.mp4', 'c', 0.5]]
+    table = windowed().to_pandas()
+    assert len(table) == 6
+    assert table.iloc[4].tolist() == ['v.mp4', 'a', 0.5, 1.0, 2.0]
+    empty = result((np.nan,) * 3, error='bad').to_pandas()
+    assert empty.empty and empty.columns.tolist() == ['video', 'label', 'probability']
+
+
+def test_windows_and_their_probabilities_come_together():
+    for windows, rows in (((Window(0, 1),), None), ((), np.zeros((1, 3), np.float32))):
+        with pytest.raises(ValueError, match='give .windows, labels., or neither'):
+            result(windows=windows, window_probabilities=rows)
