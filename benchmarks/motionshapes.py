@@ -80,6 +80,9 @@ _epochs = dict(
 )
 
 
+_after = dict(with_patching='full')  # the same weights, tested otherwise
+
+
 def _options(name):
     epochs = _epochs.get(name, 4)
     return {'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': epochs}
@@ -91,7 +94,8 @@ rows = [
         title=title,
         group=group,
         config=f'configs/{path}_motionshapes.py',
-        options={} if group == 'not trained' else _options(name),
+        options={} if group == 'not trained' or name in _after else _options(name),
+        after=_after.get(name, ''),
     )
     for group, members in _groups.items()
     for name, title, path in members
