@@ -96,7 +96,7 @@ class OutputFile:
         self._file.truncate(size)
         self._settings = dict(settings)
         self._note(whole=False)
-        if size == 0:
+        if size == 0 and self.style.header:
             self._write(self.style.header)
         return set(map(os.path.abspath, videos))
 

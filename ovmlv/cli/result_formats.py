@@ -60,6 +60,7 @@ class Choice:
 class JsonLines:
     """One object a video."""
 
+    name = 'jsonl'
     header = ''
 
     def text(self, result: TagResult) -> str:
@@ -96,6 +97,8 @@ class Csv:
 
     A video without labels has one row with empty cells.
     """
+
+    name = 'csv'
 
     def __init__(self, timeline: bool) -> None:
         self.columns = ('video', 'label', 'probability', *(('start', 'end') if timeline else ()))
@@ -138,6 +141,7 @@ class Csv:
 class Table:
     """For people: the video, its labels with bars, and lines of blocks for a timeline."""
 
+    name = 'table'
     header = ''
 
     def text(self, result: TagResult) -> str:

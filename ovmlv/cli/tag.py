@@ -4,7 +4,7 @@
     ovmlv tag videos/ --model ViT-B-16/openai --labels-file words.txt --top-k 5 --output tags.csv
     ovmlv tag videos/ --model my_model --output tags.jsonl --report bad.jsonl --resume
     ovmlv tag talk.mp4 --model my_model --bank words --window 4 --stride 2 --timeline --format jsonl
-    ovmlv tag videos/ --model my_model --save-video pictures --save-sheet pictures
+    ovmlv tag videos/ --model my_model --save-video pictures --save-sheet sheet.png
 
 Videos are files, folders (with all below them) and patterns. Results go to stdout or to --output,
 all else to stderr. A video that cannot be read does not end the run: it is named in the report.
@@ -18,8 +18,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -89,10 +89,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--report', metavar='FILE', help='write the videos that cannot be read, as JSON lines'
     )
-    group = parser.add_argument_group('pictures, in a folder with one file a video')
-    group.add_argument('--save-video', metavar='DIR', help='the video with its labels: NAME.mp4')
-    group.add_argument('--save-sheet', metavar='DIR', help='frames and bars: NAME.sheet.png')
-    group.add_argument('--save-timeline', metavar='DIR', help='labels over time: NAME.timeline.png')
+    group = parser.add_argument_group(
+        'pictures', 'PATH is a folder with one file a video, or a file where there is one video'
+    )
+    group.add_argument('--save-video', metavar='PATH', help='the video with its labels (.mp4)')
+    group.add_argument(
+        '--save-sheet', metavar='PATH', help='frames and labels; a file (.png) is of all videos'
+    )
+    group.add_argument('--save-timeline', metavar='PATH', help='labels over time (.png)')
 
 
 def check_usage(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -122,8 +126,14 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         report = stack.enter_context(ReportFile(args.report, args.output))
         labels = read_label_arguments(args)
         videos = _each_once(find_videos(args.videos))
-        pictures = Pictures(args.save_video, args.save_sheet, args.save_timeline, videos)
-        done = output.begin(_settings(args, labels))
+        pictures = Pictures(
+            dict(video=args.save_video, sheet=args.save_sheet, timeline=args.save_timeline),
+            videos,
+            args.top_k,
+            args.threshold,
+        )
+        videos = [video for video in videos if not pictures.is_drawn(video)]
+        done = output.begin(dict(_settings(args, labels), format=style.name))
         report.begin()
         todo = [video for video in videos if os.path.abspath(video) not in done]
         skipped = len(videos) - len(todo)
@@ -142,13 +152,11 @@ def _tag(
     report: ReportFile,
     pictures: Pictures,
 ) -> None:
-    from mmengine.logging import MMLogger
     from tqdm import tqdm
 
     inferencer = load_inferencer(args, labels)
     if inferencer.labels is None:
         raise ConfigError('no labels; give --labels, --labels-file or --bank')
-    MMLogger.get_current_instance().setLevel('ERROR')  # the report tells what it would
     choice = Choice(args.top_k, args.threshold, args.present, args.timeline, args.timings)
     results = inferencer.iterate(
         videos,
@@ -165,21 +173,37 @@ def _tag(
         file=sys.stderr,
         disable=None,  # shown on a terminal only
     )
-    with bar:
+    with bar, _without_warnings():
         for result in results:
-            error = result.error
+            error, chosen = result.error, result
             if error is None:
                 chosen = choice.of(result)
                 try:
-                    pictures.draw(result, args.top_k, args.threshold)
+                    pictures.draw(result)
                 except DataError as problem:
                     error = str(problem)
+            pictures.collect(chosen)
             with bar.external_write_mode():
                 if error is None:
                     output.add(chosen)
                 else:
                     report.add(result.video, error)
             bar.update()
+    pictures.finish()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep quiet about what the report tells."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('ERROR')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _each_once(videos: Sequence[Path]) -> list[Path]:

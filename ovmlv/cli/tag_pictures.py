@@ -1,4 +1,4 @@
-"""Pictures beside results, one file a video."""
+"""Pictures beside results."""
 
 from __future__ import annotations
 
@@ -14,55 +14,104 @@ from ovmlv.errors import ConfigError
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult
 
+_DRAWN = ('.png', '.jpg', '.jpeg', '.webp')
+#: What is drawn -> endings of files, and the ending in a folder.
+_KINDS = {
+    'video': (('.mp4', '.mov', '.mkv', '.webm'), '.tagged.mp4'),
+    'sheet': (_DRAWN, '.sheet.png'),
+    'timeline': (_DRAWN, '.timeline.png'),
+}
+
 
 class Pictures:
     """Draws what was asked for.
 
+    A path with the ending of a picture is a file, for a single video; a sheet takes all videos of
+    the run. Any other path is a folder, with one file a video.
+
     Args:
-        video: Folder for videos with their labels.
-        sheet: Folder for sheets of frames.
-        timeline: Folder for timelines.
-        videos: All videos of the run; those of the same name get a number of their own.
+        paths: ``video`` for videos with their labels, ``sheet`` for frames beside labels,
+            ``timeline`` for labels over time: each a path or None.
+        videos: All videos of the run; in a folder, those of the same name get a number.
+        top_k: How many labels are shown; None is what suits the picture.
+        threshold: Labels that are less probable are left out of videos.
     """
 
     def __init__(
         self,
-        video: str | None,
-        sheet: str | None,
-        timeline: str | None,
+        paths: dict[str, str | None],
         videos: Sequence[Path],
+        top_k: int | None = None,
+        threshold: float | None = None,
     ) -> None:
-        self.folders = dict(video=video, sheet=sheet, timeline=timeline)
-        for kind, folder in self.folders.items():
-            if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-                raise ConfigError(f'--save-{kind} {folder} is a file; name a folder')
+        self.paths = {kind: Path(path) for kind, path in paths.items() if path is not None}
+        self.top_k, self.threshold = top_k, threshold
         self._count = Counter(path.stem.lower() for path in videos)
+        self._sheet: list[TagResult] = []
+        for kind, path in self.paths.items():
+            flag = f'--save-{kind} {path}'
+            if not self._is_file(kind):
+                if path.exists() and not path.is_dir():
+                    raise ConfigError(f'{flag} is a file; name a folder, or end it with .png')
+            elif path.is_dir():
+                raise ConfigError(f'{flag} is a folder with the name of a file; name another')
+            elif kind != 'sheet' and len(videos) > 1:
+                raise ConfigError(f'{flag} is one file for {len(videos)} videos; name a folder')
+            elif path.exists() and any(v.exists() and path.samefile(v) for v in videos):
+                raise ConfigError(f'{flag} is the video itself; name another file')
 
-    def draw(self, result: TagResult, top_k: int | None, threshold: float | None) -> None:
-        """Draw one result."""
-        if self.folders['video'] is not None:
+    def is_drawn(self, video: Path) -> bool:
+        """Whether a video is one that an earlier run drew."""
+        folder = self.paths.get('video')
+        return (
+            folder is not None
+            and video.name.endswith(_KINDS['video'][1])
+            and video.parent.resolve() == folder.resolve()
+        )
+
+    def draw(self, result: TagResult) -> None:
+        """Draw a video's pictures, before its result is written: a kill then leaves none out."""
+        if 'video' in self.paths:
             from ovmlv.visualization.annotated_video import write_annotated_video
 
-            out = self._path('video', result.video, '.mp4')
-            write_annotated_video(result.video, result, out, top_k or 5, threshold)
-        if self.folders['sheet'] is not None:
-            from ovmlv.visualization.result_sheet import write_contact_sheet
-
-            write_contact_sheet(
-                [result], self._path('sheet', result.video, '.sheet.png'), top_k or 5
-            )
-        if self.folders['timeline'] is not None:
+            out = self._target('video', result.video)
+            write_annotated_video(result.video, result, out, self.top_k or 5, self.threshold)
+        if 'timeline' in self.paths:
             from ovmlv.visualization.timeline import draw_timeline
 
-            draw_timeline(
-                result, self._path('timeline', result.video, '.timeline.png'), top_k or 12
-            )
+            draw_timeline(result, self._target('timeline', result.video), self.top_k or 12)
+        if 'sheet' in self.paths and not self._is_file('sheet'):
+            self._draw_sheet([result], self._target('sheet', result.video))
 
-    def _path(self, kind: str, video: str, ending: str) -> Path:
+    def collect(self, result: TagResult) -> None:
+        """Note a written result, or a video that could not be read, for the sheet of all videos."""
+        if 'sheet' in self.paths and self._is_file('sheet'):
+            self._sheet.append(result)
+
+    def finish(self) -> None:
+        """Draw the sheet of all videos."""
+        if self._sheet:
+            self._draw_sheet(self._sheet, self._made('sheet'))
+
+    def _draw_sheet(self, results: Sequence[TagResult], out: Path) -> None:
+        from ovmlv.visualization.result_sheet import write_contact_sheet
+
+        write_contact_sheet(results, out, self.top_k or 5)
+
+    def _is_file(self, kind: str) -> bool:
+        return self.paths[kind].suffix.lower() in _KINDS[kind][0]
+
+    def _made(self, kind: str) -> Path:
+        path = self.paths[kind]
+        (path.parent if self._is_file(kind) else path).mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _target(self, kind: str, video: str) -> Path:
+        path = self._made(kind)
+        if self._is_file(kind):
+            return path
         name = Path(video).stem
         if self._count[name.lower()] > 1:
             digest = hashlib.blake2b(os.fsencode(os.path.abspath(video)), digest_size=4)
             name = f'{name}-{digest.hexdigest()}'
-        folder = Path(self.folders[kind])
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f'{name}{ending}'
+        return path / f'{name}{_KINDS[kind][1]}'
