@@ -87,6 +87,7 @@ const size = (bytes) => `${(bytes / 2 ** 20).toPrecision(bytes < 2 ** 20 * 10 ? 
 function choose(file) {
   if ($('go').disabled) return complain('Wait until this video is done.');
   complain('');
+  $('file').value = ''; // so that the same one can be chosen again
   const most = state.limits && state.limits.upload_bytes;
   if (most && file.size > most) {
     return complain(`${file.name} has ${size(file.size)}; this server takes at most ${size(most)}.`);
@@ -121,7 +122,6 @@ function forget() {
   state.file = state.video = null;
   $('chosen').hidden = true;
   $('drop').hidden = false;
-  $('file').value = '';
 }
 
 function seek(seconds) {
