@@ -13,7 +13,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from ovmlv.apis import LabelBank
 from ovmlv.errors import CheckpointError, ConfigError, DataError
+from ovmlv.evaluation import Calibration
 from ovmlv.export import (
     ExportableEncoder,
     capture,
@@ -269,3 +271,35 @@ def test_runtime_needs_no_torch(exported, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == tagger.tag(path).to_dict()
+
+
+@pytest.mark.parametrize('average', ['score', 'probability'])
+def test_a_bank_becomes_a_label_file(exported, average, tmp_path):
+    """No label is encoded again; probabilities are the bank's, calibrated ones too."""
+    model, _, tagger = exported('parallel')
+    bank = LabelBank.build(model, [*LABELS, 'a green tree'])
+    clips = pixels(3, 2, 4, *tagger.meta.image_size)
+    inputs = torch.from_numpy(clips).permute(0, 1, 5, 2, 3, 4)
+    before, model.average_views = model.average_views, average
+    try:
+        wanted = bank.probabilities(model, inputs)
+    finally:
+        model.average_views = before
+    calibration = Calibration(2.0, 0.5, 0.3, {'blue square': 0.7})
+    encode, model.encode_labels = model.encode_labels, None
+    try:
+        plain = make_label_set(model, bank)
+        calibrated = make_label_set(model, bank, calibration=calibration)
+    finally:
+        model.encode_labels = encode
+    views = tagger.encode(clips)
+    assert plain.labels == bank.labels
+    np.testing.assert_allclose(plain.probabilities(views, average), wanted, atol=1e-4)
+    found = calibrated.probabilities(views, average)
+    np.testing.assert_allclose(found, calibration.apply(wanted), atol=1e-4)
+    np.testing.assert_allclose(calibrated.thresholds, [0.3, 0.7, 0.3, 0.3])
+    calibrated.save(tmp_path / 'words')
+    tagger.use_labels(tmp_path / 'words')
+    tags = tagger.tag(clips[0, 0])
+    tagger.use_labels(exported('parallel')[1] / 'labels')
+    assert tags.labels == bank.labels and tags.thresholds is not None

@@ -1,10 +1,12 @@
 """Label files, and the probabilities that they give."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ovmlv.errors import DataError, VocabularyError
-from ovmlv.runtime import LabelSet
+from ovmlv.runtime import LabelSet, VideoTags
 
 VIEWS = np.array([[[0.6, 0.8], [1.0, 0.0]]], np.float32)  # one video, two views
 
@@ -73,3 +75,21 @@ def test_files_of_different_exports_are_refused(labels, tmp_path):
 def test_inconsistent_sets_are_refused(labels, change):
     with pytest.raises(VocabularyError):
         LabelSet(**{**vars(labels), **change})
+
+
+def test_a_calibration_by_hand(labels, tmp_path):
+    """``sigmoid(logit(p) / 2 + 1)`` of the mean over views; thresholds stay with labels."""
+    limits = np.array([0.2, 0.4, 0.6], np.float32)
+    changes = dict(temperature=2.0, calibration_bias=1.0, thresholds=limits)
+    calibrated = dataclasses.replace(labels, **changes)
+    calibrated.save(tmp_path / 'words')
+    for average in ('score', 'embedding', 'probability'):
+        p = labels.probabilities(VIEWS, average)
+        wanted = sigmoid(np.log(p / (1 - p)) / 2 + 1)
+        for found in (calibrated, LabelSet.load(tmp_path / 'words')):
+            np.testing.assert_allclose(found.probabilities(VIEWS, average), wanted, atol=1e-6)
+    np.testing.assert_array_equal(calibrated.select(['c', 'a']).thresholds, limits[[2, 0]])
+    tags = VideoTags(None, labels.labels, np.array([0.3, 0.3, 0.6], np.float32), limits)
+    assert list(tags.present()) == ['c', 'a'] and list(tags.present(0.5)) == ['c']
+    with pytest.raises(VocabularyError, match='thresholds of shape'):
+        dataclasses.replace(labels, thresholds=limits[:2])

@@ -132,7 +132,7 @@ def build_tokenizer(architecture: Architecture) -> Any:
             local = architecture.folder / text['hf_tokenizer_name']
             source = str(local) if local.exists() else text['hf_tokenizer_name']
             mode = text.get('tokenizer_mode')
-            return open_clip.HFTokenizer(
+            return open_clip.tokenizer.HFTokenizer(
                 source, context_length=length, tokenizer_mode=mode, **kwargs
             )
         if 'bpe_path' in kwargs:
