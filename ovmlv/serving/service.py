@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import threading
 import unicodedata
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ovmlv.apis.encoded_video import EncodedVideo
 from ovmlv.apis.label_bank import LabelBank
 from ovmlv.apis.label_source import read_labels
 from ovmlv.apis.tag_result import TagResult, Window
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.visualization.frame_relevance import encode_frames
+from ovmlv.visualization.strip import Strip, read_strip
 
-from .frame_strip import read_strip
 from .limits import ServingLimits
 from .schemas import Bank, Frame, Frames, Span, Tag, Tags, Video
 from .service_error import ServiceError
@@ -28,6 +31,8 @@ from .video_store import StoredVideo
 #: A timeline that nobody asked for in particular has about so many windows, of at least so long.
 _WINDOWS, _SHORTEST = 32, 1.0
 _TOP_OF_BANK = 20
+#: Pixels of height: of frames for the model, and the box and quality of pictures to show.
+_READ_HEIGHT, _BOX, _QUALITY = 448, (320, 240), 80
 
 
 class TaggingService:
@@ -92,16 +97,17 @@ class TaggingService:
         window, stride = choose_windows(duration, window, stride, self.limits.windows)
         with self._encoding, decoding(upload):
             encoded = self.inferencer.encode(str(upload.path), window=window, stride=stride)
-            strip = read_strip(upload.path, self.inferencer.model, self.limits.strip)
-        windows = tuple(Window(*times) for times in strip.times)
+            strip = read_strip(upload.path, self.limits.strip, _READ_HEIGHT)
+            vectors = encode_frames(self.inferencer.model, strip.pictures)
+        windows = tuple(Window(float(a), float(b)) for a, b in strip.times)
         length = float(encoded.duration or duration)
         return StoredVideo(
             name=upload.name,
             duration=length if math.isfinite(length) else duration,
             encoded=dataclasses.replace(encoded, video=upload.name),
-            frames=EncodedVideo(upload.name, strip.embeddings, windows),
-            times=tuple((start + end) / 2 for start, end in strip.times),
-            pictures=strip.pictures,
+            frames=EncodedVideo(upload.name, vectors, windows),
+            times=tuple(strip.times.mean(1).tolist()),
+            pictures=_small(strip),
         )
 
     def describe(self, video: StoredVideo) -> Video:
@@ -253,6 +259,17 @@ def _own_bank(inferencer: Any) -> dict[str, LabelBank]:
     """The bank that came with the model."""
     labels = inferencer.labels
     return {'default': labels} if isinstance(labels, LabelBank) else {}
+
+
+def _small(strip: Strip) -> tuple[bytes, ...]:
+    """Frames as small JPEG files."""
+    files = []
+    for frame in strip.pictures:
+        picture, buffer = Image.fromarray(frame), io.BytesIO()
+        picture.thumbnail(_BOX)
+        picture.save(buffer, 'JPEG', quality=_QUALITY)
+        files.append(buffer.getvalue())
+    return tuple(files)
 
 
 def _spans(windows: Sequence[Window]) -> list[Span]:

@@ -138,8 +138,7 @@ def probe(upload: Upload, limits: ServingLimits) -> float:
         ) as container:
             return _check(container, upload.name, limits)
     except FFmpegError as error:
-        reason = (error.strerror or 'unknown reason').lower()
-        raise _unreadable(upload.name, reason) from None
+        raise _unreadable(upload.name, _reason(error.strerror or '', '')) from None
     except (ValueError, ArithmeticError):  # of numbers in headers that make no sense
         raise _unreadable(upload.name, 'its header makes no sense') from None
 
@@ -205,9 +204,11 @@ def decoding(upload: Upload) -> Iterator[None]:
 
 def _reason(text: str, path: str) -> str:
     """What is wrong, without the path and the advice of messages that are meant for files."""
-    text = ' '.join(text.replace(path, 'it').split())
-    inner = text.find('('), text.rfind(')')
-    if 0 <= inner[0] < inner[1]:
-        text = text[inner[0] + 1 : inner[1]]
+    if 'Invalid data found' in text or not text.strip():
+        return 'it is damaged or incomplete'
+    text = ' '.join(text.replace(path, 'it').split()) if path else text
+    begin, end = text.find('('), text.rfind(')')
+    if 0 <= begin < end:
+        text = text[begin + 1 : end]
     kind, colon, rest = text.partition(': ')
     return (rest if colon and kind.isidentifier() else text).rstrip('. ')
