@@ -67,7 +67,7 @@ def fill():
 
 
 @pytest.fixture
-def ovmlv(capsys):
+def command(capsys):
     """The command: arguments -> exit status, stdout, stderr."""
 
     def run(*arguments):

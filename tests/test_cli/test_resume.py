@@ -57,7 +57,7 @@ def arguments(folder, output, report):
     return list(map(str, ['tag', folder, *MODEL, *labels, *run]))
 
 
-def test_killed_while_writing(ovmlv, clips, fill, tmp_path, repository):
+def test_killed_while_writing(command, clips, fill, tmp_path, repository):
     good, bad = fill(tmp_path / 'videos', clips, 25, 5)
     output, report = tmp_path / 'tags.jsonl', tmp_path / 'bad.jsonl'
     args = arguments(tmp_path / 'videos', output, report)
@@ -65,24 +65,24 @@ def test_killed_while_writing(ovmlv, clips, fill, tmp_path, repository):
     assert done.returncode == -signal.SIGKILL
     before = output.read_bytes()
     assert before.count(b'\n') == 11 and not before.endswith(b'\n')
-    status, out, err = ovmlv(*args)
+    status, out, err = command(*args)
     assert (status, out) == (3, '')
     assert '14 tagged, 11 done before, 5 could not be read' in err
     assert output.read_bytes().startswith(before.rpartition(b'\n')[0])
     check(output, report, good, bad)
     # Once more: only the bad ones are looked at.
     content = output.read_bytes()
-    status, _, err = ovmlv(*args)
+    status, _, err = command(*args)
     assert (status, output.read_bytes()) == (3, content)
     assert '0 tagged, 25 done before, 5 could not be read' in err
     for path in bad:
         os.unlink(path)
-    assert ovmlv(*args)[0] == 0
+    assert command(*args)[0] == 0
     assert report.read_text() == ''
 
 
 @pytest.mark.parametrize('rows', [1, 1.5, 2])
-def test_rows_of_a_csv_file(ovmlv, clips, fill, tmp_path, monkeypatch, rows):
+def test_rows_of_a_csv_file(command, clips, fill, tmp_path, monkeypatch, rows):
     """An interrupted run's last video may lack rows; it is tagged again."""
     good, bad = fill(tmp_path / 'videos', clips, 9, 2)
     output, report = tmp_path / 'tags.csv', tmp_path / 'bad.jsonl'
@@ -98,10 +98,10 @@ def test_rows_of_a_csv_file(ovmlv, clips, fill, tmp_path, monkeypatch, rows):
 
     with monkeypatch.context() as patch:
         patch.setattr(OutputFile, '_write', torn)
-        status, _, err = ovmlv(*args)
+        status, _, err = command(*args)
     assert (status, err.splitlines()[-1]) == (130, 'interrupted')
     before = output.read_text()
-    status, _, err = ovmlv(*args)
+    status, _, err = command(*args)
     assert status == 3 and '5 tagged, 4 done before, 2 could not be read' in err
     assert output.read_text().startswith(''.join(before.splitlines(keepends=True)[:9]))
     found = [line.split(',') for line in output.read_text().splitlines()]
@@ -109,7 +109,7 @@ def test_rows_of_a_csv_file(ovmlv, clips, fill, tmp_path, monkeypatch, rows):
     assert sorted(row[0] for row in found[1:]) == sorted(list(good) * 2)
     assert {video: label for video, label, _ in reversed(found[1:])} == good
     # A run that came to its end is whole: nothing is tagged again.
-    assert '0 tagged, 9 done before' in ovmlv(*args)[2]
+    assert '0 tagged, 9 done before' in command(*args)[2]
 
 
 @pytest.mark.slow
@@ -134,11 +134,11 @@ def test_500_videos_killed_half_way(clips, fill, tmp_path, repository):
     check(output, report, good, bad)
 
 
-def test_what_is_refused(ovmlv, clips, tmp_path):
+def test_what_is_refused(command, clips, tmp_path):
     output = tmp_path / 'tags.jsonl'
     tag = ['tag', clips[0], *MODEL, '--labels', *LABELS]
     to = ['--output', output]
-    assert ovmlv(*tag, *to)[0] == 0
+    assert command(*tag, *to)[0] == 0
     content = output.read_bytes()
     for more, words in [
         (to, 'exists; --resume goes on with it, --overwrite replaces it'),
@@ -152,35 +152,35 @@ def test_what_is_refused(ovmlv, clips, tmp_path):
         (['--output', tmp_path / 'tags'], 'tells no format'),
         (['--output', clips[0] / 'a.csv'], 'cannot be written'),
     ]:
-        status, out, err = ovmlv(*tag, *more)
+        status, out, err = command(*tag, *more)
         assert (status, out) == (2, ''), more
         assert words in err and err.count('\n') == 1, err
         assert output.read_bytes() == content
-    assert ovmlv('tag', clips[0], *MODEL, '--labels', 'a tree', *to, '--resume')[0] == 2
-    assert ovmlv('tag', clips[1], *MODEL, '--labels', 'a', *to, '--overwrite')[0] == 0
+    assert command('tag', clips[0], *MODEL, '--labels', 'a tree', *to, '--resume')[0] == 2
+    assert command('tag', clips[1], *MODEL, '--labels', 'a', *to, '--overwrite')[0] == 0
     assert [row['video'] for row in read(output)] == [str(clips[1])]
     with output.open('a') as file:
         file.write('{"video": 1\n{}\n')
-    status, _, err = ovmlv('tag', clips[1], *MODEL, '--labels', 'a', *to, '--resume')
+    status, _, err = command('tag', clips[1], *MODEL, '--labels', 'a', *to, '--resume')
     assert status == 2 and 'line 2 is no result' in err
 
 
-def test_only_one_run_at_a_time(ovmlv, clips, tmp_path):
+def test_only_one_run_at_a_time(command, clips, tmp_path):
     pytest.importorskip('fcntl')
     output = tmp_path / 'tags.jsonl'
     args = ['tag', clips[0], *MODEL, '--labels', 'a', '--output', output, '--resume']
     with OutputFile(str(output), None, JsonLines()):
-        status, _, err = ovmlv(*args)
+        status, _, err = command(*args)
         assert status == 2 and 'another run is writing' in err
-    assert ovmlv(*args)[0] == 0
+    assert command(*args)[0] == 0
 
 
-def test_relative_paths_are_resumed_where_they_were_begun(ovmlv, clips, tmp_path, monkeypatch):
+def test_relative_paths_are_resumed_where_they_were_begun(command, clips, tmp_path, monkeypatch):
     output = tmp_path / 'tags.jsonl'
     monkeypatch.chdir(clips[0].parent)
     args = [*MODEL, '--labels', 'a', '--output', output, '--resume']
-    assert ovmlv('tag', clips[0].name, *args)[0] == 0
-    assert '1 done before' in ovmlv('tag', clips[0], *args)[2]  # the same in another spelling
+    assert command('tag', clips[0].name, *args)[0] == 0
+    assert '1 done before' in command('tag', clips[0], *args)[2]  # the same in another spelling
     monkeypatch.chdir(tmp_path)
-    status, _, err = ovmlv('tag', clips[0], *args)
+    status, _, err = command('tag', clips[0], *args)
     assert status == 2 and f'was begun in {clips[0].parent}' in err
