@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path as FilePath
 from typing import Annotated
@@ -48,7 +46,6 @@ def build_app(
     store = VideoStore(limits.videos, limits.keep_seconds)
     looking = WorkQueue('ovmlv-videos', limits.queue, 'videos')
     scoring = WorkQueue('ovmlv-labels', limits.score_queue, 'requests')
-    folder = FilePath(tempfile.mkdtemp(prefix='ovmlv-serving-'))  # of the user alone
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +60,6 @@ def build_app(
             tasks.cancel_scope.cancel()
         looking.close()
         scoring.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
     app = FastAPI(
         title='ovmlv',
@@ -76,7 +72,6 @@ def build_app(
         redirect_slashes=False,
         responses={'4XX': {'model': schemas.Error}, '503': {'model': schemas.Error}},
     )
-    app.state.folder = folder
     app.add_middleware(
         Guard,
         limits=limits,
@@ -107,7 +102,7 @@ def build_app(
     ) -> schemas.Video:
         """The file is decoded once and deleted. Its embeddings and some small pictures are kept."""
         with looking.reserve() as place:
-            async with received(request, plain_name(name), folder, limits) as upload:
+            async with received(request, plain_name(name), limits) as upload:
                 video = await place.run(
                     lambda: service.look(upload, window, stride), request.is_disconnected
                 )

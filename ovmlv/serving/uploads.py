@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import secrets
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ class Upload:
     """A file that arrived.
 
     Attributes:
-        path: Where it is; a random name.
+        path: Where it is.
         name: What the client calls it, for messages.
     """
 
@@ -55,9 +54,7 @@ class Upload:
 
 
 @contextlib.asynccontextmanager
-async def received(
-    request: Request, name: str, folder: Path, limits: ServingLimits
-) -> AsyncIterator[Upload]:
+async def received(request: Request, name: str, limits: ServingLimits) -> AsyncIterator[Upload]:
     """The body of a request as a file of this context; it is deleted after it."""
     stated = request.headers.get('content-length', '')
     if stated.isdigit() and int(stated) > limits.upload_bytes:
@@ -68,11 +65,10 @@ async def received(
         raise ServiceError(
             'invalid_request', 'Send the bytes of the file as the body, not as a form.'
         )
-    path = folder / secrets.token_hex(16)
-    try:
-        # Of the user alone; never an existing file.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, 'wb') as file:
+    # A folder of the user alone, and of this file alone.
+    with tempfile.TemporaryDirectory(prefix='ovmlv-serving-') as folder:
+        path = Path(folder) / 'upload'
+        with path.open('xb') as file:
             try:
                 await asyncio.wait_for(_write(request, file, name, limits), limits.upload_seconds)
             except asyncio.TimeoutError:
@@ -83,8 +79,6 @@ async def received(
             except ClientDisconnect:
                 raise ServiceError('upload_timeout', 'The client went away.') from None
         yield Upload(path, name)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 async def _write(request: Request, file, name: str, limits: ServingLimits) -> None:
