@@ -11,25 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ovmlv.datasets.decoders.upright import upright
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, DependencyError
 
 from .frame_labeler import FrameLabeler, PlateRow
+from .window_cells import cell_at, window_cells
 
 if TYPE_CHECKING:
     from ovmlv.apis.tag_result import TagResult
 
-#: Suffix -> encoders, the first that this PyAV has is taken.
-_ENCODERS = {
-    '.mp4': ('libx264', 'libopenh264', 'mpeg4'),
-    '.mov': ('libx264', 'libopenh264', 'mpeg4'),
-    '.mkv': ('libx264', 'libopenh264', 'mpeg4'),
-    '.webm': ('libvpx-vp9', 'libvpx'),
-}
-_OPTIONS = {
-    'libx264': {'crf': '20', 'preset': 'veryfast'},
-    'libvpx-vp9': {'crf': '32', 'b': '0', 'deadline': 'realtime', 'cpu-used': '6'},
-}
-_CLOCK = Fraction(1, 90000)
+_SUFFIXES = ('.mp4', '.mov', '.mkv')
+_ENCODERS = ('libx264', 'libopenh264', 'mpeg4')  # the first that this PyAV has is taken
+_OPTIONS = {'libx264': {'crf': '20', 'preset': 'veryfast'}}
+_CLOCK = Fraction(1, 60000)  # MPEG-4 cannot count finer than 1 / 65535
+_BITS = 0.2  # a pixel, for encoders without a constant quality
 
 
 def write_annotated_video(
@@ -42,13 +36,13 @@ def write_annotated_video(
 ) -> Path:
     """Write a video with the most probable labels on its frames.
 
-    A result of windows shows at each moment the labels of the window whose middle is nearest.
-    Frames keep their times; the sound is left out.
+    A result of windows shows at each moment the labels of its window; where several overlap, of the
+    one whose middle is nearest. Frames keep their times; the sound is left out.
 
     Args:
         video: The video file that the result is of.
         result: Of tagging it.
-        out: Video to write: ``.mp4``, ``.mov``, ``.mkv`` or ``.webm``.
+        out: Video to write: ``.mp4``, ``.mov`` or ``.mkv``.
         top_k: Labels to show at a moment.
         threshold: Leave out labels that are less probable. Without it, labels stand out from the
             result's own thresholds on, or from 0.5.
@@ -61,14 +55,14 @@ def write_annotated_video(
     import av
 
     out = Path(out)
-    if out.suffix.lower() not in _ENCODERS:
-        raise ConfigError(f'{out}: name a file ending in {", ".join(_ENCODERS)}')
+    if out.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(f'{out}: name a file ending in {", ".join(_SUFFIXES)}')
     if not Path(video).is_file():
         raise FileNotFoundError(f'video {video} not found; give the path of a video file')
     if out.resolve() == Path(video).resolve():
         raise ConfigError(f'{out} is the video itself; write another file')
     moments = Moments(result, top_k, threshold)
-    encoder, options = choose_encoder(out.suffix.lower())
+    encoder, options = choose_encoder()
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f'.{out.stem}.{os.getpid()}{out.suffix}')
     try:
@@ -84,6 +78,8 @@ def write_annotated_video(
             stream.height, stream.width = labeler.output_size
             stream.pix_fmt = 'yuv420p'
             stream.codec_context.time_base = _CLOCK
+            if not options:
+                stream.bit_rate = round(_BITS * stream.height * stream.width * float(rate)) + 200000
             last = -1
             while frame is not None:
                 picture = av.VideoFrame.from_ndarray(
@@ -134,7 +130,7 @@ class Moments:
                 for i in order
             ]
             self._rows.append([row for row in rows if row.present or threshold is None])
-        self._middles = np.array([(w.start + w.end) / 2 for w in windows])
+        self._cells = window_cells(windows)
         self.headings = [f'{w.start:.1f} – {w.end:.1f} s' for w in windows]
         self.labels = list(dict.fromkeys(row.label for rows in self._rows for row in rows))
 
@@ -142,21 +138,21 @@ class Moments:
         """Labels and heading at a time in seconds."""
         if not self.headings:
             return self._rows[0], ''
-        i = int(np.abs(self._middles - time).argmin())
+        i = cell_at(self._cells, time)
         return self._rows[i], self.headings[i]
 
 
-def choose_encoder(suffix: str) -> tuple[str, dict[str, str]]:
-    """The best encoder that is there for a kind of file, with its options."""
+def choose_encoder() -> tuple[str, dict[str, str]]:
+    """The best encoder that is there, with its options."""
     import av
 
-    for name in _ENCODERS[suffix]:
+    for name in _ENCODERS:
         try:
             av.Codec(name, 'w')
         except (av.codec.codec.UnknownCodecError, ValueError):
             continue
         return name, _OPTIONS.get(name, {})
-    raise ConfigError(f'this PyAV has no encoder for {suffix} files; pip install -U av')
+    raise DependencyError(f'this PyAV has none of {", ".join(_ENCODERS)}; pip install -U av')
 
 
 def _read(source: Any, video: str | Path) -> Iterator[tuple[float, np.ndarray, Fraction]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from .contact_sheet import FAINT, INK, RULE
 from .percent import percent
 from .pictures import check_picture, save_picture
 from .strip import read_strip, shrink
+from .window_cells import window_cells
 
 if TYPE_CHECKING:
     from ovmlv.apis.tag_result import TagResult
@@ -46,7 +46,7 @@ def draw_timeline(
 ) -> Path:
     """Draw labels against time, each window as dark as its probability.
 
-    Where windows overlap, a moment belongs to the window whose middle is nearest. Cells of labels
+    Where windows overlap, a moment belongs to the one whose middle is nearer. Cells of labels
     that are present, by the result's thresholds or from 0.5 on, are underlined.
 
     Args:
@@ -85,7 +85,7 @@ def timeline(
     )
     title = Path(result.video).name if title is None else title
     begin, end = result.windows[0].start, result.windows[-1].end
-    edges = cells(result.windows)
+    edges = window_cells(result.windows)
 
     ruler = Canvas(1, 1, scale)
     longest = max(ruler.measure(result.labels[i], 11, True) for i in order)
@@ -112,18 +112,6 @@ def timeline(
     _draw_axis(canvas, left, bottom + 2, begin, end, per_second)
     _draw_legend(canvas, left, bottom + 36, width)
     return canvas.pixels()
-
-
-def cells(windows: Sequence[Any]) -> np.ndarray:
-    """Where each window's cell begins and ends ``(N, 2)``, in seconds.
-
-    Windows that overlap meet in the middle between their middles.
-    """
-    spans = np.array([(w.start, w.end) for w in windows], np.float64)
-    meet = (spans[1:].mean(1) + spans[:-1].mean(1)) / 2
-    spans[:-1, 1] = np.minimum(spans[:-1, 1], meet)
-    spans[1:, 0] = np.maximum(spans[1:, 0], meet)
-    return spans
 
 
 def _thumbnails(result: TagResult, frames: np.ndarray | None, width: int) -> np.ndarray | None:

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 
+from ovmlv.apis import OVMLVInferencer
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.models.backbones import TemporalCLIPBackbone
-from ovmlv.visualization.frame_attention import draw_attention, frame_attention
+from ovmlv.registry import MODELS
+from ovmlv.visualization.frame_attention import draw_attention, frame_attention, video_attention
 
 CLIP = dict(
     embed_dim=24,
@@ -91,3 +94,37 @@ def test_picture(tmp_path):
     assert path.read_bytes()[:4] == b'\x89PNG'
     with pytest.raises(DataError, match='over 4 frames, not 3'):
         draw_attention(weights, frames[:3], path)
+
+
+def test_attention_of_a_video_by_an_inferencer():
+    """The frames are those that the model saw, and the attention is that over them."""
+    clip = dict(model_name='motionshapes', pretrained='motionshapes')
+    model = MODELS.build(
+        dict(
+            type='OpenVocabRecognizer',
+            backbone=dict(
+                type='TemporalCLIPBackbone', **clip, num_frames=4,
+                temporal=dict(type='ParallelTemporalAttention', blocks='last-1', num_heads=4),
+            ),
+            head=dict(type='TemplatePromptHead', **clip),
+        )
+    ).eval()  # fmt: skip
+    pipeline = [
+        dict(type='VideoInit'),
+        dict(type='SampleSegmentFrames', clip_len=4, test_mode=True),
+        dict(type='VideoDecode'),
+        dict(type='mmaction.FormatShape', input_format='NCTHW'),
+        dict(type='PackMultilabelInputs'),
+    ]
+    model.cfg = Config(dict(test_pipeline=pipeline))
+    video = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), np.uint8)
+    attention, frames = video_attention(OVMLVInferencer(model), video, num_frames=3)
+    assert frames.shape == (3, 64, 64, 3) and frames.dtype == np.uint8
+    assert all((frame == video).all((1, 2, 3)).any() for frame in frames)
+    inputs = torch.from_numpy(frames).permute(3, 0, 1, 2)
+    expected = frame_attention(model.backbone, model.data_preprocessor.normalize(inputs))
+    assert attention.keys() == expected.keys() and len(attention) == 1
+    for name in expected:
+        torch.testing.assert_close(attention[name], expected[name])
+    again, _ = video_attention(model, video, num_frames=3)
+    torch.testing.assert_close(again, attention)
