@@ -12,7 +12,6 @@ from .open_model import open_model
 from .ovmlv_inferencer import OVMLVInferencer
 from .recognizer import init_recognizer
 from .tag_result import LabelScore, TagResult, Timings, Window
-from .tagging import tag_video, tag_videos
 from .video_files import find_videos
 
 __all__ = [
@@ -28,6 +27,4 @@ __all__ = [
     'init_recognizer',
     'open_model',
     'publish_model',
-    'tag_video',
-    'tag_videos',
 ]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from ovmlv.apis import LabelBank
+from ovmlv.apis import LabelBank, OVMLVInferencer
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.evaluation import Calibration
 from ovmlv.export import (
@@ -112,13 +112,11 @@ def test_time_is_in_the_graph(exported):
 
 
 def test_video_files_are_tagged_as_by_the_model(exported, tmp_path):
-    from ovmlv.apis import tag_video
-
     model, _, tagger = exported('parallel')
     path = write_scene(tmp_path / 'circle.mp4', 'circle', 'red')
     found = tagger.tag(path)
     assert found.video == str(path) and found.labels == tuple(LABELS)
-    wanted = tag_video(model, path, LABELS).probabilities
+    wanted = OVMLVInferencer(model)(path, LABELS)[0].probabilities
     np.testing.assert_allclose(found.probabilities, wanted, atol=1e-4)
     best = LABELS[wanted.argmax()]
     assert list(found.top(2))[0] == found.to_dict(1)['labels'][0]['label'] == best

@@ -1,16 +1,20 @@
+"""The inferencer with models of configs."""
+
 import importlib.util
 
 import numpy as np
 import pytest
-import torch
 
-from ovmlv.apis import init_recognizer, tag_video, tag_videos
+from ovmlv.apis import OVMLVInferencer
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
 from ovmlv.errors import ConfigError, DataError, VocabularyError
-from ovmlv.evaluation import Calibration
 
 SHARED_VIDEO = 'videos/mmaction2_demo.mp4'
 SOME = ['red circle', 'blue square', 'green tree']
+
+
+def tag_video(model, video, labels, **options):
+    return OVMLVInferencer(model)(video, labels, **options)[0]
 
 
 def test_the_right_pair_comes_first(model, videos):
@@ -19,15 +23,6 @@ def test_the_right_pair_comes_first(model, videos):
     assert result.video == str(videos['red circle'])
     assert result.labels == tuple(pairs)
     assert result.top(1)[0].label == 'red circle'
-
-
-def test_several_videos_are_tagged_as_each_alone(model, videos):
-    paths = [videos[name] for name in SOME]
-    results = tag_videos(model, paths, SOME, batch_size=2)
-    for name, path, result in zip(SOME, paths, results, strict=True):
-        assert result.top(1)[0].label == name
-        alone = tag_video(model, path, SOME)
-        np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-5)
 
 
 def test_probabilities_are_those_of_predict(model, videos):
@@ -68,25 +63,19 @@ def test_labels_are_encoded_once(model, videos, monkeypatch):
     )
     labels = ['never asked before', 'green']
     paths = [videos[name] for name in SOME]
-    tag_videos(model, paths, labels, batch_size=1)
+    OVMLVInferencer(model)(paths, labels, batch_size=1)
     tag_video(model, paths[0], labels)
     assert calls == [labels]
 
 
-def test_a_bad_video_is_an_error_or_reported(model, videos, tmp_path):
+def test_a_bad_video_is_an_error(model, videos, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'video \S+none.mp4 not found; give the path'):
         tag_video(model, tmp_path / 'none.mp4', SOME)
-    with pytest.raises(FileNotFoundError, match='is a folder'):
+    with pytest.raises(DataError, match='holds no video'):
         tag_video(model, tmp_path, SOME)
     with pytest.raises(DataError, match=r'damaged.mp4 cannot be read \(.*\); repair') as caught:
         tag_video(model, videos['damaged'], SOME)
     assert '\n' not in str(caught.value)
-
-    paths = [videos['damaged'], videos['red circle'], tmp_path / 'none.mp4']
-    bad, good, missing = tag_videos(model, paths, SOME, batch_size=2, on_error='report')
-    assert 'cannot be read' in bad.error and np.isnan(bad.probabilities).all()
-    assert good.error is None and good.top(1)[0].label == 'red circle'
-    assert 'not found' in missing.error
 
 
 @pytest.mark.parametrize(
@@ -104,18 +93,12 @@ def test_bad_labels(model, videos, labels, message):
         tag_video(model, videos['red circle'], labels)
 
 
-def test_wrong_settings(model, videos):
-    video = videos['red circle']
-    with pytest.raises(ConfigError, match='num_frames=0'):
-        tag_video(model, video, SOME, num_frames=0)
+def test_a_pipeline_that_samples_nothing(model, videos):
+    inferencer = OVMLVInferencer(model, pipeline=[])
     with pytest.raises(ConfigError, match='no transform with clip_len'):
-        tag_video(model, video, SOME, pipeline=[], num_frames=2)
-    with pytest.raises(ConfigError, match='on_error'):
-        tag_videos(model, [video], SOME, on_error='ignore')
-    with pytest.raises(TypeError, match='single path'):
-        tag_videos(model, str(video), SOME)
-    with pytest.raises(TypeError, match='init_recognizer'):
-        tag_video(torch.nn.Identity(), video, SOME)
+        inferencer(videos['red circle'], SOME, num_frames=2)
+    with pytest.raises(ConfigError, match='it reads whole files alone'):
+        inferencer(videos['red circle'], SOME, window=1)
 
 
 def test_any_real_video(model, shared_data):
@@ -135,8 +118,7 @@ def test_the_default_model_starts_as_the_tiny_clip(repository, videos):
     configs = [repository / 'configs' / f'{v}_motionshapes.py' for v in ('ovmlv', 'zeroshot')]
     options = {'model.scorer.init_bias': -5.0}
     whole, clip = (
-        tag_videos(
-            init_recognizer(config, device='cpu', cfg_options=options),
+        OVMLVInferencer(config, device='cpu', cfg_options=options)(
             [videos[name] for name in SOME],
             [*SOME, 'a circle spinning', 'crimson disc'],
         )
@@ -144,17 +126,3 @@ def test_the_default_model_starts_as_the_tiny_clip(repository, videos):
     )
     for a, b in zip(whole, clip, strict=True):
         np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-4)
-
-
-def test_calibration_is_applied(model, videos, tmp_path):
-    """``sigmoid(logit(p) / 2 + 1)``; a label without a threshold takes the common one."""
-    calibration = Calibration(2.0, 1.0, threshold=0.9, thresholds={'blue square': 0.01})
-    path = calibration.save(tmp_path / 'calibration.json')
-    plain = tag_video(model, videos['red circle'], SOME)
-    found = tag_video(model, videos['red circle'], SOME, calibration=path)
-    logits = np.log(plain.probabilities / (1 - plain.probabilities).astype(float))
-    np.testing.assert_allclose(found.probabilities, 1 / (1 + np.exp(-logits / 2 - 1)), rtol=1e-3)
-    np.testing.assert_allclose(found.thresholds, [0.9, 0.01, 0.9])
-    wanted = [s for s in found.top() if s.probability >= (0.01 if 'blue' in s.label else 0.9)]
-    assert found.present() == wanted
-    assert found.present(0.0) == found.top() and plain.thresholds is None
