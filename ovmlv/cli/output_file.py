@@ -81,6 +81,7 @@ class OutputFile:
             DataError: It holds something else.
         """
         if self._file is None:
+            self.stdout.write(self.style.header)
             return set()
         videos: list[str] = []
         note = self._read_note() if self.resume and self._size() else {}

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import ovmlv
-from ovmlv.cli import app, main
+from ovmlv.cli import app, bank, main
 
 from .conftest import LABELS, MODEL
 
@@ -26,7 +26,7 @@ loaded = {HEAVY} & {{name.split('.')[0] for name in sys.modules}}
 assert not loaded, loaded
 print(time.perf_counter() - start)
 """
-COMMANDS = [*app.COMMANDS, 'bank build', 'bank add', 'bank remove', 'bank merge', 'bank search']
+COMMANDS = [*app.COMMANDS, *(f'bank {name}' for name in bank.COMMANDS)]
 
 
 def test_help_starts_at_once(repository):
@@ -143,21 +143,17 @@ def test_a_closed_pipe_ends_it_quietly(repository, tmp_path):
     assert process.returncode == 141
 
 
-def test_streams_of_a_process(clips, fill, tmp_path, repository):
-    """As a user runs it: results alone on stdout, and no bar where there is no terminal."""
+def test_streams(clips, fill, tmp_path, capfd):
+    """Results alone on stdout, whatever libraries print; and no bar where there is no terminal."""
     good, bad = fill(tmp_path, clips, 3, 1)
     labels = tmp_path / 'labels.txt'
     labels.write_text('\n'.join([*LABELS, '']), encoding='utf-8')
-    arguments = [sys.executable, '-m', 'ovmlv', 'tag', *bad, *good, *MODEL, '--labels-file', labels]
-    done = subprocess.run(
-        [*arguments, '--format', 'jsonl', '--top-k', '1'],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 3
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    options = [*MODEL, '--labels-file', str(labels), '--format', 'jsonl', '--top-k', '1']
+    capfd.readouterr()
+    assert main(['tag', *bad, *good, *options]) == 3
+    out, err = capfd.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
     assert {row['video']: row['labels'][0]['label'] for row in rows} == good
-    first, last = done.stderr.splitlines()
+    first, last = err.splitlines()
     assert bad[0] in first
     assert last == '3 tagged, 1 could not be read'

@@ -1,10 +1,12 @@
 """Keep labels that were encoded once, to tag with any number of them.
 
-ovmlv bank build words --model my_model --labels-file words.txt
-ovmlv bank add words --model my_model --labels "a red kite"
-ovmlv bank search words "flying a kite" --model my_model
-ovmlv bank info words --duplicates
-ovmlv tag videos/ --model my_model --bank words --top-k 10
+    ovmlv bank build words --model my_model --labels-file words.txt
+    ovmlv bank add words --model my_model --labels "a red kite"
+    ovmlv bank search words "flying a kite" --model my_model
+    ovmlv bank info words --duplicates
+    ovmlv tag videos/ --model my_model --bank words --top-k 10
+
+A bank is of use for all models with the label encoder that made it.
 """
 
 COMMANDS = {

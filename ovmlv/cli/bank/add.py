@@ -1,6 +1,8 @@
 """Encode those labels that are not in a bank.
 
-ovmlv bank add words --model my_model --labels "a red kite" "a blue kite"
+    ovmlv bank add words --model my_model --labels "a red kite" "a blue kite"
+
+The bank is written again as a whole after every part, so that a kill leaves it usable.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """What a bank holds.
 
-ovmlv bank info words
-ovmlv bank info words --duplicates --format csv
-ovmlv bank info words --list > words.txt
+    ovmlv bank info words
+    ovmlv bank info words --duplicates --format csv
+    ovmlv bank info words --list > words.txt
+
+All files of the bank are compared with their checksums.
 """
 
 from __future__ import annotations

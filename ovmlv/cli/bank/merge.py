@@ -1,7 +1,9 @@
 """Take the labels of other banks into one; all of the same label encoder.
 
-ovmlv bank merge words more_words even_more
-ovmlv bank merge words more_words --out all_words
+    ovmlv bank merge words more_words even_more
+    ovmlv bank merge words more_words --out all_words
+
+Labels that are in several banks are taken once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Take labels out of a bank.
 
-ovmlv bank remove words --labels "a red kite"
+    ovmlv bank remove words --labels "a red kite"
+
+Where one of the labels is not in the bank, nothing is removed.
 """
 
 from __future__ import annotations
