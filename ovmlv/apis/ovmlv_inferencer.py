@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ class OVMLVInferencer:
         self._checked: weakref.WeakSet[LabelBank] = weakref.WeakSet()
         self.labels = None if labels is None else self._read_labels(labels)
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of the label encoder, as label banks carry it."""
         return EncoderIdentity.of(self.model).fingerprint
@@ -92,19 +93,35 @@ class OVMLVInferencer:
         self,
         inputs: VideoSource | Iterable[VideoSource],
         labels: Labels | None = None,
-        **options: Any,
+        *,
+        batch_size: int | None = None,
+        window: float | None = None,
+        stride: float | None = None,
+        num_frames: int | None = None,
+        num_clips: int | None = None,
+        fps: float | None = None,
+        on_error: str = 'raise',
+        progress: bool = False,
     ) -> list[TagResult]:
-        """Tag videos.
-
-        Args:
-            inputs: See :meth:`iterate`.
-            labels: See :meth:`iterate`.
-            **options: See :meth:`iterate`.
+        """Tag videos; for the arguments see :meth:`iterate`.
 
         Returns:
             One result a video, in their order.
         """
-        return list(self.iterate(inputs, labels, **options))
+        return list(
+            self.iterate(
+                inputs,
+                labels,
+                batch_size=batch_size,
+                window=window,
+                stride=stride,
+                num_frames=num_frames,
+                num_clips=num_clips,
+                fps=fps,
+                on_error=on_error,
+                progress=progress,
+            )
+        )
 
     def iterate(
         self,
@@ -124,7 +141,7 @@ class OVMLVInferencer:
 
         Args:
             inputs: A path, a folder, a pattern (``clips/*.mp4``), a binary file object, RGB frames
-                uint8 ``(T, H, W, 3)``, or several of these.
+                uint8 ``(T, H, W, 3)``, or several of these; also a generator of them.
             labels: See ``labels`` of the class; None takes those.
             batch_size: Videos or windows that go through the model at once.
             window: Seconds of a sliding window; None tags whole videos.
@@ -283,16 +300,16 @@ class OVMLVInferencer:
         return read_labels(labels, self.model)
 
 
-def _sources(inputs: VideoSource | Iterable[VideoSource]) -> list[VideoSource]:
-    """What each single video is."""
-    if isinstance(inputs, (str, Path)):
-        return list(find_videos(inputs))
-    if isinstance(inputs, np.ndarray) or hasattr(inputs, 'read'):
-        return [inputs]
-    found: list[VideoSource] = []
-    for entry in inputs:
-        found += find_videos(entry) if isinstance(entry, (str, Path)) else [entry]
-    return found
+def _sources(inputs: VideoSource | Iterable[VideoSource]) -> Iterable[VideoSource]:
+    """Each single video; what a generator gives is not collected."""
+    if isinstance(inputs, (str, Path, np.ndarray)) or hasattr(inputs, 'read'):
+        inputs = [inputs]
+    found = (
+        video
+        for entry in inputs
+        for video in (find_videos(entry) if isinstance(entry, (str, Path)) else [entry])
+    )
+    return found if isinstance(inputs, Iterator) else list(found)
 
 
 def _at_least_one(name: str, value: int) -> int:

@@ -177,3 +177,21 @@ def test_json_is_an_architecture_or_a_config(tmp_path, config_file, softmax_clip
     assert open_model(tmp_path / 'cfg.json', device='cpu').backbone.num_frames == 4
     with pytest.raises(ConfigError, match="give weights='/path"):
         open_model(softmax_clip[0])
+
+
+def test_zero_shot_models_can_be_exported_and_kept_in_banks(softmax_clip, frames):
+    """Embeddings that are no unit vectors give the same probabilities everywhere."""
+    from ovmlv.apis import LabelBank, LabelIndex
+    from ovmlv.export import make_label_set
+
+    model = open_model(*softmax_clip, device='cpu')
+    inputs = frames[:, None]
+    wanted = model.predict_labels(inputs, LABELS)
+    bank = LabelBank.build(model, LABELS)
+    torch.testing.assert_close(bank.probabilities(model, inputs), wanted)
+    views = model.encode_views(inputs).detach().numpy()
+    found = torch.from_numpy(make_label_set(model, bank).probabilities(views))
+    torch.testing.assert_close(found.float(), wanted)
+    pytest.importorskip('faiss')
+    exact, index = (bank.top_k(model, inputs, 2, i) for i in (None, LabelIndex(bank)))
+    assert [[s.label for s in row] for row in exact] == [[s.label for s in row] for row in index]
