@@ -21,7 +21,7 @@ from .guard import Guard
 from .limits import ServingLimits
 from .service import TaggingService
 from .service_error import CODES, ServiceError
-from .uploads import received
+from .uploads import linger, received
 from .video_store import VideoStore
 from .work_queue import WorkQueue
 
@@ -101,7 +101,12 @@ def build_app(
         stride: Annotated[float | None, Query(description='Seconds from window to window')] = None,
     ) -> schemas.Video:
         """The file is decoded once and deleted. Its embeddings and some small pictures are kept."""
-        with looking.reserve() as place:
+        try:
+            place = looking.reserve()
+        except ServiceError:
+            await linger(request)
+            raise
+        with place:
             async with received(request, plain_name(name), limits) as upload:
                 video = await place.run(
                     lambda: service.look(upload, window, stride), request.is_disconnected

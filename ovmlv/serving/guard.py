@@ -78,7 +78,8 @@ class Guard:
             self._check_host(headers)
             if scope['method'] not in ('GET', 'HEAD', 'OPTIONS'):
                 _check_site(headers)
-                if scope['path'] != self.upload_path:
+                path = scope['path'].removeprefix(scope.get('root_path', ''))  # where it is mounted
+                if path != self.upload_path:
                     receive = await self._read(headers, receive)
             await self.app(scope, receive, send_with_headers)
         except ServiceError as error:

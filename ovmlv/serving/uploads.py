@@ -58,10 +58,10 @@ async def received(request: Request, name: str, limits: ServingLimits) -> AsyncI
     """The body of a request as a file of this context; it is deleted after it."""
     stated = request.headers.get('content-length', '')
     if stated.isdigit() and int(stated) > limits.upload_bytes:
-        await _linger(request)
+        await linger(request)
         raise _too_large(name, limits)
     if request.headers.get('content-type', '').startswith('multipart/'):
-        await _linger(request)
+        await linger(request)
         raise ServiceError(
             'invalid_request', 'Send the bytes of the file as the body, not as a form.'
         )
@@ -86,15 +86,15 @@ async def _write(request: Request, file, name: str, limits: ServingLimits) -> No
     async for chunk in request.stream():
         size += len(chunk)
         if size > limits.upload_bytes:
-            await _linger(request)
+            await linger(request)
             raise _too_large(name, limits)
         file.write(chunk)
     if not size:
         raise ServiceError('empty_upload', f'{name} is empty: it has no bytes.')
 
 
-async def _linger(request: Request) -> None:
-    """Let a client send on for a moment: most read no answer before they have sent all."""
+async def linger(request: Request) -> None:
+    """Let a refused client send on for a moment: most read no answer before they have sent all."""
     end, size = time.monotonic() + _LINGER_SECONDS, 0
     try:
         while size < _LINGER_BYTES and (left := end - time.monotonic()) > 0:

@@ -105,6 +105,7 @@ def clips(tmp_path_factory) -> dict[str, Path]:
     found = {}
     for name in ('red circle', 'blue star', 'green square', 'yellow cross'):
         found[name] = write_scenes(folder / f'{name}.mp4', *[('plain', *name.split())] * 2)
+    found['short'] = write_scenes(folder / 'short.mp4', ('plain', 'red', 'circle'))
     parts = [('plain', 'red', 'circle')] * 3 + [('plain', 'blue', 'star')] * 3
     found['both'] = write_scenes(folder / 'both.mp4', *parts)
     return found

@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import time
 
 import httpx
 import numpy as np
@@ -88,21 +89,21 @@ def test_bank(client, clips, upload):
 
 
 def test_forgotten_video(client, clips, upload):
-    key = upload(clips['red circle']).json()['id']
+    key = upload(clips['short']).json()['id']
     assert client.delete(f'/api/videos/{key}').status_code == 204
     answer = client.post(f'/api/videos/{key}/tags', json={'labels': LABELS})
     assert answer.status_code == 404 and error_of(answer) == 'unknown_video'
 
 
 def test_file_is_gone_after_it_was_looked_at(server, clips, upload, damaged):
-    assert upload(clips['both']).status_code == 201
+    assert upload(clips['short']).status_code == 201
     assert upload(damaged).status_code == 422
     assert not server.left_over()
 
 
 def test_videos_have_unguessable_names(clips, upload):
-    keys = {upload(clips['red circle']).json()['id'] for _ in range(3)}
-    assert len(keys) == 3 and all(len(key) >= 20 for key in keys)
+    keys = {upload(clips['short']).json()['id'] for _ in range(2)}
+    assert len(keys) == 2 and all(len(key) >= 20 for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +156,11 @@ def test_noise_behind_a_good_start(client, seed):
     assert error_of(answer) in ('unreadable_video', 'frame_too_large', 'video_too_long')
 
 
-@pytest.mark.parametrize('seed', range(20))
+@pytest.mark.parametrize('seed', range(16))
 def test_damage_anywhere(client, clips, seed):
     """A damaged video is refused, or what is left of it is looked at; never a fault."""
     rng = np.random.default_rng(seed)
-    content = bytearray(clips['both'].read_bytes())
+    content = bytearray(clips['short'].read_bytes())
     for at in rng.integers(8, len(content), 30):
         content[at] = rng.integers(256)
     end = len(content) if seed % 2 else rng.integers(100, len(content))
@@ -207,7 +208,7 @@ def test_path_traversal(server, target):
 
 
 def test_name_of_a_file_is_no_path(client, clips):
-    content = clips['red circle'].read_bytes()
+    content = clips['short'].read_bytes()
     for name in ('../../etc/passwd', '/etc/passwd', 'C:\\a\\b\x00\n.mp4', '<b>x</b>.mp4', ''):
         answer = client.post('/api/videos', params={'name': name}, content=content)
         assert answer.status_code == 201
@@ -255,6 +256,29 @@ def test_api_page_lists_what_the_schema_has(client):
 
 def test_curl_of_the_docs(server, clips, repository):
     """The body may come without a length, as ``curl -T -`` sends it."""
-    content = clips['red circle'].read_bytes()
+    content = clips['short'].read_bytes()
     answer = httpx.post(f'{server.url}/api/videos', content=iter([content]), timeout=60)
     assert answer.status_code == 201 and answer.json()['name'] == 'The video'
+
+
+def test_client_that_goes_away(client, server):
+    """Its place in the queue and its file are free again."""
+    host, port = server.url.removeprefix('http://').split(':')
+    head = f'POST /api/videos HTTP/1.1\r\nHost: {host}\r\nContent-Length: 200000\r\n\r\n'
+    link = socket.create_connection((host, int(port)), timeout=20)
+    link.sendall(head.encode() + b'\0\0\0\x18ftypmp42' + bytes(50_000))
+
+    def waiting():
+        return client.get('/api/status').json()['queue']['videos']
+
+    def until(wanted):
+        end = time.monotonic() + 20
+        while waiting() != wanted:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    until(1)
+    assert server.left_over()
+    link.close()
+    until(0)
+    assert not server.left_over()

@@ -8,6 +8,8 @@ import random
 import httpx
 import pytest
 
+from .conftest import LIMITS
+
 COLORS = ('red', 'green', 'blue', 'yellow')
 WORDS = [f'{c} {s}' for c in COLORS for s in ('circle', 'star', 'square', 'cross', 'heart')]
 MEGABYTE = 2**20
@@ -67,6 +69,24 @@ def storm(server, clips, count, labels_each, concurrency=8, uploads=0):
 
 def test_some_requests(server, clips):
     assert storm(server, clips, 80, labels_each=5) < 100
+
+
+def test_more_uploads_than_the_queue_takes(server, clips):
+    """Each gets an answer, also one that is refused while it sends."""
+    content = clips['short'].read_bytes()
+    content += bytes(LIMITS['upload_bytes'] - len(content))
+
+    def send(_):
+        answer = httpx.post(f'{server.url}/api/videos', content=content, timeout=120)
+        if answer.status_code == 503:
+            assert answer.json()['error']['code'] == 'busy'
+            assert int(answer.headers['retry-after']) >= 1
+        return answer.status_code
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(send, range(16)))
+    assert set(statuses) == {201, 503}
+    assert statuses.count(201) >= 8
 
 
 @pytest.mark.slow

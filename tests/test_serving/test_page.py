@@ -180,6 +180,7 @@ def test_bank(open_page, clips):
     assert page.is_visible('#labels')
 
 
+@pytest.mark.slow
 def test_threshold(open_page, clips):
     page = open_page()
     tag(page, clips['red circle'])
@@ -190,6 +191,14 @@ def test_threshold(open_page, clips):
     page.keyboard.press('End')
     page.keyboard.press('ArrowLeft')
     assert page.inner_text('#shown') == '99 %'
+    # As with a calibration: each label has a threshold of its own, unless one says otherwise.
+    page.evaluate(
+        'const tags = state.result.tags.map((tag) => ({ ...tag, threshold: 1e-12 }));'
+        'show({ ...state.result, tags });'
+    )
+    assert page.inner_text('#count') == '4 of 4 present' and page.is_disabled('#threshold')
+    page.uncheck('#own')
+    assert page.inner_text('#count') == '1 of 4 present' and page.is_enabled('#threshold')
 
 
 def test_broken_file_then_a_good_one(open_page, clips, damaged):
@@ -236,7 +245,7 @@ def test_messages_before_anything_is_sent(open_page, clips):
     until(page, "document.querySelector('#error').innerText.includes('Label 1')")
 
 
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('scheme', ['light', pytest.param('dark', marks=pytest.mark.slow)])
 def test_phone(open_page, clips, scheme):
     """Nothing is wider than the window, however long a label is."""
     page = open_page(viewport=PHONE, color_scheme=scheme, device_scale_factor=2, has_touch=True)
@@ -244,12 +253,15 @@ def test_phone(open_page, clips, scheme):
     tag(page, clips['both'], LABELS + '\n' + 'unbreakable' * 9 + '\na b c d e f g ' + 'long ' * 15)
     assert overflow(page) <= 0
     picture(page, f'phone_{scheme}')
-    tag(page, clips['both'], LABELS)
+    page.fill('#labels', LABELS)
+    page.click('#go')
+    until(page, "document.querySelectorAll('#list li').length === 4")
     for selector in ('#go', '#list button', '#copy'):
         assert page.locator(selector).first.bounding_box()['height'] >= 30
     picture(page, f'phone_{scheme}')
 
 
+@pytest.mark.slow
 def test_dark(open_page, clips):
     page = open_page(viewport=dict(width=1280, height=900), color_scheme='dark')
     tag(page, clips['both'])
@@ -258,6 +270,7 @@ def test_dark(open_page, clips):
     picture(page, 'result_dark')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_contrast(open_page, clips, scheme):
     """Texts have the 4.5 : 1 of WCAG AA against what is behind them."""
@@ -311,6 +324,7 @@ def test_by_keyboard_alone(open_page, clips):
     assert outline == 'solid'
 
 
+@pytest.mark.slow
 def test_copy_and_downloads(open_page, clips, server):
     page = open_page(permissions=['clipboard-read', 'clipboard-write'])
     labels = ['red circle', '"quoted"', 'blue star']
@@ -335,6 +349,7 @@ def test_copy_and_downloads(open_page, clips, server):
     assert float(rows[1][1]) == copied['labels'][0]['probability']
 
 
+@pytest.mark.slow
 def test_dropped_file(open_page, clips):
     page = open_page()
     page.fill('#labels', 'blue star')
@@ -353,6 +368,7 @@ def test_dropped_file(open_page, clips):
     assert ranking(page) == ['blue star']
 
 
+@pytest.mark.slow
 def test_a_video_that_expired_is_sent_again(open_page, clips):
     page = open_page(allowed=('404',))
     tag(page, clips['red circle'])
@@ -364,6 +380,7 @@ def test_a_video_that_expired_is_sent_again(open_page, clips):
     assert decoded(page) == before + 1
 
 
+@pytest.mark.slow
 def test_labels_are_text(open_page, clips):
     page = open_page()
     label = '<img src=x onerror=alert(1)>'
@@ -374,6 +391,7 @@ def test_labels_are_text(open_page, clips):
     assert page.locator('img[src=x]').count() == 0
 
 
+@pytest.mark.slow
 def test_choosing_another_video_takes_the_old_result_away(open_page, clips):
     page = open_page()
     tag(page, clips['red circle'], 'red circle\nblue star')
@@ -384,6 +402,7 @@ def test_choosing_another_video_takes_the_old_result_away(open_page, clips):
     assert ranking(page)[0] == 'blue star'
 
 
+@pytest.mark.slow
 def test_unreachable_server_is_said(open_page, clips):
     page = open_page(allowed=('Failed to load',))
     page.context.set_offline(True)
@@ -394,6 +413,7 @@ def test_unreachable_server_is_said(open_page, clips):
     page.context.set_offline(False)
 
 
+@pytest.mark.slow
 def test_api_page(open_page):
     page = open_page('/docs', viewport=PHONE)
     assert page.locator('h2').count() >= 8

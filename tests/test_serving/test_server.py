@@ -228,3 +228,20 @@ def test_missing_package(monkeypatch, inferencer):
     monkeypatch.setitem(sys.modules, 'fastapi', None)
     with pytest.raises(DependencyError, match=r'fastapi is not installed: pip install "ovmlv\['):
         create_app(inferencer)
+
+
+def test_inside_another_application(inferencer, clips):
+    """Mounted at a path, uploads have their own limit, and the page is there."""
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    app = create_app(inferencer, ServingLimits(request_bytes=1000))
+
+    async def steps(client):
+        answer = await client.post('/tag/api/videos', content=clips['short'].read_bytes())
+        assert answer.status_code == 201
+        assert (await client.get('/tag/')).text.startswith('<!doctype html>')
+        answer = await client.post('/tag/api/videos/x/tags', content=b'x' * 1001)
+        assert answer.status_code == 413
+
+    run(Starlette(routes=[Mount('/tag', app)]), steps)
