@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from ovmlv.apis import LabelBank, LabelIndex, init_recognizer, tag_video
+from ovmlv.apis import LabelBank, LabelIndex, OVMLVInferencer, init_recognizer
 from ovmlv.apis.encoder_identity import EncoderIdentity
 from ovmlv.apis.label_block import LabelBlock
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
@@ -99,7 +99,8 @@ def test_probabilities_are_those_of_predict_labels(models, name, average, tmp_pa
 
 def test_a_bank_tags_as_its_labels_do(model, videos):
     bank = LabelBank.build(model, PAIRS)
-    found, expected = (tag_video(model, videos['red circle'], x) for x in (bank, PAIRS))
+    tag = OVMLVInferencer(model)
+    found, expected = (tag(videos['red circle'], x)[0] for x in (bank, PAIRS))
     assert found.labels == expected.labels
     assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
 
