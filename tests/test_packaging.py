@@ -72,6 +72,8 @@ def test_metadata(wheel):
     required = [line.split()[1] for line in text.splitlines() if line.startswith('Requires-Dist')]
     assert not any(line.lower().startswith('mmcv') for line in required)
     assert any(line.startswith('mmaction2') for line in required)
+    (entries,) = [n for n in archive.namelist() if n.endswith('.dist-info/entry_points.txt')]
+    assert 'ovmlv = ovmlv.cli:main' in archive.read(entries).decode()
     assert any(n.endswith('licenses/LICENSE') for n in archive.namelist())
 
 

@@ -1,20 +1,32 @@
-"""Fit temperature, bias and thresholds on predictions, and report with and without them.
+"""Fit temperature, bias and thresholds on videos with known labels; report with and without them.
+
+    ovmlv calibrate --model my_model --annotations val.jsonl --videos videos/ --out calibration.json
+    ovmlv tag videos/ --model my_model --labels-file words.txt --calibration calibration.json
 
     python tools/test.py CONFIG CHECKPOINT --dump val.safetensors    # of a validation set
     ovmlv calibrate val.safetensors --out calibration.json --test test.safetensors
     ovmlv calibrate --use calibration.json --test test.safetensors
-    ovmlv tag videos/ --model CONFIG --weights CHECKPOINT --calibration calibration.json --present
 
-What is reported on the predictions it was fitted on is too good; --test names others.
+Annotations are those of MultilabelVideoDataset, such as lines {"video": "a.mp4", "labels": [...]}.
+What is reported on the videos it was fitted on is too good; --test names others.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import TextIO
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, DataError
+
+from .arguments import add_model_arguments, load_inferencer, positive
+
+if TYPE_CHECKING:
+    from ovmlv.apis import OVMLVInferencer
+    from ovmlv.evaluation.label_scores import LabelScores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('predictions', nargs='?', help='.safetensors of tools/test.py --dump')
     parser.add_argument('--out', help='write the calibration to this .json file')
     parser.add_argument('--use', metavar='FILE', help='a calibration, instead of fitting one')
-    parser.add_argument('--test', metavar='PREDICTIONS', help='report on these predictions')
+    parser.add_argument(
+        '--test', metavar='FILE', help='report on these predictions, or with --model annotations'
+    )
     parser.add_argument('--report', metavar='FILE', help='write the report to this .json file')
+    parser.add_argument('--annotations', metavar='FILE', help='tag these videos by --model')
+    parser.add_argument('--videos', metavar='DIR', help='where they are; default: beside FILE')
+    parser.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
+    add_model_arguments(parser, required=False)
 
 
 def run(args: argparse.Namespace, out: TextIO) -> None:
     """Fit and report."""
     _check(args)
-    from ovmlv.evaluation.label_scores import LabelScores
     from ovmlv.evaluation.metrics.report import text_table
     from ovmlv.evaluation.score_calibration import (
         Calibration,
@@ -38,26 +55,66 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     )
     from ovmlv.utils.files import write_whole
 
+    read = _reader(args)
+    source = args.annotations or args.predictions
     if args.use is not None:
         found = Calibration.load(args.use)
     else:
-        data = LabelScores.load(args.predictions)
-        about = dict(predictions=args.predictions, videos=len(data.scores))
+        data = read(source)
+        about = dict(predictions=source, videos=len(data.scores))
         found = fit_calibration(data.scores, data.targets, data.classes, about)
         if args.out is not None:
             found.save(args.out)
     if args.test is not None:
-        data = LabelScores.load(args.test)
+        data = read(args.test)
     report = calibration_report(data.scores, data.targets, data.classes, found)
     out.write(
         f'temperature {found.temperature:.4g}, bias {found.bias:.4g}, threshold '
         f'{found.threshold:.4g}, {len(found.thresholds)} labels with their own\n'
     )
-    out.write(f'on {args.test or f"{args.predictions} (fitted on these)"}\n')
+    out.write(f'on {args.test or f"{source} (fitted on these)"}\n')
     rows = [[name, *(report[which][name] for which in report)] for name in report['with']]
     out.write(text_table(['', *report], rows) + '\n')
     if args.report is not None:
         write_whole(args.report, json.dumps(report, indent=2) + '\n')
+
+
+def _reader(args: argparse.Namespace) -> Callable[[str], LabelScores]:
+    """What reads scores from a file: predictions, or with a model annotations of videos."""
+    from ovmlv.evaluation.label_scores import LabelScores
+
+    if args.model is None:
+        return LabelScores.load
+    inferencer = load_inferencer(args)
+    inferencer.calibration = None  # a published model may have one already
+    return lambda path: _tag(inferencer, path, args.videos)
+
+
+def _tag(inferencer: OVMLVInferencer, path: str, folder: str | None) -> LabelScores:
+    """Scores of the labels of an annotation file, for the videos in it."""
+    import torch
+    from tqdm import tqdm
+
+    from ovmlv.datasets import MultilabelVideoDataset
+    from ovmlv.evaluation.label_scores import LabelScores
+
+    folder = os.path.dirname(path) if folder is None else folder
+    dataset = MultilabelVideoDataset(path, data_prefix=dict(video=folder), test_mode=True)
+    rows = [dataset.get_data_info(i) for i in range(len(dataset))]
+    if any(row.get('segment') is not None for row in rows):
+        raise DataError(f'{path} has segments; calibrate on predictions of tools/test.py --dump')
+    classes = dataset.metainfo['classes']
+    scores, targets = [], []
+    results = inferencer.iterate([row['filename'] for row in rows], classes, on_error='report')
+    for row, result in zip(rows, tqdm(results, total=len(rows), unit='video', disable=None)):
+        if result.error is None:
+            scores.append(torch.from_numpy(result.probabilities))
+            targets.append(torch.as_tensor(row['label']))
+    if not scores:
+        raise DataError(f'{path}: none of its {len(rows)} videos can be read; is --videos right?')
+    if len(scores) < len(rows):
+        print(f'{len(rows) - len(scores)} videos could not be read', file=sys.stderr)
+    return LabelScores(torch.stack(scores), torch.stack(targets), list(classes), {})
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -65,8 +122,11 @@ def _check(args: argparse.Namespace) -> None:
         path = getattr(args, name)
         if path is not None and not path.endswith('.json'):
             raise ConfigError(f'--{name} {path}: it is a .json file; name one')
-    if (args.predictions is None) == (args.use is None):
-        raise ConfigError('give predictions to fit on, or --use a calibration; not both')
+    given = [v for v in (args.predictions, args.annotations, args.use) if v is not None]
+    if len(given) != 1:
+        raise ConfigError('give predictions or --annotations to fit on, or --use a calibration')
+    if args.annotations is not None and args.model is None:
+        raise ConfigError('--annotations: name the --model that shall tag the videos')
     if args.use is not None and args.test is None:
         raise ConfigError('--use: name predictions to report on by --test')
     if args.use is not None and args.out is not None:

@@ -64,11 +64,13 @@ class OutputFile:
         if self._file is None:
             return
         self._file.close()
-        if self._settings:
+        if kind is not None and self._size() <= len(self.style.header):
+            # Nothing was tagged, as where the model cannot be loaded.
+            self.path.unlink()
+            _note_of(self.path).unlink(missing_ok=True)
+        elif self._settings:
             # A kill leaves it without this, and the last rows of a .csv file are looked at.
             self._note(whole=kind is None, size=self._size())
-        elif not self._size():
-            self.path.unlink()
 
     def begin(self, settings: Mapping[str, Any]) -> set[str]:
         """Mend the file and give the absolute paths of the videos in it.

@@ -73,10 +73,7 @@ class Calibration:
         """Read what :meth:`save` wrote."""
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(
-                f'there is no calibration {path}; fit one by '
-                'tools/analysis_tools/fit_calibration.py'
-            )
+            raise FileNotFoundError(f'there is no calibration {path}; fit one by "ovmlv calibrate"')
         try:
             content = json.loads(path.read_text(encoding='utf-8'))
             if content.pop('format') != FORMAT:
@@ -86,8 +83,7 @@ class Calibration:
             if isinstance(error, DataError):
                 raise DataError(f'{path}: {error}') from None
             raise DataError(
-                f'{path} is no calibration ({type(error).__name__}); fit one by '
-                'tools/analysis_tools/fit_calibration.py'
+                f'{path} is no calibration ({type(error).__name__}); fit one by "ovmlv calibrate"'
             ) from None
 
 

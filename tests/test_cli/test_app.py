@@ -1,5 +1,6 @@
 """The command as a whole: start, help, exit status, streams."""
 
+import io
 import json
 import os
 import subprocess
@@ -85,7 +86,7 @@ def test_every_help_has_examples(capsys, name):
         (['tag', 'a.mp4', '--model', 'none.py', '--labels', 'a'], 'none.py'),
         (['tag', 'a.mp4', *MODEL, '--labels', 'a', '--calibration', 'none.json'], 'none.json'),
         (['tag', *MODEL, '--labels', 'a', __file__], 'put the videos before the options'),
-        (['calibrate'], 'give predictions to fit on'),
+        (['calibrate'], 'give predictions or --annotations'),
         (['serve', *MODEL, '--max-seconds', '-1'], '--max-seconds'),
         (['export', *MODEL, '--labels', 'a'], '--out'),
         (['publish', *MODEL], '--out'),
@@ -157,3 +158,13 @@ def test_streams(clips, fill, tmp_path, capfd):
     first, last = err.splitlines()
     assert bad[0] in first
     assert last == '3 tagged, 1 could not be read'
+
+
+def test_bars_are_shown_on_a_terminal(clips, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, 'stderr', Terminal())
+    assert main(['tag', *map(str, clips), *MODEL, '--labels', 'a', '--top-k', '1']) == 0
+    assert '4/4' in sys.stderr.getvalue()

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from ovmlv.apis import LabelBank, open_model
-from ovmlv.evaluation.score_calibration import Calibration
+from ovmlv.evaluation.score_calibration import Calibration, fit_calibration
 from ovmlv.export import make_label_set
 from ovmlv.runtime.label_set import LabelSet
 
@@ -94,6 +94,39 @@ def test_serving(command, model, tmp_path, monkeypatch):
     assert status == 2 and 'NAME=FILE' in err
 
 
+def test_calibrating_on_annotated_videos(command, clips, fill, tmp_path):
+    good, bad = fill(tmp_path / 'videos', clips, 8, 1)
+    rows = [dict(video=video, labels=[label]) for video, label in good.items()]
+    annotations, report = tmp_path / 'val.jsonl', tmp_path / 'report.json'
+    lines = [json.dumps(row) for row in [*rows, dict(video=bad[0], labels=LABELS[:1])]]
+    annotations.write_text('\n'.join(lines))
+    out = tmp_path / 'calibration.json'
+    given = [*MODEL, '--annotations', annotations]
+    status, text, err = command('calibrate', *given, '--out', out, '--report', report)
+    assert status == 0, err
+    assert '1 videos could not be read' in err and 'fitted on these' in text
+    found = Calibration.load(out)
+    assert found.fitted_on['videos'] == 8 and set(found.thresholds) == set(LABELS)
+    # The same as from the probabilities that tagging gives.
+    lines = command('tag', *good, *MODEL, '--labels', *LABELS, '--format', 'jsonl')[1].splitlines()
+    values = [{v['label']: v['probability'] for v in json.loads(line)['labels']} for line in lines]
+    classes = sorted(LABELS)
+    scores = torch.tensor([[row[label] for label in classes] for row in values])
+    targets = torch.tensor([[int(good[v] == label) for label in classes] for v in good])
+    expected = fit_calibration(scores, targets, classes)
+    assert found.temperature == pytest.approx(expected.temperature, rel=1e-3)
+    assert found.bias == pytest.approx(expected.bias, rel=1e-3, abs=1e-3)
+    metrics = json.loads(report.read_text())
+    assert set(metrics) == {'without', 'with'}
+    assert metrics['with']['F1'] == 1
+    annotations.write_text(json.dumps(dict(video=bad[0], labels=LABELS[:1])))
+    status, _, err = command('calibrate', *given)
+    assert status == 2 and 'none of its 1 videos can be read' in err
+    annotations.write_text(json.dumps(dict(rows[0], segment=[0, 1])))
+    status, _, err = command('calibrate', *given)
+    assert status == 2 and 'has segments' in err
+
+
 def test_calibrating(command, tmp_path):
     """The fitting is tested with the tool of the same code; here what is refused."""
     save_file({'x': torch.zeros(2)}, tmp_path / 'weights.safetensors')
@@ -102,6 +135,7 @@ def test_calibrating(command, tmp_path):
         ([tmp_path / 'weights.safetensors'], 'no predictions'),
         ([tmp_path / 'weights.safetensors', '--out', 'c.txt'], '.json'),
         (['--use', 'c.json'], '--test'),
+        (['--annotations', 'val.jsonl'], '--model'),
     ]:
         status, out, err = command('calibrate', *arguments)
         assert (status, out) == (2, '') and words in err and err.count('\n') == 1

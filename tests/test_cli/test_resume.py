@@ -165,6 +165,13 @@ def test_what_is_refused(command, clips, tmp_path):
     assert status == 2 and 'line 2 is no result' in err
 
 
+def test_a_run_that_does_not_start_leaves_no_files(command, clips, tmp_path):
+    for ending in ('csv', 'jsonl'):
+        output = ['--output', tmp_path / f'tags.{ending}']
+        assert command('tag', clips[0], '--model', 'none.py', '--labels', 'a', *output)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_one_run_at_a_time(command, clips, tmp_path):
     pytest.importorskip('fcntl')
     output = tmp_path / 'tags.jsonl'
