@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
+from typing import TextIO
 
 from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
 from ovmlv.version import __version__
@@ -120,7 +121,7 @@ def _run(prog: str, module: ModuleType, argv: list[str]) -> int:
     return status
 
 
-def _call(module: ModuleType, out, args: argparse.Namespace) -> int | None:
+def _call(module: ModuleType, out: TextIO, args: argparse.Namespace) -> int | None:
     status = module.run(args, out)
     out.flush()
     return status

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     publish(args, load_model(args), labels, out)
 
 
-def publish(args: argparse.Namespace, model: nn.Module, labels, out: TextIO) -> None:
+def publish(
+    args: argparse.Namespace, model: nn.Module, labels: tuple[str, ...] | Path | None, out: TextIO
+) -> None:
     """Publish a model as the arguments of :func:`add_publish_arguments` say."""
     from ovmlv.apis import publish_model
     from ovmlv.apis.label_source import read_labels

@@ -14,7 +14,7 @@ import argparse
 import contextlib
 import sys
 
-from ovmlv.cli.arguments import read_label_arguments
+from ovmlv.cli.arguments import load_model, read_label_arguments
 from ovmlv.cli.publish import add_publish_arguments, publish
 from ovmlv.utils.cli import (
     add_cfg_options,
@@ -38,11 +38,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ovmlv.apis import open_model
-
     with contextlib.redirect_stdout(sys.stderr):  # logs; the result alone goes to stdout
         labels = read_label_arguments(args)
-        model = open_model(args.model, args.weights, args.device, args.cfg_options)
+        model = load_model(args)
     publish(args, model, labels, sys.stdout)
 
 
