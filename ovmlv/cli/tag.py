@@ -208,7 +208,10 @@ def _without_warnings() -> Iterator[None]:
 
 def _each_once(videos: Sequence[Path]) -> list[Path]:
     """Videos under their first name, where a path is written in several ways."""
-    return list({os.path.abspath(video): video for video in reversed(videos)}.values())[::-1]
+    found: dict[str, Path] = {}
+    for video in videos:
+        found.setdefault(os.path.abspath(video), video)
+    return list(found.values())
 
 
 def _settings(args: argparse.Namespace, labels: Any) -> dict[str, Any]:

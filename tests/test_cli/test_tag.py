@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -103,14 +104,13 @@ def test_a_video_counts_once_however_it_is_written(command, clips, monkeypatch, 
     video = tmp_path / 'a.mp4'
     shutil.copy(clips[0], video)
     monkeypatch.chdir(tmp_path)
-    given = ['a.mp4', video, 'x/../a.mp4', '*.mp4', tmp_path]
+    shutil.copy(clips[1], 'b.mp4')
+    given = ['a.mp4', video, 'x/../a.mp4', 'b.mp4', '*.mp4', tmp_path]
     out = command('tag', *given, *MODEL, '--labels', 'a', '--format', 'jsonl')[1]
-    assert [json.loads(line)['video'] for line in out.splitlines()] == ['a.mp4']
+    assert [json.loads(line)['video'] for line in out.splitlines()] == ['a.mp4', 'b.mp4']
 
 
 def test_file_names_that_are_no_utf8(command, clips, tmp_path):
-    import os
-
     folder = tmp_path / 'odd'
     folder.mkdir()
     names = [b'caf\xe9.mp4', b'two\nlines, "quoted".mp4', 'ü 視頻.mp4'.encode()]
