@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import CheckpointError, ConfigError
+from ovmlv.utils.files import write_whole
 
 from .results import config_digest, machine, versions, write_json
 
@@ -173,8 +174,17 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
         versions=versions(),
         machine=machine(),
     )
+    _keep_log(work_dir, job.result)
     write_json(job.result, result)
     return result
+
+
+def _keep_log(work_dir: Path, result: str) -> None:
+    """Put what the trainings logged, one JSON line each time, beside the result."""
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    text = ''.join(path.read_text() for path in logs)
+    if text:
+        write_whole(Path(result).with_suffix('.log.jsonl'), text)
 
 
 def _measures(work_dir: Path, job: Job) -> tuple[Any, Any]:

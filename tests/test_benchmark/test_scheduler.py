@@ -171,6 +171,12 @@ def test_results(whole):
     )
 
 
+def test_logs_are_kept_beside_the_results(whole):
+    folder = whole / 'results' / 'tiny'
+    lines = (folder / 'tuned' / 'seed1.log.jsonl').read_text().splitlines()
+    assert 'loss_cls' in json.loads(lines[0])
+
+
 def test_tables(whole):
     folder = whole / 'results' / 'tiny'
     text = (folder / 'table.md').read_text()
