@@ -146,7 +146,9 @@ def test_clicked_label_shows_its_frames(open_page, clips):
         assert len(times) == 6
         assert all((float(time.split()[0]) > 3) == late for time in times)
         # Pictures arrive after the list that names them.
-        until(page, "[...document.querySelectorAll('#frames img')].every((i) => i.naturalWidth > 0)")
+        until(
+            page, "[...document.querySelectorAll('#frames img')].every((i) => i.naturalWidth > 0)"
+        )
 
 
 def test_changed_labels_decode_nothing(open_page, clips):
