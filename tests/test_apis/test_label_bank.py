@@ -279,8 +279,9 @@ def test_files_cannot_be_named_outside_the_folder(model, tmp_path):
 
 
 MILLION = """
-import resource, sys
+import sys
 from ovmlv.apis import LabelBank, init_recognizer
+from ovmlv.engine.hooks.step_cost_hook import peak_memory
 import torch
 config, folder, out = sys.argv[1:]
 model = init_recognizer(config, device='cpu')
@@ -288,7 +289,7 @@ bank = LabelBank.load(folder, model)
 generator = torch.Generator().manual_seed(1)
 videos = torch.randint(0, 256, (32, 1, 3, 4, 64, 64), generator=generator).byte()
 found = bank.top_k(model, videos, 20)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = peak_memory() * 2**20  # MiB
 torch.save(dict(peak=peak, num=len(bank), views=model.encode_videos(videos),
                 top=[[tuple(s) for s in row] for row in found]), out)
 """
