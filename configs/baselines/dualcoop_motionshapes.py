@@ -19,3 +19,9 @@ model = dict(
     interpolation=None,
 )
 custom_hooks = []
+
+# Two contexts that start nearly alike must come apart in few steps; at 2e-3 they do not.
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-2),
+    paramwise_cfg=dict(custom_keys=dict(scorer=dict(lr_mult=2.0, decay_mult=0.0))),
+)
