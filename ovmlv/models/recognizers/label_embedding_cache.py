@@ -23,21 +23,53 @@ class LabelEmbeddingCache:
         self._contents: list[Tensor] = []
         self._entries: dict[tuple, Tensor] = {}
 
-    def get(self, head: nn.Module, labels: Sequence[str], compute: Callable[[], Tensor]) -> Tensor:
-        """The embeddings ``(C, E)`` of labels, computed if need be."""
+    def get(
+        self,
+        head: nn.Module,
+        labels: Sequence[str],
+        compute: Callable[[Sequence[str]], Tensor],
+    ) -> Tensor:
+        """The embeddings ``(C, E)`` of different labels.
+
+        Args:
+            head: What computes them, each label by itself.
+            labels: C label strings.
+            compute: Called with those labels that none of the vocabularies has.
+        """
         key = _identity(head)
         if key != self._key or not _equal(self._contents, _trainable(head)):
             self.clear()
             self._key, self._contents = key, [p.detach().clone() for p in _trainable(head)]
         entry = (tuple(labels), _precision())
         if entry not in self._entries:
-            embeddings = compute()
+            embeddings = self._gather(*entry, compute)
             if len(self._entries) >= _VOCABULARIES:
                 del self._entries[next(iter(self._entries))]
             # Computing may create lazy buffers of the head.
             self._key = _identity(head)
             self._entries[entry] = embeddings
         return self._entries[entry]
+
+    def _gather(
+        self,
+        labels: tuple[str, ...],
+        precision: tuple,
+        compute: Callable[[Sequence[str]], Tensor],
+    ) -> Tensor:
+        """Rows from the vocabularies that are here, the others computed."""
+        known = {
+            name: (embeddings, i)
+            for (names, of), embeddings in self._entries.items()
+            if of == precision
+            for i, name in enumerate(names)
+        }
+        new = [label for label in labels if label not in known]
+        if len(new) == len(labels):
+            return compute(labels)
+        if new:
+            embeddings = compute(new)
+            known.update((label, (embeddings, i)) for i, label in enumerate(new))
+        return torch.stack([known[label][0][known[label][1]] for label in labels])
 
     def clear(self) -> None:
         """Forget everything."""

@@ -297,14 +297,14 @@ class OpenVocabRecognizer(BaseModel):
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
         """Unit vectors ``(C, E)`` of labels; cached in evaluation mode, while the head stays."""
 
-        def compute() -> Tensor:
+        def compute(labels: Sequence[str]) -> Tensor:
             step = self.labels_per_pass
             parts = [self.head(labels[i : i + step]) for i in range(0, len(labels), step)]
             return self._scaled(torch.cat(parts))
 
         labels = list(Vocabulary.of(labels).labels)
         if self.head.training:
-            return compute()
+            return compute(labels)
         return self._cache.get(self.head, labels, compute)
 
     @torch.no_grad()

@@ -29,8 +29,15 @@ def computed(model, labels):
 def test_kept_for_equal_weights_and_labels(model, labels):
     assert not computed(model, labels)
     assert not computed(model, tuple(labels))
-    assert computed(model, labels[::-1])
-    assert not computed(model, labels)
+    assert not computed(model, labels[::-1])
+    assert not computed(model, labels[1:2])
+
+
+def test_only_new_labels_are_computed(model, labels):
+    model.encode_labels(['new', *labels[:1], 'newer'])
+    assert model.head.batches == [['new', 'newer']]
+    model.head.batches.clear()
+    assert not computed(model, ['newer', labels[0], 'new'])
 
 
 def in_place(head):
