@@ -14,7 +14,7 @@ cost_reference = 'vifi_clip'  # CLIP finetuned without further ado
 seeds = [0, 1, 2]
 options = {'model.backbone.prefix_cache_dir': 'work_dirs/benchmark/tokens'}
 significance = [
-    'mAP_seen_action', 'mAP_unseen_entity', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic', 'mAP',
+    'mAP_seen_action', 'mAP_unseen_entity', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic', 'mAP_harmonic3', 'mAP',
 ]  # fmt: skip
 
 _groups = {
@@ -44,6 +44,7 @@ _groups = {
         ('without_llm_template', 'template for the LLM', 'ablations/without_llm_template'),
         ('without_llm_coop', 'CoOp for the LLM', 'ablations/without_llm_coop'),
         ('random_llm', 'random weights of the LLM', 'ablations/random_llm'),
+        ('without_gate', 'without gate on soft tokens', 'ablations/without_gate'),
         ('without_label_noise', 'without disturbed labels', 'ablations/without_label_noise'),
         ('without_label_bias', 'without bias of labels', 'ablations/without_label_bias'),
         ('without_video_distill', 'without video distillation', 'ablations/without_video_distill'),

@@ -40,6 +40,7 @@ TRAINS = {
     'ablations/with_interpolation': {TIME, TEXT},
     'ablations/with_patching': {TIME, TEXT},
     'ablations/with_text_distill': {TIME, TEXT},
+    'ablations/without_gate': {TIME, TEXT},
     'ablations/without_label_bias': {TIME, TEXT},
     'ablations/without_label_noise': {TIME, TEXT},
     'ablations/without_llm_coop': {TIME, TEXT},

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ovmlv.evaluation.functional import harmonic_mean
+
 SPLITS = ('seen', 'unseen', 'novel')
 PLURALS = {'entity': 'entities', 'action': 'actions'}
 ALL = 'all labels'
@@ -19,6 +21,18 @@ class Column(NamedTuple):
     name: str
     key: str
     better: int = 1
+
+
+def harmonic_means(metrics: Mapping[str, float]) -> dict[str, float]:
+    """``mAP_harmonic3`` (and ``mAP_harmonic3_<kind>``): of seen, unseen and novel, where all are."""
+    found = {}
+    for key in metrics:
+        if match := re.fullmatch(rf'mAP_{SPLITS[0]}(_.+)?', key):
+            suffix = match[1] or ''
+            parts = [metrics.get(f'mAP_{split}{suffix}', math.nan) for split in SPLITS]
+            if not any(math.isnan(part) for part in parts):
+                found[f'mAP_harmonic3{suffix}'] = harmonic_mean(*parts)
+    return found
 
 
 def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
@@ -36,6 +50,7 @@ def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
         group = PLURALS.get(kind, kind) or ALL
         columns += [Column(group, split, f'mAP_{split}{suffix}') for split in SPLITS]
         columns.append(Column(group, 'harm.', f'mAP_harmonic{suffix}'))
+        columns.append(Column(group, 'harm. 3', f'mAP_harmonic3{suffix}'))
     columns.append(Column(ALL, 'joint', 'mAP'))
     columns += [Column(ALL, key, key) for key in keys if key.startswith('F1@')][:1]
     columns.append(Column(ALL, 'ECE', 'ECE', -1))

@@ -15,6 +15,8 @@ from ovmlv.errors import DataError
 from ovmlv.utils.files import write_whole
 from ovmlv.version import __version__
 
+from .columns import harmonic_means
+
 PREFIX = 'multilabel/'
 _PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'timm', 'transformers', 'numpy')
 #: Where a run happens, not what it computes.
@@ -53,6 +55,7 @@ def read_result(path: str | Path) -> Result | None:
         result['metrics'] = {
             key.removeprefix(PREFIX): value for key, value in result['metrics'].items()
         }
+        result['metrics'] |= harmonic_means(result['metrics'])
         result['config_digest'], result['cost'], result['seed']
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f'{path} is no result of a benchmark ({error}); remove it') from None

@@ -14,6 +14,7 @@ from .statistics import Summary
 NAMES = {
     'mAP': 'joint mAP',
     'mAP_harmonic': 'harmonic mean',
+    'mAP_harmonic3': 'harmonic mean of 3',
     'mAP_seen': 'seen mAP',
     'mAP_unseen': 'unseen mAP',
     'mAP_novel': 'novel mAP',
@@ -42,8 +43,9 @@ def markdown(report: Report, command: str = '') -> str:
 def _preamble(report: Report, command: str) -> str:
     lines = [
         'mAP, F1 and ECE in percent, mean ± standard deviation (n - 1) over seeds; of one seed no '
-        'deviation. The harmonic mean is of seen and unseen labels, "joint" over all labels. The '
-        'best mean of a column is bold.'
+        'deviation. "harm." is the harmonic mean of seen and unseen labels, "harm. 3" of seen, '
+        'unseen and novel ones, "joint" the mean over all labels. The best mean of a column is '
+        'bold.'
     ]
     if report.suite.cost_row:
         title = report.suite.row(report.suite.cost_row).title

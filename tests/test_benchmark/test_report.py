@@ -6,8 +6,10 @@ import re
 import pytest
 
 from ovmlv.benchmark import Row, Suite
+from ovmlv.benchmark.columns import find_columns
 from ovmlv.benchmark.figure import draw_report
 from ovmlv.benchmark.report import make_report
+from ovmlv.benchmark.results import read_result, write_json
 from ovmlv.benchmark.tables import markdown, write_csv
 
 ROWS = (
@@ -62,6 +64,17 @@ def test_markdown(report):
     for words in ('relative to "naive"', 'Without results yet: open', '`python x.py`', 'Z80',
                   '0.25 with n = 3', 'Seeds: 0, 1, 2', '| *trained* |'):  # fmt: skip
         assert words in text, words
+
+
+def test_harmonic_mean_of_three_where_all_three_are(tmp_path):
+    three = {'mAP_seen': 0.6, 'mAP_unseen': 0.3, 'mAP_novel': 0.2, 'mAP_seen_entity': 0.5}
+    file = tmp_path / 'seed0.json'
+    write_json(
+        file, result(0, 0.6, 0.1) | dict(metrics={f'multilabel/{k}': v for k, v in three.items()})
+    )
+    read = read_result(file)['metrics']
+    assert read == three | {'mAP_harmonic3': pytest.approx(3 / (1 / 0.6 + 1 / 0.3 + 1 / 0.2))}
+    assert [c.name for c in find_columns([read]) if c.key == 'mAP_harmonic3'] == ['harm. 3']
 
 
 def test_csv(report, tmp_path):

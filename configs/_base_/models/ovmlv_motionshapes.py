@@ -28,8 +28,10 @@ model = dict(
         # The cheap readout: states of a fixed sentence are computed once a label.
         readout=dict(type='StaticReadout', layer=15),
         prompter=dict(width=128, num_layers=2, residual_scale=8.0),
-        # Soft tokens learn to stand in for words that CLIP cannot read, and to defer to the others.
+        # Soft tokens learn to stand in for words that CLIP cannot read; the gate keeps them out of
+        # the others.
         noise=dict(weight=1.0, num_labels=64),
+        gate_width=64,
     ),
     # The tiny CLIP was trained with a sigmoid loss, so it comes with a bias that fits.
     scorer=dict(type='SigmoidScorer', init_bias='clip', label_bias=True),

@@ -43,6 +43,10 @@ class LLMPromptHead(BasePromptHead):
             cannot read; None is none (the paper).
         keep_label: False leaves the label's own tokens out of CLIP's text, also in testing;
             starting at CLIP's embedding is given up.
+        gate_width: Hidden width of a gate on the soft tokens' residuals, a number in (0, 1) that an
+            MLP reads from CLIP's own embedding of the label; 0 is none (the paper). With ``noise``
+            it learns to close where CLIP knows the words and to open where it does not, so that
+            what CLIP reads well stays as it is.
         adapter_width: Hidden width of a residual adapter on ``f_t`` that starts at zero; 0 is none
             (the paper). Soft tokens move a small text tower's output slowly; where a run is short,
             an adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
@@ -60,6 +64,7 @@ class LLMPromptHead(BasePromptHead):
         num_groups: int = 1,
         noise: dict[str, Any] | None = None,
         keep_label: bool = True,
+        gate_width: int = 0,
         adapter_width: int = 0,
         llm_dtype: str = 'float32',
         **kwargs: Any,
@@ -82,9 +87,17 @@ class LLMPromptHead(BasePromptHead):
                 f"template={self.template!r}, which has {len(before)} tokens before '{{}}'; use "
                 f'1..{len(before)} or a template with more words'
             )
-        if adapter_width < 0:
-            raise ConfigError(f'head.adapter_width={adapter_width} must not be negative; 0 is none')
-        self.adapter = _adapter(self.embed_dim, adapter_width) if adapter_width else None
+        for name, value in (('gate_width', gate_width), ('adapter_width', adapter_width)):
+            if value < 0:
+                raise ConfigError(f'head.{name}={value} must not be negative; 0 is none')
+        if gate_width and not keep_label:
+            raise ConfigError(
+                "head.gate_width needs the labels in CLIP's text; set keep_label=True"
+            )
+        self.gate = _mlp(self.embed_dim, gate_width, 1) if gate_width else None
+        self.adapter = (
+            _mlp(self.embed_dim, adapter_width, self.embed_dim) if adapter_width else None
+        )
         self.keep_label = keep_label
         self.llm = MODELS.build({'type': 'CausalLLM', 'dtype': llm_dtype, **llm})
         self.readout = MODELS.build({'type': 'PrefixReadout', **(readout or {}), 'llm': self.llm})
@@ -107,7 +120,10 @@ class LLMPromptHead(BasePromptHead):
         """Unit vectors ``(C, E)``; repeated labels are computed once."""
         unique = list(dict.fromkeys(labels))
         tokens = self.tokens(unique)  # first, for its errors name what can be mended
-        out = self._read(tokens, self.soft_tokens(unique), [self.keep_label] * len(unique))
+        soft = self.soft_tokens(unique)
+        if self.gate is not None:
+            soft = self._gated(soft, self.reference(unique))
+        out = self._read(tokens, soft, [self.keep_label] * len(unique))
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
@@ -128,8 +144,14 @@ class LLMPromptHead(BasePromptHead):
         soft = self.soft_tokens(labels)
         room = self.text_tower.rows.max_content - len(tokens[0].before) - len(tokens[0].after)
         index, words, keep, source = self.noise(labels, room)
+        source, other = source.to(soft.device), self.tokens(words)
+        lent = soft[source]
+        if self.gate is not None:  # it sees the words that CLIP sees
+            with torch.no_grad():
+                read = self.encode_tokens(other, None, keep)
+            soft, lent = self._gated(soft, self.reference(labels)), self._gated(lent, read)
         clean = self._read(tokens, soft, [True] * len(labels))
-        noisy = self._read(self.tokens(words), soft[source.to(soft.device)], keep)
+        noisy = self._read(other, lent, keep)
         return clean, index.to(clean.device), noisy
 
     def _read(self, tokens: list[LabelTokens], soft: Tensor, keep: list[bool]) -> Tensor:
@@ -137,8 +159,17 @@ class LLMPromptHead(BasePromptHead):
         out = self.encode_tokens(tokens, soft, keep)
         if self.adapter is None:
             return out
-        # Unit vectors have entries of size E^-1/2; the layers expect size one.
-        return F.normalize(out + self.adapter(out * self.embed_dim**0.5), dim=-1)
+        return F.normalize(out + self.adapter(self._unit_size(out)), dim=-1)
+
+    def _gated(self, soft: Tensor, own: Tensor) -> Tensor:
+        """Soft tokens ``(C, G, S, W)`` between the template's and what they are, as the gate reads
+        from CLIP's unit vectors ``(C, E)`` of the words alone."""
+        gate = self.gate(self._unit_size(own)).sigmoid()[:, :, None, None]
+        return self.start_tokens + gate * (soft - self.start_tokens)
+
+    def _unit_size(self, vectors: Tensor) -> Tensor:
+        """Entries of unit vectors are of size E^-1/2; layers expect size one."""
+        return vectors * self.embed_dim**0.5
 
     def soft_tokens(self, labels: list[str]) -> Tensor:
         """Soft tokens ``(C, G, S, W)`` of labels."""
@@ -146,8 +177,9 @@ class LLMPromptHead(BasePromptHead):
         return self.start_tokens + self.prompter(states, mask)
 
 
-def _adapter(size: int, width: int) -> nn.Module:
-    adapter = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, size))
-    nn.init.zeros_(adapter[2].weight)
-    nn.init.zeros_(adapter[2].bias)
-    return adapter
+def _mlp(size: int, width: int, out: int) -> nn.Module:
+    """One hidden layer; the last one starts at zero."""
+    mlp = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, out))
+    nn.init.zeros_(mlp[2].weight)
+    nn.init.zeros_(mlp[2].bias)
+    return mlp

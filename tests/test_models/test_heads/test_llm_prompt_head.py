@@ -168,6 +168,49 @@ def test_noise_takes_words_or_soft_tokens_away(tmp_path: Path, way: str) -> None
     torch.testing.assert_close(head.eval()(MANY[:2]), head(MANY)[:2], atol=1e-5, rtol=0)
 
 
+def test_gate_lets_soft_tokens_in_where_the_words_say_so(tmp_path: Path) -> None:
+    noise = dict(dropout=0.0, corruption=1.0, swap=0.0, num_labels=30)
+    head = wake(make(tmp_path, gate_width=16, noise=noise)).train()
+    with torch.no_grad():
+        head.gate[2].weight.normal_()
+    own, soft = head.reference(MANY), head.soft_tokens(MANY)
+    with torch.no_grad():
+        head.gate[2].bias -= head.gate(own * own.shape[1] ** 0.5).mean()
+    opened = head.gate(own * own.shape[1] ** 0.5).sigmoid()
+    assert opened.min() < 0.5 < opened.max()
+    start = head.start_tokens
+    mixed = torch.stack(
+        [start + g * (s - start) for g, s in zip(opened.flatten(), soft, strict=True)]
+    )
+    expected = head.encode_tokens(head.tokens(MANY), mixed)
+    clean, index, noisy = head.forward_with_noise(MANY)
+    torch.testing.assert_close(clean, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(head(MANY), expected, atol=1e-5, rtol=0)
+    (noisy * torch.randn_like(noisy)).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in head.gate.parameters())
+    with torch.no_grad():
+        head.gate[2].weight.zero_()
+        head.gate[2].bias.fill_(-40.0)  # closed: CLIP as it is, whatever the soft tokens say
+    torch.testing.assert_close(head(MANY), head.reference(MANY), atol=1e-5, rtol=0)
+
+
+def test_gate_reads_the_disturbed_words_and_no_others(tmp_path: Path) -> None:
+    noise = dict(dropout=0.0, corruption=0.0, swap=1.0)
+    head = wake(make(tmp_path, gate_width=16, noise=noise)).train()
+    with torch.no_grad():
+        head.gate[2].weight.normal_()
+    seen: list[torch.Tensor] = []
+    hook = head.gate.register_forward_hook(lambda module, args, out: seen.append(args[0]))
+    _, index, _ = head.forward_with_noise(MANY)
+    hook.remove()
+    own, disturbed = seen  # swapped soft tokens stand before the label's own words
+    torch.testing.assert_close(disturbed, own[index], atol=1e-4, rtol=0)
+    with pytest.raises(ConfigError, match='gate_width=-1'):
+        make(tmp_path, gate_width=-1)
+    with pytest.raises(ConfigError, match='keep_label=True'):
+        make(tmp_path, gate_width=8, keep_label=False)
+
+
 def test_adapter_starts_at_nothing_and_trains(tmp_path: Path) -> None:
     plain, adapted = make(tmp_path), make(tmp_path, adapter_width=16)
     torch.testing.assert_close(adapted(LABELS), adapted.reference(LABELS), atol=1e-5, rtol=1e-5)
