@@ -14,7 +14,8 @@ cost_reference = 'vifi_clip'  # CLIP finetuned without further ado
 seeds = [0, 1, 2]
 options = {'model.backbone.prefix_cache_dir': 'work_dirs/benchmark/tokens'}
 significance = [
-    'mAP_seen_action', 'mAP_unseen_entity', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic', 'mAP_harmonic3', 'mAP',
+    'mAP_seen_action', 'mAP_unseen_entity', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic',
+    'mAP_harmonic3', 'mAP',
 ]  # fmt: skip
 
 _groups = {
