@@ -24,7 +24,7 @@ class Column(NamedTuple):
 
 
 def harmonic_means(metrics: Mapping[str, float]) -> dict[str, float]:
-    """``mAP_harmonic3`` and ``mAP_harmonic3_<kind>``: of seen, unseen and novel, if all are there."""
+    """``mAP_harmonic3`` and ``mAP_harmonic3_<kind>``: of all three splits."""
     found = {}
     for key in metrics:
         if match := re.fullmatch(rf'mAP_{SPLITS[0]}(_.+)?', key):
