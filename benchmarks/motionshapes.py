@@ -65,6 +65,10 @@ _groups = {
         ('finetuned_last_block', 'last block of CLIP', 'ablations/finetuned_last_block'),
         ('finetuned', 'all blocks of CLIP', 'ablations/finetuned'),
     ],
+    'ViFi-CLIP at ten times the rate': [
+        ('naive_finetuning', 'no regulariser', 'ablations/naive_finetuning'),
+        ('regularized_finetuning', 'video distillation', 'ablations/regularized_finetuning'),
+    ],
 }
 # Epochs of 150 steps; an epoch of the full method takes a minute.
 _epochs = dict(
@@ -79,6 +83,8 @@ _epochs = dict(
     with_interpolation=2,
     finetuned_last_block=3,
     finetuned=1,
+    naive_finetuning=2,
+    regularized_finetuning=2,
 )
 
 

@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--report', metavar='FILE', help='write the report to this .json file')
     parser.add_argument('--annotations', metavar='FILE', help='tag these videos by --model')
     parser.add_argument('--videos', metavar='DIR', help='where they are; default: beside FILE')
+    parser.add_argument(
+        '--min-positives',
+        type=positive,
+        default=10,
+        metavar='N',
+        help='that a label needs for a threshold of its own (default: %(default)s)',
+    )
     parser.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
     add_model_arguments(parser, required=False)
 
@@ -62,7 +69,7 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     else:
         data = read(source)
         about = dict(predictions=source, videos=len(data.scores))
-        found = fit_calibration(data.scores, data.targets, data.classes, about)
+        found = fit_calibration(data.scores, data.targets, data.classes, about, args.min_positives)
         if args.out is not None:
             found.save(args.out)
     if args.test is not None:

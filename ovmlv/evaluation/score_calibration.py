@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ovmlv.errors import DataError
+from ovmlv.errors import ConfigError, DataError
 from ovmlv.utils.files import write_whole
 
 from . import functional as F
@@ -92,19 +92,24 @@ def fit_calibration(
     targets: Tensor,
     classes: Sequence[str],
     fitted_on: Mapping[str, Any] | None = None,
+    min_positives: int = 10,
 ) -> Calibration:
     """Temperature and bias of least log loss over all known pairs; thresholds of peak F1.
 
     Platt's scaling (1999) on logits, with his targets ``(P + 1) / (P + 2)`` and ``1 / (N + 2)`` for
     P positive and N negative pairs, which keep it finite where scores separate them. A label
-    without positives gets no threshold of its own.
+    of few positives gets no threshold of its own: the peak of few is a matter of chance and does
+    not last on other videos.
 
     Args:
         probabilities: ``(N, C)`` as the model gave them.
         targets: ``(N, C)`` of {1, 0, -1}.
         classes: C labels.
         fitted_on: Kept in the result.
+        min_positives: That a label needs for its own threshold.
     """
+    if min_positives < 1:
+        raise ConfigError(f'min_positives={min_positives} must be at least 1')
     probabilities, targets = F.check_inputs(probabilities, targets)
     used = (targets >= 0) & torch.isfinite(probabilities)
     positive = targets[used] == 1
@@ -126,7 +131,8 @@ def fit_calibration(
     scores = found.apply(probabilities)
     threshold = float(F.peak_f1(scores, targets)[1])
     own = F.peak_f1(scores, targets, 'class')[1].tolist()
-    thresholds = {c: v for c, v in zip(classes, own, strict=True) if not math.isnan(v)}
+    enough = ((targets == 1) & used).sum(0) >= min_positives
+    thresholds = {c: v for c, v, kept in zip(classes, own, enough.tolist(), strict=True) if kept}
     about = dict(fitted_on or {}, pairs=total, positives=count)
     return Calibration(1 / slope, bias, threshold, thresholds, about)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovmlv.errors import DataError
+from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation import (
     Calibration,
     DumpPredictions,
@@ -83,6 +83,21 @@ def test_thresholds_reach_the_peak_f1_of_the_metric():
     assert float(F.f1_at_threshold(together, targets, 0.5)) == float(overall)
     report = calibration_report(scores, targets, CLASSES, found)['with']
     assert report['F1_class'] == report['peak_F1_class']
+
+
+def test_few_positives_give_no_threshold_of_their_own():
+    scores, targets = make(3, size=200)
+    targets[:, 1] = targets[:, 1].clamp(max=0)
+    targets[:9, 1] = 1
+    counts = (targets == 1).sum(0)
+    assert counts[1] == 9 < counts[[0, 2, 3]].min()
+    assert set(fit_calibration(scores, targets, CLASSES).thresholds) == {*CLASSES} - {
+        CLASSES[1],
+        'never',
+    }
+    assert CLASSES[1] in fit_calibration(scores, targets, CLASSES, min_positives=9).thresholds
+    with pytest.raises(ConfigError, match='min_positives=0'):
+        fit_calibration(scores, targets, CLASSES, min_positives=0)
 
 
 def test_apply():
