@@ -161,10 +161,23 @@ class LLMPromptHead(BasePromptHead):
             return out
         return F.normalize(out + self.adapter(self._unit_size(out)), dim=-1)
 
+    def gate_values(self, labels: Sequence[str]) -> Tensor:
+        """How far the gate opens for labels: about 0 where CLIP knows the words.
+
+        Returns:
+            ``(C,)`` in [0, 1].
+        """
+        if self.gate is None:
+            raise ConfigError('head.gate_width=0: there is no gate; train with e.g. gate_width=64')
+        return self._opened(self.reference(labels))[:, 0]
+
+    def _opened(self, own: Tensor) -> Tensor:
+        """The gate ``(C, 1)`` for CLIP's unit vectors ``(C, E)`` of the words alone."""
+        return self.gate(self._unit_size(own)).sigmoid()
+
     def _gated(self, soft: Tensor, own: Tensor) -> Tensor:
-        """Soft tokens ``(C, G, S, W)`` between the template's and what they are, as the gate reads
-        from CLIP's unit vectors ``(C, E)`` of the words alone."""
-        gate = self.gate(self._unit_size(own)).sigmoid()[:, :, None, None]
+        """Soft tokens ``(C, G, S, W)`` between the template's and what they are."""
+        gate = self._opened(own)[:, :, None, None]
         return self.start_tokens + gate * (soft - self.start_tokens)
 
     def _unit_size(self, vectors: Tensor) -> Tensor:

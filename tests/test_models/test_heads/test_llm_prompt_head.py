@@ -178,6 +178,7 @@ def test_gate_lets_soft_tokens_in_where_the_words_say_so(tmp_path: Path) -> None
         head.gate[2].bias -= head.gate(own * own.shape[1] ** 0.5).mean()
     opened = head.gate(own * own.shape[1] ** 0.5).sigmoid()
     assert opened.min() < 0.5 < opened.max()
+    torch.testing.assert_close(head.gate_values(MANY), opened[:, 0])
     start = head.start_tokens
     mixed = torch.stack(
         [start + g * (s - start) for g, s in zip(opened.flatten(), soft, strict=True)]
@@ -205,6 +206,8 @@ def test_gate_reads_the_disturbed_words_and_no_others(tmp_path: Path) -> None:
     hook.remove()
     own, disturbed = seen  # swapped soft tokens stand before the label's own words
     torch.testing.assert_close(disturbed, own[index], atol=1e-4, rtol=0)
+    with pytest.raises(ConfigError, match='there is no gate'):
+        make(tmp_path).gate_values(MANY)
     with pytest.raises(ConfigError, match='gate_width=-1'):
         make(tmp_path, gate_width=-1)
     with pytest.raises(ConfigError, match='keep_label=True'):
