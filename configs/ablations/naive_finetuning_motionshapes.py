@@ -1,5 +1,19 @@
 """CLIP finetuned at the rate of new modules: ViFi-CLIP without its care, to see what is forgotten."""
 
-_base_ = ['../baselines/vifi_clip_motionshapes.py']
+_base_ = ['../ovmlv_motionshapes.py']
 
+clip = dict(model_name='motionshapes', pretrained='motionshapes')
+model = dict(
+    backbone=dict(
+        temporal=dict(_delete_=True, type='FrameMean'),
+        trainable=4,  # all blocks; the convolutional stem before them stays as it is
+    ),
+    head=dict(_delete_=True, type='TemplatePromptHead', **clip),
+    loss=dict(_delete_=True, type='RegularizedMultilabelLoss'),
+    interpolation=None,
+)
+custom_hooks = []
+
+# A step costs several times that of a frozen tower, and the time is the same.
+train_cfg = dict(max_epochs=3, val_interval=3)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.visual': dict(lr_mult=1.0)}))

@@ -1,6 +1,20 @@
 """As naive finetuning, with video distillation: what the regulariser keeps."""
 
-_base_ = ['naive_finetuning_motionshapes.py']
+_base_ = ['../ovmlv_motionshapes.py']
 
-# As strong as the rate asks for; the full method, which leaves CLIP's blocks frozen, needs less.
-model = dict(loss=dict(video_distill=0.1))
+clip = dict(model_name='motionshapes', pretrained='motionshapes')
+model = dict(
+    backbone=dict(
+        temporal=dict(_delete_=True, type='FrameMean'),
+        trainable=4,  # all blocks; the convolutional stem before them stays as it is
+    ),
+    head=dict(_delete_=True, type='TemplatePromptHead', **clip),
+    # As strong as the rate asks for; the full method leaves CLIP's blocks frozen and needs less.
+    loss=dict(_delete_=True, type='RegularizedMultilabelLoss', video_distill=0.1),
+    interpolation=None,
+)
+custom_hooks = []
+
+# A step costs several times that of a frozen tower, and the time is the same.
+train_cfg = dict(max_epochs=3, val_interval=3)
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.visual': dict(lr_mult=1.0)}))
