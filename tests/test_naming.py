@@ -73,3 +73,19 @@ def test_files_stay_short():
     files = [*package.rglob('*.py'), *(package.parent / 'tools').rglob('*.py')]
     long = {str(f.name): n for f in files if (n := len(f.read_text().splitlines())) > 400}
     assert not long
+
+
+def explained_arguments(part: type) -> set[str]:
+    """Names at the beginning of the items of "Args:" in a class's docstring."""
+    _, _, rest = inspect.getdoc(part).partition('\nArgs:\n')
+    section = re.split(r'^\S', rest, maxsplit=1, flags=re.MULTILINE)[0]
+    return set(re.findall(r'^ {4}\*{0,2}(\w+):', section, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(('registry', 'name', 'part'), list(registered()))
+def test_docstring_explains_every_argument_and_no_other(registry, name, part):
+    """An argument that a config may set is found beside its class."""
+    if not inspect.isclass(part) or '__init__' not in vars(part):
+        pytest.skip('takes the arguments of its base class')
+    arguments = set(inspect.signature(part.__init__).parameters) - {'self', 'args'}
+    assert explained_arguments(part) == arguments

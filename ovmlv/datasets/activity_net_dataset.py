@@ -40,7 +40,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         data_prefix: ``video``: folder of the videos.
         class_file: List of the classes; by default those of all annotations in the file, sorted.
         info_file: ``video_info_new.csv``, for ``anet_anno_action.json``.
-        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

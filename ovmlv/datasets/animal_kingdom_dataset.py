@@ -45,7 +45,7 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         frequency_file: ``df_action.xlsx``.
         subset: ``train``, ``test`` or ``all`` of the workbook; frame lists have one each.
         file_format: Path of a clip, from ``{id}``.
-        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

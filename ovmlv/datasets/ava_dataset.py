@@ -53,7 +53,7 @@ class AVADataset(BaseClassFileDataset):
         exclude_file: ``ava_{train,val}_excluded_timestamps_v2.2.csv``; None: none.
         clip_seconds: Length of a clip; the annotators saw 3 seconds.
         video_start: Second of the film at which the video files start.
-        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

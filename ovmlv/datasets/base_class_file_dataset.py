@@ -26,7 +26,7 @@ class BaseClassFileDataset(BaseVideoDataset):
             their classes: then these, sorted.
         label_style: ``words``: names as they are said (``brush_hair`` becomes "brush hair", see
             :func:`~ovmlv.datasets.official_files.spoken`); ``official``: as the file writes them.
-        kwargs: See :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseVideoDataset`.
     """
 
     def __init__(

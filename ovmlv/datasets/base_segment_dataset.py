@@ -64,7 +64,7 @@ class BaseSegmentDataset(BaseVideoDataset):
         label_style: ``words``: class names as they are said (``CleanAndJerk`` becomes "clean and
             jerk", see :func:`~ovmlv.datasets.official_files.spoken`); ``official``: as the files
             write them.
-        kwargs: See :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseVideoDataset`.
     """
 
     #: Whether a segment holds at its very first and last moment (``units='point'``).

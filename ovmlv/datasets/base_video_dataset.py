@@ -74,7 +74,7 @@ class BaseVideoDataset(BaseDataset):
         max_refetch: Replacements to try for one sample.
         test_mode: Whether this is validation or test data.
         metainfo: Further meta information; ``classes`` in it serves as ``classes``.
-        kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
+        **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
     """
 
     #: Says where to get the data, at the end of "not found" messages.

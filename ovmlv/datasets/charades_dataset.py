@@ -59,7 +59,7 @@ class CharadesDataset(BaseSegmentDataset):
         data_prefix: ``video``: folder of the videos.
         label_format: Label string, from ``{name}`` ("Holding some clothes") and ``{id}`` ("c000").
         lowercase: Whether label strings are in lower case.
-        kwargs: See :class:`BaseSegmentDataset` (``units``, ``inverted``, ...) and
+        **kwargs: See :class:`BaseSegmentDataset` (``units``, ``inverted``, ...) and
             :class:`BaseVideoDataset`.
     """
 

@@ -46,7 +46,8 @@ class EPICKitchensDataset(BaseSegmentDataset):
         action_files: Further csv files whose actions get columns; give training and validation
             data the same set of files.
         file_format: Path of a video, from ``{participant}`` and ``{video}``.
-        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+        units: See :class:`BaseSegmentDataset`.
+        **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

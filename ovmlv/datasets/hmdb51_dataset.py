@@ -46,7 +46,7 @@ class HMDB51Dataset(BaseClassFileDataset):
         subset: ``train`` or ``test``, for the official files.
         split: 1, 2 or 3, for the official files.
         class_file: A name a line or ``id,name``; not needed for the official files.
-        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

@@ -48,7 +48,7 @@ class HVUDataset(BaseClassFileDataset):
             ``{start10}`` and ``{end10}`` (tenths of a second). The default is what MMAction2's
             download script writes.
         trimmed: Whether the files hold the clip alone. Otherwise its times are the ``segment``.
-        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

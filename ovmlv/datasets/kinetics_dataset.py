@@ -42,7 +42,7 @@ class KineticsDataset(BaseClassFileDataset):
         file_format: Path of a clip of the csv, from ``{clip}`` (``{id}_{start:06d}_{end:06d}``),
             ``{id}``, ``{label}``, ``{label_}`` (with ``_`` for blanks) and ``{split}``.
         label_style: See :class:`BaseClassFileDataset`; the official names are words already.
-        kwargs: See :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

@@ -33,7 +33,7 @@ class MomentsDataset(BaseClassFileDataset):
         ann_file: The csv.
         class_file: ``moments_categories.txt`` (``name,id``) or ``category_momentsv2.txt`` (a name a
             line); for Multi-Moments ``mmit_categories.txt`` or ``category_multi_momentsv2.txt``.
-        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

@@ -44,7 +44,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         class_file: ``class_list.txt``, relative to ``data_root``.
         data_prefix: ``video``: folder of the videos, of both subsets or of the one.
         subset: ``training``, ``testing`` or ``all``.
-        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
     """
 
     CLOSED_ENDS = False

@@ -38,7 +38,7 @@ class MultilabelVideoDataset(BaseVideoDataset):
     Args:
         ann_file: The annotation file.
         delimiter: Between the labels of a CSV cell.
-        kwargs: See :class:`BaseVideoDataset`: ``classes``, ``label_split``, ``label_set``, ...
+        **kwargs: See :class:`BaseVideoDataset`: ``classes``, ``label_split``, ``label_set``, ...
     """
 
     def __init__(self, ann_file: str, delimiter: str = ';', **kwargs: Any) -> None:

@@ -47,7 +47,7 @@ class RareActDataset(BaseSegmentDataset):
         axes: Kinds of labels: ``verb``, ``noun``, ``action``.
         others: ``negative`` or ``unknown``, see above.
         units: ``segment``: the rated clips. See :class:`BaseSegmentDataset`.
-        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

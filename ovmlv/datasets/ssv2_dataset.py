@@ -32,7 +32,7 @@ class SSv2Dataset(BaseClassFileDataset):
         ann_file: The JSON file or list.
         class_file: ``labels.json``, a name a line, or ``id,name``.
         file_format: Path of a clip of the JSON file, from ``{id}``.
-        kwargs: See :class:`BaseClassFileDataset` (as words, templates are in lower case) and
+        **kwargs: See :class:`BaseClassFileDataset` (as words, templates are in lower case) and
             :class:`BaseVideoDataset`.
     """
 

@@ -36,7 +36,7 @@ class THUMOS14Dataset(BaseSegmentDataset):
         ann_file: Folder of the text files, relative to ``data_root``.
         data_prefix: ``video``: folder of the videos.
         duration_file: JSON of durations, ``{"video_test_0000004": {"duration": 33.7}}``.
-        kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

@@ -33,7 +33,7 @@ class UCF101Dataset(BaseClassFileDataset):
     Args:
         ann_file: A train or test list.
         class_file: ``classInd.txt`` (``1 ApplyEyeMakeup``), or a name a line.
-        kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

@@ -77,7 +77,7 @@ class YouTube8MDataset(BaseVideoDataset):
         unnamed: ``drop`` or ``id``.
         check_crc: Whether to check the payloads at the start; they are checked when a sample is
             read in any case.
-        kwargs: See :class:`BaseVideoDataset`.
+        **kwargs: See :class:`BaseVideoDataset`.
     """
 
     DOWNLOAD = (

@@ -49,7 +49,7 @@ def chart(
         rows: Rows of axes.
         columns: Columns of axes.
         size: Inches of the whole figure.
-        kwargs: For ``Figure.subplots``.
+        **kwargs: For ``Figure.subplots``.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -21,7 +21,7 @@ def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any)
     Args:
         source: Path, or what the file holds.
         backend: One of :data:`READERS`.
-        kwargs: Arguments of that reader.
+        **kwargs: Arguments of that reader.
     """
     if backend not in READERS:
         raise ConfigError(f'backend={backend!r} is none of {", ".join(READERS)}')

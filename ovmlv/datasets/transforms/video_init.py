@@ -34,7 +34,7 @@ class VideoInit(BaseTransform):
         backend: ``pyav`` (right for all videos of ``docs/datasets.md``) or ``decord``.
         num_threads: Threads of the decoder.
         backend_args: Of mmengine's ``fileio``, for videos that are no local files.
-        kwargs: Further arguments of the reader, such as ``truncated='use'`` of
+        **kwargs: Further arguments of the reader, such as ``truncated='use'`` of
             :class:`~ovmlv.datasets.decoders.PyAVReader`.
     """
 

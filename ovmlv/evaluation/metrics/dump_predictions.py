@@ -23,7 +23,7 @@ class DumpPredictions(BaseScoreMetric):
 
     Args:
         out_file: A ``.safetensors`` path.
-        kwargs: See :class:`BaseScoreMetric`.
+        **kwargs: See :class:`BaseScoreMetric`.
     """
 
     default_prefix = 'dump'

@@ -32,7 +32,7 @@ class FrameLevelMetric(BaseScoreMetric):
         empty: Classes without positives: ``skip`` leaves them out of the mean, ``zero`` counts them
             as 0, as the ``APMeter`` of super-events does.
         harmonic: The two values of the axis ``split`` that are meant.
-        kwargs: See :class:`BaseScoreMetric`.
+        **kwargs: See :class:`BaseScoreMetric`.
     """
 
     default_prefix = 'frame'

@@ -60,7 +60,7 @@ class MultilabelMetric(BaseScoreMetric):
             ``official_unlabeled``.
         per_class: Log a table of all classes.
         per_class_file: Write that table as CSV; relative to the folder of the run's log file.
-        kwargs: See :class:`BaseScoreMetric`: ``broken``, ``bootstrap``, ``prefix``, ...
+        **kwargs: See :class:`BaseScoreMetric`: ``broken``, ``bootstrap``, ``prefix``, ...
     """
 
     default_prefix = 'multilabel'

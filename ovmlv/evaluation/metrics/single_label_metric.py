@@ -32,7 +32,7 @@ class SingleLabelMetric(BaseScoreMetric):
     Args:
         topk: Values of k.
         harmonic: The two values of the axis ``split`` that are meant.
-        kwargs: See :class:`BaseScoreMetric`.
+        **kwargs: See :class:`BaseScoreMetric`.
     """
 
     default_prefix = 'acc'

@@ -36,8 +36,9 @@ class TemporalCLIPBackbone(BaseModule):
         image_size: Image size, if it shall differ from the architecture's.
         num_frames: T of training. Any T works at any time; temporal positions are interpolated.
         temporal: Config of a temporal module, inside blocks or over frames; None is the mean of
-        frames. trainable: 'none'; 'temporal' (the temporal module); k (also the last k blocks, the
-            final norm and projection); or 'all'.
+            frames.
+        trainable: 'none'; 'temporal' (the temporal module); k (also the last k blocks, the final
+            norm and projection); or 'all'.
         grad_checkpointing: Save memory by computing activations again in the backward pass.
         keep_reference: Keep a frozen copy of what is finetuned, for `forward_with_reference`.
         prefix_cache: Megabytes of memory in which to keep what the frozen part of the tower gave

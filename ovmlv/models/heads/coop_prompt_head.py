@@ -23,6 +23,7 @@ class CoOpPromptHead(BasePromptHead):
 
     Args:
         model_name: See :class:`BasePromptHead`.
+        pretrained: See :class:`BasePromptHead`.
         num_context: Number S of learnable tokens; by default as many as the template has before the
             label. Fewer leaves the first words of the template as they are.
         num_groups: Number of contexts whose embeddings are averaged; the further ones start

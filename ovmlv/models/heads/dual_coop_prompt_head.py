@@ -23,6 +23,7 @@ class DualCoOpPromptHead(BasePromptHead):
 
     Args:
         model_name: See :class:`BasePromptHead`.
+        pretrained: See :class:`BasePromptHead`.
         negative_template: What the negative context starts from.
         num_context: Number S of learnable tokens of each; by default all before the label.
         **kwargs: See :class:`BasePromptHead`. ``template`` is the positive one.

@@ -36,6 +36,7 @@ class LLMDescriptionHead(BasePromptHead):
 
     Args:
         model_name: See :class:`BasePromptHead`.
+        pretrained: See :class:`BasePromptHead`.
         llm: :class:`.CausalLLM` config.
         prompts: Questions with one ``{}``; each gives one sentence.
         max_new_tokens: Longest answer.

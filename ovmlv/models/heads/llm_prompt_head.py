@@ -34,6 +34,7 @@ class LLMPromptHead(BasePromptHead):
 
     Args:
         model_name: See :class:`BasePromptHead`.
+        pretrained: See :class:`BasePromptHead`.
         llm: :class:`.CausalLLM` config, e.g. ``dict(name='smollm2')``.
         readout: Config of a readout: ``PrefixReadout``, ``SuffixReadout``, ``GenerateReadout`` or
             ``StaticReadout``.

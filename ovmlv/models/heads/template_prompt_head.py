@@ -28,6 +28,7 @@ class TemplatePromptHead(BasePromptHead):
 
     Args:
         model_name: See :class:`BasePromptHead`.
+        pretrained: See :class:`BasePromptHead`.
         templates: Texts with one ``{}`` each.
         background: Captions to measure labels from; ``everyday`` is a list of common things. It has
             no effect on weights with a bias of their own, such as SigLIP's.

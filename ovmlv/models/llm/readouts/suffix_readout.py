@@ -27,6 +27,7 @@ class SuffixReadout(BaseReadout):
         llm: The language model.
         num_tokens: Number P of learnable query tokens.
         init_text: Text whose token embeddings they start from; by default random.
+        context: Fixed text around the label, with one ``{}``; the query tokens follow it.
         cache_megabytes: Budget of the label cache (SmolLM2's middle layer: about 25 kB a token).
         **kwargs: See :class:`BaseReadout`.
     """
