@@ -235,8 +235,8 @@ class TemporalCLIPBackbone(BaseModule):
         if not hasattr(module_class, 'level'):
             raise ConfigError(
                 f'backbone.temporal.type={kind!r} is no temporal module; use '
-                'ParallelTemporalAttention, '
-                'NeighborFrameAttention, CrossFrameMessage, FrameTransformer or FrameMean'
+                'ParallelTemporalAttention, NeighborFrameAttention, CrossFrameMessage, '
+                'FrameTransformer or FrameMean'
             )
         given: dict[str, Any] = dict(num_frames=self.num_frames)
         if module_class.level == 'frame':
@@ -244,8 +244,7 @@ class TemporalCLIPBackbone(BaseModule):
         if not len(tower.blocks):
             raise ConfigError(
                 f'backbone.temporal: {module_class.__name__} acts inside transformer blocks, which '
-                f'{tower.name} has not; '
-                'use FrameTransformer or FrameMean'
+                f'{tower.name} has not; use FrameTransformer or FrameMean'
             )
         if tower.drops_patches():
             raise ConfigError(

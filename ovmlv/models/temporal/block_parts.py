@@ -45,8 +45,7 @@ class BlockParts:
         if type(block) not in (*_OPEN_CLIP_BLOCKS, TimmBlock, EvaBlock, EvaBlockPostNorm):
             raise ConfigError(
                 f'temporal: blocks of type {type(block).__name__} take no block-level module; use '
-                'FrameTransformer or '
-                'FrameMean'
+                'FrameTransformer or FrameMean'
             )
         self.block = block
         self.rope = rope
@@ -58,8 +57,7 @@ class BlockParts:
         if type(attention) not in _ATTENTIONS or cosine:
             raise ConfigError(
                 f'temporal: attention of type {type(attention).__name__} does not show its keys '
-                'and values; use '
-                'ParallelTemporalAttention'
+                'and values; use ParallelTemporalAttention'
             )
 
     def attend(self, x: Tensor, core: Core | None = None) -> Tensor:

@@ -72,8 +72,7 @@ class ParallelTemporalAttention(BaseBlockTemporal):
         if inner < 1 or inner % heads:
             raise ConfigError(
                 f'temporal.width_ratio={width_ratio} makes {inner} of {width} channels, which '
-                f'{heads} heads do not divide; '
-                'change width_ratio or num_heads'
+                f'{heads} heads do not divide; change width_ratio or num_heads'
             )
         self.branches = nn.ModuleDict(
             {
