@@ -202,7 +202,7 @@ def _take_over(work_dir: Path, identity: str) -> int:
         How often this job was started, this time included.
     """
     note = work_dir / 'identity.json'
-    state = dict(digest=identity, starts=0)
+    state: dict[str, Any] = dict(digest=identity, starts=0)
     if note.is_file():
         with contextlib.suppress(ValueError):
             state = json.loads(note.read_text())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-_EXACT = 16  # up to so many pairs all sign flips are tried
-_DRAWS = 2**16
+import torch
+
+from ovmlv.evaluation.functional import paired_permutation_test
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,9 @@ def summarize(values: Sequence[float]) -> Summary:
     return Summary(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values))
 
 
-def paired_test(values: Mapping[int, float], reference: Mapping[int, float]) -> PairedTest | None:
+def paired_test(
+    values: Mapping[int | None, float], reference: Mapping[int | None, float]
+) -> PairedTest | None:
     """Compare two rows over the seeds that both have.
 
     A reference with one value for all seeds, as an untrained model has, is ``{None: value}``.
@@ -80,27 +81,9 @@ def paired_test(values: Mapping[int, float], reference: Mapping[int, float]) -> 
     elif std == 0:
         t, p_t = (math.copysign(math.inf, difference), 0.0) if difference else (0.0, 1.0)
     else:
-        from scipy.stats import t as student
+        from scipy.stats import ttest_1samp
 
-        t = difference / (std / math.sqrt(n))
-        p_t = float(2 * student.sf(abs(t), n - 1))
-    return PairedTest(n, difference, std, t, p_t, _sign_flip(pairs))
-
-
-def _sign_flip(pairs: Sequence[float]) -> float:
-    """Share of sign patterns whose sum is at least as far from 0."""
-    observed = abs(sum(pairs))
-    # Sums in another order differ by rounding; patterns that tie must count.
-    slack = 1e-12 * sum(map(abs, pairs))
-    if len(pairs) <= _EXACT:
-        patterns = itertools.product((1, -1), repeat=len(pairs))
-        total = 2 ** len(pairs)
-    else:
-        rng = random.Random(0)
-        patterns = (rng.choices((1, -1), k=len(pairs)) for _ in range(_DRAWS))
-        total = _DRAWS
-    extreme = sum(
-        abs(sum(s * d for s, d in zip(signs, pairs, strict=True))) >= observed - slack
-        for signs in patterns
-    )
-    return extreme / total if len(pairs) <= _EXACT else (extreme + 1) / (total + 1)
+        t, p_t = (float(v) for v in ttest_1samp(pairs, 0))
+    gaps = torch.tensor(pairs, dtype=torch.float64)
+    flips = paired_permutation_test(torch.zeros_like(gaps), gaps)
+    return PairedTest(n, difference, std, t, p_t, flips.p_value)

@@ -16,7 +16,8 @@ class VideoAnnotation:
     """One sample: a video, or a segment of one, with its labels as strings.
 
     A label of the vocabulary that is in none of the three lists is negative, unless ``negatives``
-    is given (then it is unknown) or the data set says otherwise (``missing='unknown'``).
+    is given (then it is unknown) or the data set says otherwise (``missing='unknown'``). The lists
+    are kept stripped, without repetitions, as tuples.
 
     Attributes:
         video: Path of the video file, relative to ``data_prefix['video']``.
@@ -30,9 +31,9 @@ class VideoAnnotation:
     """
 
     video: str
-    labels: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    negatives: tuple[str, ...] | None = None
+    labels: Sequence[str] = ()
+    unknown: Sequence[str] = ()
+    negatives: Sequence[str] | None = None
     segment: tuple[float, float] | None = None
     video_id: str = ''
     where: str = ''

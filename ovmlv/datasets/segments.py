@@ -54,7 +54,7 @@ class Timeline:
     """
 
     video: str
-    segments: Sequence[Segment]
+    segments: list[Segment]
     duration: float | None = None
     ambiguous: Sequence[tuple[float, float]] = ()
     video_id: str = ''

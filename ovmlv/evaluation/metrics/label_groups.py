@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import BoolTensor, Tensor, tensor
 
@@ -81,7 +82,7 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
     return groups
 
 
-def split_masks(meta: Mapping[str, object] | None, harmonic: Sequence[str]) -> dict[str, Tensor]:
+def split_masks(meta: Mapping[str, Any] | None, harmonic: Sequence[str]) -> dict[str, BoolTensor]:
     """Columns ``(C,)`` bool of each of two values of ``split``; empty if not both are there."""
     values = ((meta or {}).get('class_attributes') or {}).get(SPLIT_AXIS, [])
     found = {name: _mask([v == name for v in values]) for name in harmonic if name in values}
