@@ -33,14 +33,19 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(autouse=True)
-def restore_default_scope():
-    """mmengine keeps the default scope in a global; a test that sets it must not leak it."""
+def restore_globals():
+    """mmengine keeps its scope and its loggers in globals; a test that makes one must not leak it.
+
+    A logger writes to the stream of the test that made it, which is closed after that test.
+    """
+    from mmengine.logging import MMLogger
     from mmengine.registry import DefaultScope
 
-    instances = dict(DefaultScope._instance_dict)
+    before = {owner: dict(owner._instance_dict) for owner in (DefaultScope, MMLogger)}
     yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(instances)
+    for owner, instances in before.items():
+        owner._instance_dict.clear()
+        owner._instance_dict.update(instances)
 
 
 @pytest.fixture(scope='session')

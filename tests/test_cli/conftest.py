@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 
 from ovmlv.cli import main
 from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
@@ -14,12 +13,6 @@ from ovmlv.datasets.motionshapes.generate import write_video
 COLORS = ('red', 'green', 'blue', 'yellow')
 LABELS = [f'{color} circle' for color in COLORS]
 MODEL = ['--model', 'motionshapes', '--device', 'cpu']
-
-
-@pytest.fixture(scope='session', autouse=True)
-def logger():
-    """mmengine's logger keeps the stream that it was made with: not one that a test closes."""
-    MMLogger.get_current_instance()
 
 
 @pytest.fixture(scope='session')

@@ -60,6 +60,8 @@ def open_page(browser, server):
             ),
         )
         page.goto(server.url + path)
+        if path == '/':
+            page.wait_for_selector('#bank')  # the last that the page learns from the server
         return page
 
     yield start

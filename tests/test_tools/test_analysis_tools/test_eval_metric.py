@@ -164,7 +164,8 @@ def test_other_metrics_and_tables_of_frames(tool, tmp_path, capsys):
         sample['gt_label'] = sample['gt_label'].repeat(2, 1)
     path = dump(samples, tmp_path / 'a.safetensors')
     assert run(tool, path, '--metric', 'FrameLevelMetric') == 0
-    figures = dict(line.split() for line in capsys.readouterr().out.splitlines() if '/' in line)
+    lines = capsys.readouterr().out.splitlines()
+    figures = dict(line.split() for line in lines if line.startswith('frame/'))
     assert (figures['frame/num_points'], figures['frame/num_videos']) == ('40', '30')
     loaded = list(Predictions.load(path).samples())
     for found, expected in zip(loaded, samples, strict=True):
