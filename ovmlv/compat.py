@@ -142,6 +142,32 @@ def _statistic_of_history(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f'a checkpoint asks for attribute {name!r} of {owner!r}')
 
 
+# --- mmengine: averaged weights ----------------------------------------------------------------
+
+
+def keep_averaged_weights() -> None:
+    """``runner.test()`` after ``runner.train()`` tests the last weights, not the averaged ones.
+
+    All mmengine 0.x: ``EMAHook`` starts a new average at every start of a run. Here it goes on
+    with the one that it has of the same model. Not part of :func:`apply`, since importing the hooks
+    takes a second; ``ovmlv.engine`` calls it.
+    """
+    from mmengine.hooks import EMAHook
+    from mmengine.model import is_model_wrapper
+
+    original = EMAHook.before_run
+    if hasattr(original, '__wrapped__'):
+        return
+
+    @functools.wraps(original)
+    def before_run(self: Any, runner: Any) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if getattr(self, 'src_model', None) is not model:
+            original(self, runner)
+
+    EMAHook.before_run = before_run
+
+
 # --- mmengine: distributed runs without a GPU ----------------------------------------------------
 
 

@@ -141,6 +141,9 @@ def test_averages_of_two_parameters_in_closed_form(kind, interval, tmp_path):
     saved = torch.load(tmp_path / 'run' / 'epoch_3.pth', weights_only=False)['state_dict']
     assert [v.item() for v in saved.values()] == pytest.approx(average.tolist(), rel=1e-5)
     assert [p.item() for p in runner.model.parameters()] == recorder.weights[-1]
+    for _ in range(2):  # mmengine alone would test the last weights, not the averaged ones
+        tested = runner.test()
+        assert [tested['slope'], tested['offset']] == recorder.metrics[-1]
 
 
 def test_ratio_zero_is_clip(tmp_path):
