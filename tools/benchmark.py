@@ -4,7 +4,8 @@
 
 Each finished row and seed leaves RESULTS/<suite>/<row>/seed<k>.json and is not run again; what was
 stopped, by whatever signal, goes on from its last checkpoint when the same command is given again.
-The table (table.md, table.csv, table.png in RESULTS/<suite>) covers what is finished.
+The table (table.md, table.csv, table.png in RESULTS/<suite>) covers what is finished of the whole
+suite, whichever rows and seeds were asked for.
 
     python tools/benchmark.py SUITE --measure-costs 24     # on a machine that does nothing else
 
@@ -18,23 +19,28 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ovmlv.benchmark import Suite, load_suite
 from ovmlv.benchmark.figure import draw_report
+from ovmlv.benchmark.job import Job
 from ovmlv.benchmark.report import make_report, read_costs
 from ovmlv.benchmark.results import read_result
 from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan
 from ovmlv.benchmark.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser, run_tool
+from ovmlv.utils.files import write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('suite', help='suite file, such as benchmarks/motionshapes.py')
     parser.add_argument('--rows', nargs='+', help='only these rows, and those that they need')
-    parser.add_argument('--seeds', nargs='+', type=int, help="seeds in place of the suite's")
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, help='only these seeds, or others than the suite has'
+    )
     parser.add_argument('--jobs', type=int, default=1, help='at once (default: %(default)s)')
     parser.add_argument('--threads', type=int, default=1, help='of a job (default: %(default)s)')
     parser.add_argument('--budget-seconds', type=float, help='time of training, for every row')
@@ -45,17 +51,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=CfgOptions, help='changes of every config: key=value'
     )
-    parser.add_argument('--list', action='store_true', help='say what there is to do, and stop')
-    parser.add_argument('--table-only', action='store_true', help='write the table, run nothing')
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument('--list', action='store_true', help='say what there is to do, and stop')
+    instead.add_argument('--table-only', action='store_true', help='write the table, run nothing')
+    instead.add_argument(
+        '--measure-costs', type=int, metavar='STEPS', help='measure the time of a step, no more'
+    )
     changed = parser.add_mutually_exclusive_group()
     changed.add_argument(
         '--rerun-changed', action='store_true', help='redo results that other configs gave'
     )
     changed.add_argument(
         '--keep-changed', action='store_true', help='take them as they are into the table'
-    )
-    parser.add_argument(
-        '--measure-costs', type=int, metavar='STEPS', help='measure the time of a step, no more'
     )
     parser.add_argument('--interval', type=float, default=30.0, help='seconds between reports')
     add_debug_argument(parser)
@@ -64,34 +71,45 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def settle_changed(plan: Plan, args: argparse.Namespace) -> None:
     """Decide about results that another config gave; mixing them silently would mislead."""
-    if not plan.changed or args.keep_changed or args.list:
+    if not plan.changed or args.keep_changed:
         return
     if not args.rerun_changed:
-        names = ', '.join(job.name for job in plan.changed[:5])
-        more = f' and {len(plan.changed) - 5} more' if len(plan.changed) > 5 else ''
         raise ConfigError(
-            f'results of {names}{more} were made with other configs than now; give '
+            f'results of {name_some(plan.changed)} were made with other configs than now; give '
             '--rerun-changed to redo them or --keep-changed to keep them'
         )
-    for job in plan.changed:
-        Path(job.result).unlink()
     plan.open = [job for job in plan.jobs if job in plan.open or job in plan.changed]
+
+
+def name_some(jobs: Sequence[Job]) -> str:
+    names = ', '.join(job.name for job in jobs[:5])
+    return f'{names} and {len(jobs) - 5} more' if len(jobs) > 5 else names
 
 
 def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
     """Write the tables and the picture of what is finished."""
     results: dict = {}
+    others = []
     for job in plan.jobs:
         result = read_result(job.result)
-        if result is not None:
+        if result is None:
+            continue
+        if args.keep_changed or result['config_digest'] == plan.digests[job]:
             results.setdefault(job.row, {})[job.seed] = result
+        else:
+            others.append(job)
+    if others:
+        print(
+            f'not in the table, since made with other configs than now: {name_some(others)}; '
+            '--rerun-changed redoes them, --keep-changed takes them as they are'
+        )
     if not results:
         print('no results yet, so no table')
         return
     report = make_report(suite, results, read_costs(suite, args.results))
     folder = Path(args.results) / suite.name
     command = f'python tools/benchmark.py {shlex.join(sys.argv[1:])}'
-    (folder / 'table.md').write_text(markdown(report, command), encoding='utf-8')
+    write_whole(folder / 'table.md', markdown(report, command))
     write_csv(report, folder / 'table.csv')
     draw_report(report, folder / 'table.png')
     print((folder / 'table.md').read_text(encoding='utf-8'))
@@ -99,31 +117,49 @@ def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    suite = load_suite(args.suite).select(args.rows)
+    refuse_contradictions(args)
+    suite = load_suite(args.suite)
+    part = suite.select(args.rows)
     plan = make_plan(
         suite, args.results, args.work_dir, args.seeds, args.budget_seconds, args.cfg_options
     )
-    settle_changed(plan, args)
-    if args.measure_costs:
-        costs = make_cost_plan(
-            suite, args.results, args.work_dir, args.measure_costs, args.cfg_options
+    if args.measure_costs is not None:
+        work = make_cost_plan(
+            part, args.results, args.work_dir, args.measure_costs, args.cfg_options
         )
-        return run(costs, plan, suite, args)
-    finished = len(plan.jobs) - len(plan.open)
-    print(f'{suite.name}: {len(suite.rows)} rows, {len(plan.jobs)} runs, {finished} finished')
+        return run(work, plan, suite, args)
+    if args.table_only:
+        return run(None, plan, suite, args)
+    work = plan.only(part, args.seeds)
+    if not args.list:
+        settle_changed(work, args)
+    finished = len(work.jobs) - len(work.open)
+    print(f'{suite.name}: {len(part.rows)} rows, {len(work.jobs)} runs, {finished} finished')
     if args.list:
-        for job in plan.jobs:
-            state = 'open' if job in plan.open else 'changed' if job in plan.changed else 'done'
+        for job in work.jobs:
+            state = 'open' if job in work.open else 'changed' if job in work.changed else 'done'
             print(f'{state:8} {job.name:40} {job.config}')
         return 0
-    return run(None if args.table_only else plan, plan, suite, args)
+    return run(work, plan, suite, args)
+
+
+def refuse_contradictions(args: argparse.Namespace) -> None:
+    if args.measure_costs is not None and args.measure_costs < 1:
+        raise ConfigError(f'--measure-costs {args.measure_costs}: at least 1 step')
+    if args.rerun_changed and (args.table_only or args.measure_costs is not None):
+        raise ConfigError(
+            '--rerun-changed: nothing is run again with --table-only or --measure-costs; '
+            'leave one of them out'
+        )
 
 
 def run(work: Plan | None, plan: Plan, suite: Suite, args: argparse.Namespace) -> int:
     """Run what is open in ``work``, and write the table of ``plan``."""
     failed = []
     if work is not None:
-        jobs = 1 if args.measure_costs else args.jobs  # side by side they would slow one another
+        jobs = (
+            args.jobs if args.measure_costs is None else 1
+        )  # side by side they would slow one another
         scheduler = Scheduler(
             work, jobs, args.threads, lambda line: print(line, flush=True), args.interval
         )

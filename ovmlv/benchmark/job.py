@@ -5,6 +5,7 @@ Started by the scheduler as ``python -m ovmlv.benchmark.job JOB.json``.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import ctypes
 import fcntl
@@ -106,7 +107,7 @@ def _shorten(cfg: Any, steps: int) -> None:
     cfg.train_cfg = dict(by_epoch=False, max_iters=steps)
     if cfg.get('log_processor'):
         cfg.log_processor.by_epoch = False
-    cfg.default_hooks.pop('checkpoint', None)
+    cfg.default_hooks.checkpoint = None  # without the key, mmengine would put in its own
 
 
 def is_trained(job: Job) -> bool:
@@ -145,9 +146,11 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
     refuse_mistakes(cfg, job.config)
     leave_amp_to_gpus(cfg)
     work_dir = Path(job.work_dir)
+    if job.cost_steps:  # measured anew each time
+        _clear(work_dir)
     starts = _take_over(work_dir, identity)
     cfg.resume = False
-    cfg.load_from = _weights(job, cfg, work_dir)
+    cfg.load_from = _weights(job, cfg, work_dir, source)
     runner = Runner.from_cfg(cfg)
     load_strictly(runner)
     # Registered apart from the config: measuring is no part of what is compared.
@@ -180,11 +183,22 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
 
 
 def _keep_log(work_dir: Path, result: str) -> None:
-    """Put what the trainings logged, one JSON line each time, beside the result."""
-    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    text = ''.join(path.read_text() for path in logs)
-    if text:
-        write_whole(Path(result).with_suffix('.log.jsonl'), text)
+    """Put what the trainings logged, one JSON line each time, beside the result.
+
+    A training that was killed may have logged steps that the next one took again: the later count.
+    """
+    kept: list[str] = []
+    steps: list[int] = []  # the last training step that a kept line comes after
+    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            if 'iter' in entry:  # of training
+                first = bisect.bisect_left(steps, entry['step'])
+                del kept[first:], steps[first:]
+            kept.append(line)
+            steps.append(entry['step'] if 'iter' in entry else steps[-1] if steps else 0)
+    if kept:
+        write_whole(Path(result).with_suffix('.log.jsonl'), '\n'.join(kept) + '\n')
 
 
 def _measures(work_dir: Path, job: Job) -> tuple[Any, Any]:
@@ -207,25 +221,31 @@ def _take_over(work_dir: Path, identity: str) -> int:
         with contextlib.suppress(ValueError):
             state = json.loads(note.read_text())
     if state.get('digest') != identity:
-        for path in work_dir.iterdir():
-            if path.name not in ('job.json', 'job.log', 'lock'):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _clear(work_dir)
         state = dict(digest=identity, starts=0)
     state['starts'] += 1
     write_json(note, state)
     return state['starts']
 
 
-def _weights(job: Job, cfg: Any, work_dir: Path) -> str | None:
+def _clear(work_dir: Path) -> None:
+    for path in work_dir.iterdir():
+        if path.name not in ('job.json', 'job.log', 'lock'):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _weights(job: Job, cfg: Any, work_dir: Path, source: str) -> str | None:
     """The checkpoint to begin with; sets ``cfg.resume`` where training goes on."""
     from ovmlv.utils.cli import find_checkpoint, read_checkpoint
 
     if job.after:
         checkpoint = find_checkpoint(job.after)
-        if checkpoint is None:
+        note = Path(job.after) / 'identity.json'
+        known = json.loads(note.read_text())['digest'] if note.is_file() else ''
+        if checkpoint is None or known != source:
             raise CheckpointError(
-                f'{job.row}: {job.after} has no checkpoint to test; remove the results of the row '
-                'that it comes after, so that it is trained anew'
+                f'{job.row}: {job.after} has no checkpoint of the config that it comes after; '
+                "remove that row's results, so that it is trained anew"
             )
         return _convert(job, checkpoint, work_dir) if job.convert else checkpoint
     if not job.train:

@@ -20,7 +20,7 @@ from .columns import harmonic_means
 PREFIX = 'multilabel/'
 _PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'timm', 'transformers', 'numpy')
 #: Where a run happens, not what it computes.
-_PLACES = ('work_dir', 'load_from', 'resume', 'launcher', 'filename')
+_PLACES = ('work_dir', 'resume', 'launcher', 'filename')
 
 Result = dict[str, Any]
 
@@ -70,6 +70,8 @@ def config_digest(cfg: Mapping[str, Any], extra: Mapping[str, Any] | None = None
         extra: What is not in it, such as a time budget.
     """
     table = {key: value for key, value in dict(cfg).items() if key not in _PLACES}
+    if not table.get('load_from'):
+        table.pop('load_from', None)
     text = json.dumps([table, extra or {}], sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

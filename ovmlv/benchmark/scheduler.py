@@ -35,6 +35,22 @@ class Plan:
     changed: list[Job] = field(default_factory=list)
     open: list[Job] = field(default_factory=list)
 
+    def only(self, suite: Suite, seeds: Sequence[int] | None) -> Plan:
+        """What of it belongs to the rows of a part of the suite, and to these seeds.
+
+        Rows with seeds of their own, and rows that are tested once, keep theirs.
+        """
+        rows = {row.name: row for row in suite.rows}
+
+        def wanted(job: Job) -> bool:
+            if job.row not in rows:
+                return False
+            once = not (job.train or job.after)
+            return not seeds or job.seed in seeds or once or bool(rows[job.row].seeds)
+
+        parts = (filter(wanted, jobs) for jobs in (self.changed, self.open))
+        return Plan(list(filter(wanted, self.jobs)), self.digests, *map(list, parts))
+
 
 def make_plan(
     suite: Suite,
@@ -50,7 +66,7 @@ def make_plan(
         suite: The suite.
         results: Folder of the result files.
         work_dir: Folder for logs and checkpoints.
-        seeds: Seeds in place of the suite's.
+        seeds: Seeds besides the suite's.
         budget_seconds: Time budget of every training.
         options: Changes of all configs; they win over those of the suite.
     """
@@ -123,9 +139,11 @@ def _jobs_of(
     folder = Path(work_dir) / suite.name
     probe = Job(suite.name, row.name, 0, row.config, '', '', merged)
     train = not row.after and (is_trained(probe) if row.train is None else row.train)
-    chosen = list(row.seeds or seeds or suite.seeds)
+    chosen = list(row.seeds or suite.seeds)
     if not train and not row.after:
         chosen = chosen[:1]  # nothing in it is random
+    elif not row.seeds:
+        chosen = list(dict.fromkeys([*chosen, *(seeds or ())]))
     return [
         Job(
             suite.name,
@@ -232,7 +250,8 @@ class Scheduler:
             '',
         )
         path = save_job(job, process=os.getpid(), source=source)
-        (path.parent / 'progress.json').unlink(missing_ok=True)
+        for stale in (path.parent / 'progress.json', Path(job.result)):
+            stale.unlink(missing_ok=True)
         with open(path.parent / 'job.log', 'a') as log:
             process = start_process(path, self.num_threads, log)
         self._running[job] = process, time.monotonic()

@@ -15,6 +15,7 @@ import pytest
 from mmengine.config import Config
 
 from ovmlv.benchmark import job as job_module, scheduler
+from ovmlv.errors import CheckpointError
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.cli import run_tool
 
@@ -194,6 +195,99 @@ def test_finished_rows_are_left_alone(tool, folder, whole, capsys):
     assert '6 runs, 6 finished' in capsys.readouterr().out
 
 
+def test_a_part_of_the_rows_leaves_the_table_whole(tool, folder, whole, capsys):
+    table = whole / 'results' / 'tiny' / 'table.md'
+    rows = [line for line in table.read_text().splitlines() if line.startswith('| ')]
+    args = arguments(folder, whole, '--rows', 'fast', 'zero_shot', '--seeds', '1')
+    assert run_tool(tool.main, tool.parse_args(args)) == 0
+    # Neither has a seed 1: one has a seed of its own, the other is tested once.
+    assert '2 rows, 2 runs, 2 finished' in capsys.readouterr().out
+    assert [line for line in table.read_text().splitlines() if line.startswith('| ')] == rows
+    args = arguments(folder, whole, '--rows', 'tuned', '--seeds', '1', '7', '--list')
+    assert run_tool(tool.main, tool.parse_args(args)) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[:4] for line in lines] == [
+        ['done', 'tuned', 'seed', '1'],
+        ['open', 'tuned', 'seed', '7'],
+    ]
+
+
+def test_only_runs_touch_results(tool, folder, whole, capsys):
+    before = {path: path.read_text() for path in whole.rglob('seed*.json')}
+    other = ['--rows', 'tuned', '--cfg-options', 'optim_wrapper.optimizer.weight_decay=0.3']
+    for options, words in (
+        ([*other, '--table-only', '--rerun-changed'], '--rerun-changed: nothing is run'),
+        ([*other, '--measure-costs', '2', '--rerun-changed'], '--rerun-changed: nothing is run'),
+        (['--measure-costs', '0'], '--measure-costs 0'),
+    ):
+        args = tool.parse_args(arguments(folder, whole, *options))
+        assert run_tool(tool.main, args) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.parse_args(arguments(folder, whole, '--measure-costs', '2', '--list'))
+    assert '--list: not allowed with' in capsys.readouterr().err
+    assert (
+        run_tool(tool.main, tool.parse_args(arguments(folder, whole, *other, '--table-only'))) == 0
+    )
+    assert 'not in the table, since made with other configs than now' in capsys.readouterr().out
+    assert {path: path.read_text() for path in whole.rglob('seed*.json')} == before
+    assert run_tool(tool.main, tool.parse_args(arguments(folder, whole, '--table-only'))) == 0
+
+
+def test_the_start_of_a_training_is_part_of_its_identity(folder, tmp_path):
+    def identity(**options):
+        options = {'optim_wrapper.optimizer.lr': 0.1, **options}
+        job = job_module.Job('s', 'r', 0, str(folder / 'tuned.py'), 'work', 'result', options)
+        return job_module.digest(job, job_module.job_config(job))
+
+    start = identity(load_from='a.pth')
+    assert identity() == identity(load_from=None) != start != identity(load_from='b.pth')
+
+
+def test_steps_that_were_taken_again_are_logged_once(tmp_path):
+    def log(name, *steps):
+        path = tmp_path / name / 'vis_data' / 'scalars.json'
+        path.parent.mkdir(parents=True)
+        lines = [
+            dict(mAP=0.5, step=1, of=name) if step == 'val' else dict(iter=1, step=step, of=name)
+            for step in steps
+        ]
+        path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+
+    log('1', 20, 40, 'val', 60, 80)
+    log('2', 60, 'val', 80, 100, 'val')  # from the checkpoint of step 40
+    log('3', 120)
+    job_module._keep_log(tmp_path, str(tmp_path / 'seed0.json'))
+    kept = [json.loads(line) for line in (tmp_path / 'seed0.log.jsonl').read_text().splitlines()]
+    assert [(line['of'], 'val' if 'mAP' in line else line['step']) for line in kept] == [
+        ('1', 20), ('1', 40), ('1', 'val'),
+        ('2', 60), ('2', 'val'), ('2', 80), ('2', 100), ('2', 'val'), ('3', 120),
+    ]  # fmt: skip
+
+
+def test_weights_of_another_config_are_not_tested(tool, folder, whole, tmp_path):
+    """A row after one whose work folder holds what other options trained."""
+    after = whole / 'work' / 'tiny' / 'tuned' / 'seed0'
+    job = job_module.Job(
+        *(
+            'tiny',
+            'again',
+            0,
+            str(folder / 'tuned.py'),
+            str(tmp_path),
+            str(tmp_path / 'seed0.json'),
+        ),
+        train=False,
+        after=str(after),
+    )
+    source = json.loads((after / 'identity.json').read_text())['digest']
+    assert job_module._weights(job, {}, tmp_path, source) == str(after / 'epoch_3.pth')
+    with pytest.raises(
+        CheckpointError, match='again: .* no checkpoint of the config that it comes'
+    ):
+        job_module.run(job, 'another')
+
+
 def test_results_of_other_configs_are_not_mixed(tool, folder, whole, capsys):
     changed = ['--cfg-options', 'optim_wrapper.optimizer.weight_decay=0.3', '--rows', 'tuned']
     args = arguments(folder, whole, *changed)
@@ -234,6 +328,13 @@ def test_costs_are_measured_apart_from_the_runs(tool, folder, whole, tmp_path):
     assert {path.parent.name for path in root.glob('*/cost.json')} == {'tuned', 'fast'}
     cost = json.loads((root / 'tuned' / 'cost.json').read_text())
     assert cost['cost']['steps'] >= 6 and not cost['metrics']
+    # Measured again, not read from a checkpoint that the first time left.
+    assert benchmark(tool, folder, tmp_path, '--rows', 'tuned', '--measure-costs', 6).wait() == 0
+    assert not list((tmp_path / 'work').rglob('cost/*.pth'))
+    again = json.loads((root / 'tuned' / 'cost.json').read_text())
+    assert again['cost']['steps'] >= 6
+    assert again['cost']['train_seconds'] != cost['cost']['train_seconds']
+    cost = again
     # The table has these times, and the results themselves are what they were.
     cost['cost']['step_seconds'] *= 3
     (root / 'fast' / 'cost.json').write_text(json.dumps(cost))

@@ -38,7 +38,8 @@ class TimeBudgetHook(BaseClockHook):
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
-        self._stop_if_due(runner)
+        if self._is_due(runner):  # used up before an interruption
+            runner.train_loop.stop_training = True
 
     def before_train_epoch(self, runner: Any) -> None:
         self._epoch_start = self.clock.elapsed
@@ -48,12 +49,14 @@ class TimeBudgetHook(BaseClockHook):
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            self._stop_if_due(runner)
+        if isinstance(runner.train_loop, IterBasedTrainLoop) and self._is_due(runner):
+            runner.train_loop._max_iters = runner.iter + 1
 
     def after_train_epoch(self, runner: Any) -> None:
         self._last_epoch = self.clock.elapsed - self._epoch_start
-        self._stop_if_due(runner)
+        # The last one, not merely a stop: checkpoint and validation of the end take place.
+        if self._is_due(runner):
+            runner.train_loop._max_epochs = runner.epoch + 1
 
     def extra_state(self) -> dict[str, Any]:
         return dict(last_epoch=self._last_epoch)
@@ -61,10 +64,11 @@ class TimeBudgetHook(BaseClockHook):
     def load_extra_state(self, state: dict[str, Any]) -> None:
         self._last_epoch = state['last_epoch']
 
-    def _stop_if_due(self, runner: Any) -> None:
-        if self.clock.elapsed + self._last_epoch / 2 >= self.seconds:
+    def _is_due(self, runner: Any) -> bool:
+        due = self.clock.elapsed + self._last_epoch / 2 >= self.seconds
+        if due:
             runner.logger.info(
                 f'TimeBudgetHook: {self.clock.elapsed:.1f} of {self.seconds:g} s are used; '
                 'training ends'
             )
-            runner.train_loop.stop_training = True
+        return due
