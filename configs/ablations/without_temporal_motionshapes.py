@@ -4,6 +4,4 @@ _base_ = ['../ovmlv_motionshapes.py']
 
 model = dict(
     backbone=dict(temporal=dict(_delete_=True, type='FrameMean'), trainable='none'),
-    interpolation=None,
 )
-custom_hooks = []

@@ -7,6 +7,4 @@ model = dict(
     backbone=dict(temporal=dict(_delete_=True, type='FrameMean'), trainable='none'),
     head=dict(_delete_=True, type='CoOpPromptHead', **clip),
     loss=dict(_delete_=True, type='RegularizedMultilabelLoss'),
-    interpolation=None,
 )
-custom_hooks = []

@@ -16,9 +16,7 @@ model = dict(
         type='RegularizedMultilabelLoss',
         base=dict(type='AsymmetricLoss', gamma_neg=2.0, gamma_pos=1.0, clip=0.05),
     ),
-    interpolation=None,
 )
-custom_hooks = []
 
 # Two contexts that start nearly alike must come apart in few steps; at 2e-3 they do not.
 optim_wrapper = dict(

@@ -24,9 +24,7 @@ model = dict(
         distance='l2',
         residual_adapter=True,
     ),
-    interpolation=None,
 )
-custom_hooks = []
 
 # A step costs several times that of a frozen tower, and the time is the same.
 train_cfg = dict(max_epochs=2, val_interval=2)

@@ -11,9 +11,7 @@ model = dict(
     backbone=dict(temporal=dict(_delete_=True, type='FrameMean'), trainable='none'),
     head=dict(_delete_=True, type='LLMDescriptionHead', llm=dict(name='smollm2'), **clip),
     loss=dict(_delete_=True, type='RegularizedMultilabelLoss'),
-    interpolation=None,
 )
-custom_hooks = []
 
 # Nothing trains: only the test part is used.
 train_cfg = val_cfg = optim_wrapper = param_scheduler = None

@@ -10,9 +10,7 @@ model = dict(
     ),
     head=dict(_delete_=True, type='TemplatePromptHead', **clip),
     loss=dict(_delete_=True, type='RegularizedMultilabelLoss'),
-    interpolation=None,
 )
-custom_hooks = []
 
 # A step costs several times that of a frozen tower, and the time is the same.
 train_cfg = dict(max_epochs=3, val_interval=3)

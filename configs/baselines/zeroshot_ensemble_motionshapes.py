@@ -19,9 +19,7 @@ model = dict(
         **clip,
     ),
     loss=dict(_delete_=True, type='RegularizedMultilabelLoss'),
-    interpolation=None,
 )
-custom_hooks = []
 
 # Nothing trains: only the test part is used.
 train_cfg = val_cfg = optim_wrapper = param_scheduler = None

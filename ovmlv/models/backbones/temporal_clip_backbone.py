@@ -27,7 +27,8 @@ class TemporalCLIPBackbone(BaseModule):
     """Encode videos by a CLIP image tower with a temporal module (Gupta et al., ECCV 2024).
 
     At initialisation the embedding is the mean of CLIP's frame embeddings, whatever the temporal
-    module. Frozen pretrained weights are in no checkpoint; see `exclude_frozen_from_state_dict`.
+    module, unless its gate is opened. Frozen pretrained weights are in no checkpoint; see
+    `exclude_frozen_from_state_dict`.
 
     Args:
         model_name: open_clip architecture, or path of a JSON file of open_clip's schema.

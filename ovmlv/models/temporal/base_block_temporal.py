@@ -18,8 +18,8 @@ class BaseBlockTemporal(BaseModule):
 
     Contract: ``module(x, num_frames, index, parts)`` runs block ``index`` (one of
     ``module.blocks``) on tokens ``(B * T, N, D)`` and returns tokens of the same shape. At
-    initialisation it equals the block without time. The module owns the new weights and none of the
-    block's.
+    initialisation, with the gate that it has by default, it equals the block without time. The
+    module owns the new weights and none of the block's.
 
     Args:
         width: D of the tower; given by the backbone, like the next three.

@@ -14,11 +14,11 @@ from ovmlv.registry import MODELS
 
 @MODELS.register_module()
 class FrameTransformer(BaseModule):
-    """Mean over frames of ``z + g * Transformer(z + pos)``, after ActionCLIP (Wang et al., 2021;
-    its "Transf" head).
+    """Mean over frames of ``z + g * LN(Transformer(LN(z) + pos))``, after ActionCLIP (Wang et al.,
+    2021; its "Transf" head).
 
-    ActionCLIP has no gate (it is 1); here it starts at 0, so that the embedding starts at the mean
-    of CLIP's.
+    ActionCLIP has neither gate (it is 1) nor norms; here the gate starts at 0, so that the
+    embedding starts at the mean of CLIP's.
 
     Args:
         embed_dim: Given by the backbone, like ``num_frames``.
