@@ -9,7 +9,7 @@ from pathlib import Path
 from ovmlv.visualization.style import COLORS, FAINT, INK, chart, save, shorten
 
 from .report import Report
-from .tables import NAMES
+from .tables import metric_name
 
 _METRICS = ('mAP_seen', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic')
 
@@ -82,7 +82,7 @@ def _panel(ax: object, report: Report, metric: str, places: Sequence[float], col
             100 * summary.mean, y, xerr=error, fmt='D' if is_reference else 'o', color=color,
             markersize=6, markerfacecolor='white' if is_reference else color, capsize=3, zorder=3,
         )  # fmt: skip
-    ax.set_title(NAMES.get(metric, metric))
+    ax.set_title(metric_name(metric))
     ax.grid(axis='y', visible=False)
     ax.tick_params(axis='y', length=0)
     ax.spines['left'].set_visible(False)

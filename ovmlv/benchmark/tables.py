@@ -11,14 +11,18 @@ from .columns import ALL, Column, percent
 from .report import Report, RowReport
 from .statistics import Summary
 
-NAMES = {
+_NAMES = {
     'mAP': 'joint mAP',
     'mAP_harmonic': 'harmonic mean',
     'mAP_harmonic3': 'harmonic mean of 3',
-    'mAP_seen': 'seen mAP',
-    'mAP_unseen': 'unseen mAP',
-    'mAP_novel': 'novel mAP',
 }
+
+
+def metric_name(metric: str) -> str:
+    """For people: ``mAP_seen_action`` -> ``seen action mAP``."""
+    if metric in _NAMES or not metric.startswith('mAP_'):
+        return _NAMES.get(metric, metric)
+    return f'{metric.removeprefix("mAP_").replace("_", " ")} mAP'
 
 
 def markdown(report: Report, command: str = '') -> str:
@@ -123,7 +127,7 @@ def _significance(report: Report) -> str:
         'differences for normal. p_s: exact two-sided sign-flip test, which does not, and cannot '
         f'be below {floor}. Not corrected for the number of comparisons.'
     )
-    table = _table(report, [*(NAMES.get(m, m) for m in metrics), 'n'], cells)
+    table = _table(report, [*map(metric_name, metrics), 'n'], cells)
     return f'{text}\n\n{table}'
 
 
