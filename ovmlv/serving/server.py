@@ -130,4 +130,4 @@ def _is_loopback(host: str) -> bool:
 
 
 def _missing(name: str | None) -> DependencyError:
-    return DependencyError(f'{name} is not installed: pip install "ovmlv[serve]"')
+    return DependencyError(f'{name} is not installed: pip install fastapi uvicorn')
