@@ -11,6 +11,9 @@ suite, whichever rows and seeds were asked for.
 
 trains some steps of each row alone, one row after the other; the table's times are then those.
 
+With --rerun-changed, what only tests otherwise than before (test_* of its config) is not trained
+again: the weights that are there are tested.
+
 Exit status: 0; 1 if a run failed; 2 for mistakes in the suite or its configs.
 """
 
@@ -24,10 +27,9 @@ from pathlib import Path
 
 from ovmlv.benchmark import Suite, load_suite
 from ovmlv.benchmark.figure import draw_report
-from ovmlv.benchmark.job import Job
-from ovmlv.benchmark.report import make_report, read_costs
+from ovmlv.benchmark.report import make_report
 from ovmlv.benchmark.results import read_result
-from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan
+from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan, read_costs
 from ovmlv.benchmark.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
 from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser, run_tool
@@ -75,15 +77,15 @@ def settle_changed(plan: Plan, args: argparse.Namespace) -> None:
         return
     if not args.rerun_changed:
         raise ConfigError(
-            f'results of {name_some(plan.changed)} were made with other configs than now; give '
-            '--rerun-changed to redo them or --keep-changed to keep them'
+            f'results of {name_some([job.name for job in plan.changed])} were made with other '
+            'configs than now; give --rerun-changed to redo them or --keep-changed to keep them'
         )
     plan.open = [job for job in plan.jobs if job in plan.open or job in plan.changed]
 
 
-def name_some(jobs: Sequence[Job]) -> str:
-    names = ', '.join(job.name for job in jobs[:5])
-    return f'{names} and {len(jobs) - 5} more' if len(jobs) > 5 else names
+def name_some(names: Sequence[str]) -> str:
+    some = ', '.join(names[:5])
+    return f'{some} and {len(names) - 5} more' if len(names) > 5 else some
 
 
 def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
@@ -97,7 +99,7 @@ def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
         if args.keep_changed or result['config_digest'] == plan.digests[job]:
             results.setdefault(job.row, {})[job.seed] = result
         else:
-            others.append(job)
+            others.append(job.name)
     if others:
         print(
             f'not in the table, since made with other configs than now: {name_some(others)}; '
@@ -106,7 +108,14 @@ def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
     if not results:
         print('no results yet, so no table')
         return
-    report = make_report(suite, results, read_costs(suite, args.results))
+    costs, changed = read_costs(suite, args.results, args.cfg_options)
+    if changed and not args.keep_changed:
+        print(
+            f'times not in the table, since measured with other configs than now: '
+            f'{name_some(changed)}; --measure-costs measures anew, --keep-changed takes them'
+        )
+        costs = {row: cost for row, cost in costs.items() if row not in changed}
+    report = make_report(suite, results, costs)
     folder = Path(args.results) / suite.name
     command = f'python tools/benchmark.py {shlex.join(sys.argv[1:])}'
     write_whole(folder / 'table.md', markdown(report, command))
@@ -157,6 +166,7 @@ def run(work: Plan | None, plan: Plan, suite: Suite, args: argparse.Namespace) -
     """Run what is open in ``work``, and write the table of ``plan``."""
     failed = []
     if work is not None:
+        work.refuse_missing_data()
         jobs = (
             args.jobs if args.measure_costs is None else 1
         )  # side by side they would slow one another

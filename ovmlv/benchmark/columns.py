@@ -36,7 +36,9 @@ def harmonic_means(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
-    """Columns for what at least one table of metrics has: kinds of labels apart, then all labels.
+    """Columns for what at least one table of metrics has.
+
+    Kinds of labels apart, then all labels, then the calibration error of each split.
 
     Args:
         tables: Metrics of ``MultilabelMetric`` without their prefix.
@@ -54,6 +56,7 @@ def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
     columns.append(Column(ALL, 'joint', 'mAP'))
     columns += [Column(ALL, key, key) for key in keys if key.startswith('F1@')][:1]
     columns.append(Column(ALL, 'ECE', 'ECE', -1))
+    columns += [Column('ECE', split, f'ECE_{split}', -1) for split in SPLITS]
     return [column for column in columns if column.key in keys]
 
 

@@ -118,16 +118,27 @@ def is_trained(job: Job) -> bool:
     return all(cfg.get(key) is not None for key in ('train_cfg', 'train_dataloader'))
 
 
-def digest(job: Job, cfg: Any, source: str = '') -> str:
-    """Identifies what a job computes.
+def weights_digest(job: Job, cfg: Any, source: str = '') -> str:
+    """Identifies the weights that a job tests: its config without what says how it tests them.
 
     Args:
         job: The job.
         cfg: Its config.
-        source: Digest of the job that it comes after.
+        source: The same of the job that it comes after.
     """
-    extra = dict(convert=list(job.convert), source=source) if job.after else {}
-    return config_digest(cfg.to_dict(), extra)
+    table = {key: value for key, value in cfg.to_dict().items() if not key.startswith('test_')}
+    return config_digest(table, _origin(job, source))
+
+
+def digest(job: Job, cfg: Any, source: str = '') -> str:
+    """Identifies what a job computes; arguments as of :func:`weights_digest`."""
+    if job.cost_steps:  # tests nothing
+        return weights_digest(job, cfg, source)
+    return config_digest(cfg.to_dict(), _origin(job, source))
+
+
+def _origin(job: Job, source: str) -> dict[str, Any]:
+    return dict(convert=list(job.convert), source=source) if job.after else {}
 
 
 def run(job: Job, source: str = '') -> dict[str, Any]:
@@ -135,20 +146,20 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
 
     Args:
         job: The job.
-        source: Digest of the job that it comes after.
+        source: Digest of the weights of the job that it comes after.
     """
     from mmengine.runner import Runner
 
     from ovmlv.utils.cli import leave_amp_to_gpus, load_strictly, refuse_mistakes
 
     cfg = job_config(job)
-    identity = digest(job, cfg, source)
+    identity, weights = digest(job, cfg, source), weights_digest(job, cfg, source)
     refuse_mistakes(cfg, job.config)
     leave_amp_to_gpus(cfg)
     work_dir = Path(job.work_dir)
     if job.cost_steps:  # measured anew each time
         _clear(work_dir)
-    starts = _take_over(work_dir, identity)
+    starts = _take_over(work_dir, weights)
     cfg.resume = False
     cfg.load_from = _weights(job, cfg, work_dir, source)
     runner = Runner.from_cfg(cfg)
@@ -209,20 +220,20 @@ def _measures(work_dir: Path, job: Job) -> tuple[Any, Any]:
     return StepCostHook(), ProgressHook(work_dir / 'progress.json')
 
 
-def _take_over(work_dir: Path, identity: str) -> int:
-    """Keep what an interrupted run of the same config left, remove that of another one.
+def _take_over(work_dir: Path, weights: str) -> int:
+    """Keep what was trained by the same config, interrupted or to the end; remove all else.
 
     Returns:
         How often this job was started, this time included.
     """
     note = work_dir / 'identity.json'
-    state: dict[str, Any] = dict(digest=identity, starts=0)
+    state: dict[str, Any] = dict(digest=weights, starts=0)
     if note.is_file():
         with contextlib.suppress(ValueError):
             state = json.loads(note.read_text())
-    if state.get('digest') != identity:
+    if state.get('digest') != weights:
         _clear(work_dir)
-        state = dict(digest=identity, starts=0)
+        state = dict(digest=weights, starts=0)
     state['starts'] += 1
     write_json(note, state)
     return state['starts']

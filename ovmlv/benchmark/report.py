@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from .columns import Column, find_columns
-from .results import Result, cost_path, read_result
+from .results import Result
 from .statistics import PairedTest, Summary, paired_test, summarize
 from .suite import Row, Suite
 
-COSTS = ('trainable_parameters', 'step_seconds', 'step_cpu_seconds', 'peak_memory_mb')
+COSTS = ('trainable_parameters', 'steps', 'step_seconds', 'step_cpu_seconds', 'peak_memory_mb')
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class RowReport:
         row: The row.
         metrics: Metric -> its figures over seeds.
         cost: Cost -> its figures over seeds.
-        relative: Cost -> mean over that of the reference row.
+        relative: Cost -> mean over that of the reference row; ``training`` is that of all steps.
         tests: Metric -> comparison with the reference.
         seeds: Seeds with a result.
     """
@@ -46,12 +45,6 @@ class Report:
     missing: tuple[str, ...]
     results: Mapping[str, Mapping[int, Result]]
     costs_alone: bool = False
-
-
-def read_costs(suite: Suite, root: str | Path) -> dict[str, Result]:
-    """Row -> what ``--measure-costs`` found."""
-    found = {row.name: read_result(cost_path(root, suite.name, row.name)) for row in suite.rows}
-    return {name: result for name, result in found.items() if result is not None}
 
 
 def make_report(
@@ -91,6 +84,8 @@ def make_report(
             for key, value in costs[row.name].items()
             if key in base and base[key].mean > 0
         }
+        if {'steps', 'step_seconds'} <= relative.keys():
+            relative['training'] = relative['steps'] * relative['step_seconds']
         rows.append(
             RowReport(
                 row, metrics, costs[row.name], relative, _tests(suite, row, results), tuple(seeds)

@@ -13,9 +13,9 @@ from typing import IO
 
 from ovmlv.errors import ConfigError
 
-from .job import Job, digest, is_trained, job_config, save_job
+from .job import Job, digest, is_trained, job_config, save_job, weights_digest
 from .progress import show_progress
-from .results import cost_path, read_result, result_path
+from .results import Result, cost_path, read_result, result_path
 from .suite import Row, Suite
 
 
@@ -26,12 +26,14 @@ class Plan:
     Attributes:
         jobs: All, in the order of the table.
         digests: Job -> what identifies its outcome.
+        weights: Job -> what identifies the weights that it tests.
         changed: Jobs with a result that another config gave.
         open: Jobs without a result.
     """
 
     jobs: list[Job]
-    digests: dict[Job, str]
+    digests: dict[Job, str] = field(default_factory=dict)
+    weights: dict[Job, str] = field(default_factory=dict)
     changed: list[Job] = field(default_factory=list)
     open: list[Job] = field(default_factory=list)
 
@@ -49,7 +51,19 @@ class Plan:
             return not seeds or job.seed in seeds or once or bool(rows[job.row].seeds)
 
         parts = (filter(wanted, jobs) for jobs in (self.changed, self.open))
-        return Plan(list(filter(wanted, self.jobs)), self.digests, *map(list, parts))
+        jobs = list(filter(wanted, self.jobs))
+        return Plan(jobs, self.digests, self.weights, *map(list, parts))
+
+    def refuse_missing_data(self) -> None:
+        """Name what data the open jobs would not find.
+
+        Raises:
+            DataError: An annotation file or a video folder is not there.
+        """
+        from ovmlv.utils.cli import refuse_missing_data
+
+        for job in {job.row: job for job in self.open}.values():
+            refuse_missing_data(job_config(job), 'train_dataloader', 'test_dataloader')
 
 
 def make_plan(
@@ -70,9 +84,9 @@ def make_plan(
         budget_seconds: Time budget of every training.
         options: Changes of all configs; they win over those of the suite.
     """
-    from ovmlv.utils.cli import refuse_missing_data, refuse_mistakes
+    from ovmlv.utils.cli import refuse_mistakes
 
-    plan = Plan([], {})
+    plan = Plan([])
     by_name: dict[tuple[str, int], Job] = {}
     for row in sorted(suite.rows, key=lambda row: bool(row.after)):
         for job in _jobs_of(row, suite, results, work_dir, seeds, budget_seconds, options):
@@ -82,14 +96,14 @@ def make_plan(
                     raise ConfigError(
                         f'suite {suite.name}: {row.name} has seed {job.seed}, {row.after} has not'
                     )
-                source = plan.digests[by_name[row.after, job.seed]]
+                source = plan.weights[by_name[row.after, job.seed]]
             cfg = job_config(job)
             if not any(other.row == job.row for other in plan.jobs):  # once a row
                 refuse_mistakes(cfg, job.config)
-                refuse_missing_data(cfg, 'train_dataloader', 'test_dataloader')
             by_name[job.row, job.seed] = job
             plan.jobs.append(job)
             plan.digests[job] = digest(job, cfg, source)
+            plan.weights[job] = weights_digest(job, cfg, source)
             result = read_result(job.result)
             if result is None:
                 plan.open.append(job)
@@ -112,18 +126,47 @@ def make_cost_plan(
         steps: Of each row.
         options: See :func:`make_plan`.
     """
-    plan = Plan([], {})
-    for row in suite.rows:
-        for job in _jobs_of(row, suite, results, work_dir, None, None, options)[:1]:
-            if job.train:
-                folder = str(Path(job.work_dir).with_name('cost'))
-                path = str(cost_path(results, suite.name, row.name))
-                job = replace(job, work_dir=folder, result=path, cost_steps=steps)
-                plan.jobs.append(job)
-                plan.digests[job] = digest(job, job_config(job))
+    jobs = (_cost_job(row, suite, results, work_dir, steps, options) for row in suite.rows)
+    plan = Plan([job for job in jobs if job.train])
     # Figures of other times would not compare, so all are measured anew.
     plan.open = list(plan.jobs)
     return plan
+
+
+def read_costs(
+    suite: Suite, results: str, options: dict | None = None
+) -> tuple[dict[str, Result], list[str]]:
+    """What ``--measure-costs`` found.
+
+    Args:
+        suite: The suite.
+        results: See :func:`make_plan`.
+        options: See :func:`make_plan`.
+
+    Returns:
+        Row -> its result, and the rows whose config is another one since.
+    """
+    found, changed = {}, []
+    for row in suite.rows:
+        result = read_result(cost_path(results, suite.name, row.name))
+        if result is not None:
+            job = _cost_job(row, suite, results, '', result['cost']['steps'], options)
+            found[row.name] = result
+            if result['config_digest'] != digest(job, job_config(job)):
+                changed.append(row.name)
+    return found, changed
+
+
+def _cost_job(
+    row: Row, suite: Suite, results: str, work_dir: str, steps: int, options: dict | None
+) -> Job:
+    job = _jobs_of(row, suite, results, work_dir, None, None, options)[0]
+    return replace(
+        job,
+        work_dir=str(Path(job.work_dir).with_name('cost')),
+        result=str(cost_path(results, suite.name, row.name)),
+        cost_steps=steps,
+    )
 
 
 def _jobs_of(
@@ -246,7 +289,7 @@ class Scheduler:
 
     def _launch(self, job: Job) -> None:
         source = next(
-            (self.plan.digests[j] for j in self.plan.jobs if job.after and j.work_dir == job.after),
+            (self.plan.weights[j] for j in self.plan.jobs if job.after and j.work_dir == job.after),
             '',
         )
         path = save_job(job, process=os.getpid(), source=source)

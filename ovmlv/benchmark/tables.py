@@ -37,7 +37,7 @@ def markdown(report: Report, command: str = '') -> str:
     parts = [f'# Benchmark {report.suite.name}', _preamble(report, command)]
     parts.append('## All labels\n\n' + _metric_table(report, overall, with_cost=True))
     if kinds:
-        parts.append('## By kind of label\n\n' + _metric_table(report, kinds, with_cost=False))
+        parts.append('## By group of labels\n\n' + _metric_table(report, kinds, with_cost=False))
     if any(row.tests for row in report.rows):
         parts.append(_significance(report))
     parts.append(_conditions(report))
@@ -56,8 +56,8 @@ def _preamble(report: Report, command: str) -> str:
         lines.append(
             'Time a step (median, without loading of data'
             + (', each row alone, one after the other' if report.costs_alone else '')
-            + ') and peak memory (resident, of the training process) are relative to '
-            + f'"{title}", measured in the same benchmark.'
+            + '), time of all steps, and peak memory (resident, of the training process) are '
+            + f'relative to "{title}", measured in the same benchmark.'
         )
     if report.missing:
         lines.append(f'Without results yet: {", ".join(report.missing)}.')
@@ -69,7 +69,10 @@ def _preamble(report: Report, command: str) -> str:
 def _metric_table(report: Report, columns: Sequence[Column], with_cost: bool) -> str:
     heads = [c.name if c.group == ALL else f'{c.group}<br>{c.name}' for c in columns]
     if with_cost:
-        heads += ['trainable<br>parameters', 'time<br>a step', 'peak<br>memory', 'seeds']
+        heads += [
+            'trainable<br>parameters', 'steps', 'time<br>a step', 'time<br>of all',
+            'peak<br>memory', 'seeds',
+        ]  # fmt: skip
     best = {c.key: _best(report, c) for c in columns}
 
     def cells(row: RowReport) -> list[str]:
@@ -82,7 +85,9 @@ def _metric_table(report: Report, columns: Sequence[Column], with_cost: bool) ->
         if with_cost:
             found += [
                 _count(row.cost.get('trainable_parameters')),
+                _steps(row.cost.get('steps')),
                 _times(row.relative.get('step_seconds')),
+                _times(row.relative.get('training')),
                 _times(row.relative.get('peak_memory_mb')),
                 str(len(row.seeds)),
             ]
@@ -143,7 +148,7 @@ def _conditions(report: Report) -> str:
     lines.append(
         f'* Budget of training: {", ".join(f"{b:g} s" for b in budgets)}'
         if budgets
-        else '* Budget of training: epochs or iterations of the configs'
+        else '* Budget of training: epochs or iterations of the suite; see the steps above'
     )
     seeds = sorted({seed for row in report.rows for seed in row.seeds})
     lines.append(f'* Seeds: {", ".join(map(str, seeds))}')
@@ -175,6 +180,10 @@ def _count(summary: Summary | None) -> str:
     return f'{value:.0f}'
 
 
+def _steps(summary: Summary | None) -> str:
+    return '-' if summary is None else f'{summary.mean:.0f}'
+
+
 def _times(value: float | None) -> str:
     return '-' if value is None or math.isnan(value) else f'{value:.2f} x'
 
@@ -199,7 +208,7 @@ def write_csv(report: Report, path: str | Path) -> None:
         for name, table in [*((n, row.metrics) for n in names), *((n, row.cost) for n in costs)]:
             summary = table.get(name, Summary(math.nan, math.nan, 0))
             line.update({name: summary.mean, f'{name}_std': summary.std, f'{name}_n': summary.n})
-        for name in costs:
+        for name in [*costs, 'training']:
             line[f'{name}_relative'] = row.relative.get(name, math.nan)
         for metric in report.suite.significance:
             test = row.tests.get(metric)

@@ -2,6 +2,10 @@
 
 import csv
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from ovmlv.benchmark.report import make_report
 from ovmlv.benchmark.results import read_result, write_json
 from ovmlv.benchmark.tables import markdown, write_csv
 
+REPOSITORY = Path(__file__).parents[2]
 ROWS = (
     Row('zero', 'c.py', 'zero-shot', 'not trained'),
     Row('ours', 'c.py', 'ours | a', 'trained'),
@@ -20,10 +25,10 @@ ROWS = (
 )
 
 
-def result(seed, seen, ece, step=None, parameters=0):
+def result(seed, seen, ece, step=None, parameters=0, steps=9):
     cost = dict(trainable_parameters=parameters, steps=0)
     if step:
-        cost.update(steps=9, step_seconds=step, peak_memory_mb=1000 * step)
+        cost.update(steps=steps, step_seconds=step, peak_memory_mb=1000 * step)
     metrics = {'mAP': seen / 2, 'mAP_seen': seen, 'mAP_seen_entity': seen, 'ECE': ece}
     return dict(
         metrics=metrics, cost=cost, seed=seed, config_digest='x', machine=dict(processor='Z80'),
@@ -36,7 +41,7 @@ def report():
     results = dict(
         zero={0: result(0, 0.3, 0.2)},
         ours={s: result(s, 0.5 + 0.1 * s, 0.1, 0.3, 1_234_567) for s in (0, 1, 2)},
-        naive={s: result(s, 0.4 + 0.1 * s, 0.3, 0.2, 999) for s in (0, 1, 2)},
+        naive={s: result(s, 0.4 + 0.1 * s, 0.3, 0.2, 999, 1500) for s in (0, 1, 2)},
     )
     return make_report(Suite('demo', ROWS, 'ours', 'naive', (0, 1, 2)), results)
 
@@ -51,15 +56,16 @@ def test_markdown(report):
     overall, kinds, tests = cells(text, r'ours \| a')
     #                seen               joint             ECE
     assert overall == [
-        '**60.0 ± 10.0**', '**30.0 ± 5.0**', '**10.0 ± 0.0**', '1.23 M', '1.50 x', '1.50 x', '3',
+        '**60.0 ± 10.0**', '**30.0 ± 5.0**', '**10.0 ± 0.0**',
+        '1.23 M', '9', '1.50 x', '0.01 x', '1.50 x', '3',
     ]  # fmt: skip
     assert kinds == ['**60.0 ± 10.0**'] and set(tests) == {'-'}
     overall, _, tests = cells(text, 'naive')
     assert overall[:3] == ['50.0 ± 10.0', '25.0 ± 5.0', '30.0 ± 0.0']
-    assert overall[3:6] == ['999', '1.00 x', '1.00 x']
+    assert overall[3:8] == ['999', '1500', '1.00 x', '1.00 x', '1.00 x']
     assert tests[0] == '-10.0 (p_t <.001, p_s 0.250)' and tests[-1] == '3'
     overall, _, tests = cells(text, 'zero-shot')
-    assert overall == ['30.0', '15.0', '20.0', '0', '-', '-', '1']
+    assert overall == ['30.0', '15.0', '20.0', '0', '0', '-', '-', '-', '1']
     assert tests[0].startswith('-30.0 ('), 'paired with every seed of the reference'
     for words in ('relative to "naive"', 'Without results yet: open', '`python x.py`', 'Z80',
                   '0.25 with n = 3', 'Seeds: 0, 1, 2', '| *trained* |'):  # fmt: skip
@@ -77,6 +83,13 @@ def test_harmonic_mean_of_three_where_all_three_are(tmp_path):
     assert [c.name for c in find_columns([read]) if c.key == 'mAP_harmonic3'] == ['harm. 3']
 
 
+def test_calibration_error_of_each_split_has_columns():
+    columns = find_columns([dict(mAP=0.5, ECE=0.1, ECE_seen=0.1, ECE_novel=0.2, ECE_entity=0.3)])
+    assert [(c.group, c.name, c.better) for c in columns if c.key.startswith('ECE_')] == [
+        ('ECE', 'seen', -1), ('ECE', 'novel', -1),
+    ]  # fmt: skip
+
+
 def test_csv(report, tmp_path):
     write_csv(report, tmp_path / 'table.csv')
     with open(tmp_path / 'table.csv', newline='') as file:
@@ -86,6 +99,21 @@ def test_csv(report, tmp_path):
     assert rows['zero']['mAP_seen_std'] == rows['zero']['step_seconds'] == ''
     assert float(rows['naive']['mAP_vs_reference_difference']) == pytest.approx(-0.05)
     assert float(rows['ours']['step_seconds_relative']) == pytest.approx(1.5)
+    assert float(rows['ours']['training_relative']) == pytest.approx(1.5 * 9 / 1500)
+
+
+def test_committed_table_is_that_of_the_committed_results(tmp_path):
+    """A clone without the data shows the same table; the times in it are those kept apart."""
+    source = REPOSITORY / 'results' / 'motionshapes'
+    shutil.copytree(source, tmp_path / 'motionshapes', ignore=shutil.ignore_patterns('*.log.jsonl'))
+    (tmp_path / 'motionshapes' / 'table.md').unlink()
+    command = [sys.executable, 'tools/benchmark.py', 'benchmarks/motionshapes.py', '--table-only']
+    command += ['--keep-changed', '--results', str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    for name in ('table.md', 'table.csv'):
+        expected, got = ((d / name).read_text() for d in (source, tmp_path / 'motionshapes'))
+        kept = [line for line in expected.splitlines() if not line.startswith('Made by')]
+        assert [line for line in got.splitlines() if not line.startswith('Made by')] == kept, name
 
 
 def test_figure(report, tmp_path):

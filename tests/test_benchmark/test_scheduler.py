@@ -212,6 +212,20 @@ def test_a_part_of_the_rows_leaves_the_table_whole(tool, folder, whole, capsys):
     ]
 
 
+def test_only_runs_need_the_data(tool, folder, whole, tmp_path, capsys):
+    for name in ('suite.json', 'tuned.py', 'frozen.py', 'split.json'):
+        shutil.copy(folder / name, tmp_path)
+    for name in ('tuned.py', 'frozen.py'):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace('train.jsonl', 'nowhere.jsonl'))
+    for option in ('--list', '--table-only'):
+        args = arguments(tmp_path, tmp_path, option)
+        assert run_tool(tool.main, tool.parse_args(args)) == 0, option
+    args = arguments(tmp_path, tmp_path, '--rows', 'zero_shot')
+    assert run_tool(tool.main, tool.parse_args(args)) == 2
+    assert 'nowhere.jsonl' in capsys.readouterr().err
+
+
 def test_only_runs_touch_results(tool, folder, whole, capsys):
     before = {path: path.read_text() for path in whole.rglob('seed*.json')}
     other = ['--rows', 'tuned', '--cfg-options', 'optim_wrapper.optimizer.weight_decay=0.3']
@@ -300,6 +314,33 @@ def test_results_of_other_configs_are_not_mixed(tool, folder, whole, capsys):
     assert run_tool(tool.main, args) == 0
 
 
+def test_another_metric_tests_the_trained_weights_again(tool, folder, whole, tmp_path):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    before = results(tmp_path)
+    changed = ['--cfg-options', "test_evaluator.group_metrics=['mAP','ECE']", '--rerun-changed']
+    assert benchmark(tool, folder, tmp_path, *changed, '--rows', 'tuned', 'again').wait() == 0
+    after = results(tmp_path)
+    for key in after.keys() - {('fast', 0), ('zero_shot', 0)}:
+        old, new = before[key], after[key]
+        assert (
+            'multilabel/ECE_seen' not in old['metrics'] and 'multilabel/ECE_seen' in new['metrics']
+        )
+        kept = {name: new['metrics'][name] for name in old['metrics']}
+        assert kept == pytest.approx(old['metrics'], abs=1e-6, nan_ok=True)
+        assert {**new['cost'], 'test_seconds': 0} == {**old['cost'], 'test_seconds': 0}
+        assert new['config_digest'] != old['config_digest']
+    for path in (tmp_path / 'work' / 'tiny' / 'tuned').glob('*/epoch_*.pth'):
+        assert path.stat().st_mtime_ns == (whole / path.relative_to(tmp_path)).stat().st_mtime_ns
+    log = (tmp_path / 'results' / 'tiny' / 'tuned' / 'seed0.log.jsonl').read_text()
+    steps = [json.loads(line)['step'] for line in log.splitlines() if '"iter"' in line]
+    assert steps == sorted(set(steps)) and max(steps) == 6
+    # Another loss is another training.
+    changed[1:3] = ['optim_wrapper.optimizer.weight_decay=0.3', '--rerun-changed']
+    arguments_ = [*changed, '--rows', 'tuned', '--seeds', '0']
+    assert benchmark(tool, folder, tmp_path, *arguments_).wait() == 0
+    assert results(tmp_path)['tuned', 0]['starts'] == 1
+
+
 def test_failure_of_one_row_leaves_the_others(tool, folder, tmp_path, capsys):
     options = ['--rows', 'tuned', 'again', 'zero_shot', '--seeds', '0']
     args = arguments(folder, tmp_path, *options)
@@ -321,7 +362,7 @@ def test_time_budget(tool, folder, tmp_path):
     assert '0.001 s' in (tmp_path / 'results' / 'tiny' / 'table.md').read_text()
 
 
-def test_costs_are_measured_apart_from_the_runs(tool, folder, whole, tmp_path):
+def test_costs_are_measured_apart_from_the_runs(tool, folder, whole, tmp_path, capsys):
     shutil.copytree(whole / 'results', tmp_path / 'results')
     assert benchmark(tool, folder, tmp_path, '--measure-costs', 6).wait() == 0
     root = tmp_path / 'results' / 'tiny'
@@ -336,13 +377,21 @@ def test_costs_are_measured_apart_from_the_runs(tool, folder, whole, tmp_path):
     assert again['cost']['train_seconds'] != cost['cost']['train_seconds']
     cost = again
     # The table has these times, and the results themselves are what they were.
-    cost['cost']['step_seconds'] *= 3
-    (root / 'fast' / 'cost.json').write_text(json.dumps(cost))
+    fast = json.loads((root / 'fast' / 'cost.json').read_text())
+    fast['cost']['step_seconds'] = 3 * cost['cost']['step_seconds']
+    (root / 'fast' / 'cost.json').write_text(json.dumps(fast))
     assert benchmark(tool, folder, tmp_path, '--table-only').wait() == 0
     text = (root / 'table.md').read_text()
     assert '3.00 x' in next(line for line in text.splitlines() if line.startswith('| fast |'))
     assert '1.00 x' in next(line for line in text.splitlines() if line.startswith('| again |'))
     assert 'each row alone' in text
+    # Times of another config are not mixed in.
+    (root / 'fast' / 'cost.json').write_text(json.dumps(fast | dict(config_digest='other')))
+    capsys.readouterr()
+    assert run_tool(tool.main, tool.parse_args(arguments(folder, tmp_path, '--table-only'))) == 0
+    assert 'measured with other configs than now: fast;' in capsys.readouterr().out
+    row = next(line for line in (root / 'table.md').read_text().splitlines() if '| fast |' in line)
+    assert [cell.strip() for cell in row.split('|')][-6:-2] == ['6', '-', '-', '1.00 x']
     assert results(tmp_path) == results(whole)
 
 

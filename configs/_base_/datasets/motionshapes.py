@@ -72,5 +72,10 @@ test_dataloader = dict(
 )
 
 # A class with fewer than three positives gives an average precision that is mostly noise.
-val_evaluator = dict(type='MultilabelMetric', min_positives=3, axes=['split', 'kind'])
+val_evaluator = dict(
+    type='MultilabelMetric',
+    min_positives=3,
+    axes=['split', 'kind'],
+    group_metrics=['mAP', 'ECE'],
+)
 test_evaluator = val_evaluator
