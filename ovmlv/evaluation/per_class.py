@@ -18,13 +18,14 @@ def per_class_rows(runs: Mapping[str, LabelScores], threshold: float = 0.5) -> l
 
     Args:
         runs: Name -> predictions of the same labels.
-        threshold: Of precision and recall.
+        threshold: Of predictions, and so of precision and recall.
 
     Returns:
         One dict a label, all with the same keys: ``label``, its attributes, ``positives``,
         ``known``, ``AP`` (with the run's name where there are several; then also ``change``, the
-        last less the first), ``precision``, ``recall``, ``mean_probability`` and ``share`` of
-        positives, whose difference is the label's bias.
+        last less the first), ``predicted`` (pairs from the threshold on), ``precision``,
+        ``recall``, ``mean_probability`` and ``share`` of positives, whose difference is the label's
+        bias.
     """
     first, last = next(iter(runs.values())), list(runs.values())[-1]
     scores, targets = last.scores.double(), last.targets
@@ -48,6 +49,7 @@ def per_class_rows(runs: Mapping[str, LabelScores], threshold: float = 0.5) -> l
             values = [float(ap[i]) for ap in aps.values()]
             row.update({f'AP {name}': value for name, value in zip(aps, values, strict=True)})
             row['change'] = values[-1] - values[0]
+        row['predicted'] = int(predicted[:, i].sum())
         row['precision'] = _ratio(hits[i], predicted[:, i].sum())
         row['recall'] = _ratio(hits[i], positive[:, i].sum())
         row['mean_probability'] = float(mean[i])

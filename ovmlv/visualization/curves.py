@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,37 +79,33 @@ def reliability(scores: Tensor, targets: Tensor, num_bins: int = 15) -> Reliabil
 def draw_curves(
     runs: Mapping[str, LabelScores], path: str | Path, axis: str = 'split', num_bins: int = 15
 ) -> Path:
-    """A panel of precision-recall curves for each group of labels, then the reliability diagram.
+    """For each group of labels, and for all: precision and recall, reliability, pairs in each bin.
 
     Args:
         runs: Name -> predictions of the same labels.
         path: Picture to write.
-        axis: Attribute whose values are the groups.
+        axis: Attribute whose values are the groups; a group without positives is left out.
         num_bins: Of the reliability diagram.
     """
     first = next(iter(runs.values()))
     values = list(dict.fromkeys(first.attributes.get(axis, ())))
-    groups = [(value, first.columns(axis, value)) for value in values]
-    groups = [(value, chosen) for value, chosen in groups if (first.targets[:, chosen] == 1).any()]
-    groups = groups or [('all labels', list(range(len(first.classes))))]
-    num = len(groups) + 2
-    columns = 3 if num <= 6 else 4
-    rows = -(-num // columns)
-    with chart(rows, columns, (3.3 * columns, 3.4 * rows)) as (figure, grid):
-        axes = [ax for line in grid for ax in line]
-        for ax, (value, chosen) in zip(axes, groups):
-            _draw_precision_recall(ax, runs, chosen, f'{value} ({len(chosen)} labels)')
-        _draw_reliability(axes[num - 2], axes[num - 1], runs, num_bins)
-        for ax in axes[num:]:
-            ax.set_visible(False)
+    groups = {value: first.columns(axis, value) for value in values}
+    groups = {k: chosen for k, chosen in groups.items() if (first.targets[:, chosen] == 1).any()}
+    if len(groups) != 1:
+        groups['all labels'] = list(range(len(first.classes)))
+    with chart(len(groups), 3, (10, 3.3 * len(groups))) as (figure, grid):
+        for axes, (name, chosen) in zip(grid, groups.items(), strict=True):
+            some = {run: (s.scores[:, chosen], s.targets[:, chosen]) for run, s in runs.items()}
+            _draw_precision_recall(axes[0], some, f'{name} ({len(chosen)})')
+            _draw_reliability(axes[1], axes[2], some, num_bins)
         return save(figure, path)
 
 
-def _draw_precision_recall(
-    ax: object, runs: Mapping[str, LabelScores], chosen: Sequence[int], title: str
-) -> None:
-    for i, (name, run) in enumerate(runs.items()):
-        scores, targets = run.scores[:, chosen], run.targets[:, chosen]
+_Pairs = Mapping[str, tuple[Tensor, Tensor]]  # run -> scores and targets, (N, C) each
+
+
+def _draw_precision_recall(ax: object, runs: _Pairs, title: str) -> None:
+    for i, (name, (scores, targets)) in enumerate(runs.items()):
         curve = precision_recall(scores, targets)
         macro = float(average_precision(scores, targets).nanmean())
         ax.step(
@@ -123,14 +119,12 @@ def _draw_precision_recall(
     ax.legend(title='micro AP (mAP) in %', loc='upper right', fontsize=8, title_fontsize=8)
 
 
-def _draw_reliability(
-    ax: object, counts: object, runs: Mapping[str, LabelScores], num_bins: int
-) -> None:
+def _draw_reliability(ax: object, counts: object, runs: _Pairs, num_bins: int) -> None:
     ax.plot([0, 1], [0, 1], color=FAINT, linestyle='--', linewidth=1)
     width = 0.8 / num_bins / len(runs)
-    for i, (name, run) in enumerate(runs.items()):
+    for i, (name, (scores, targets)) in enumerate(runs.items()):
         color = COLORS[i % len(COLORS)]
-        bins = reliability(run.scores, run.targets, num_bins)
+        bins = reliability(scores, targets, num_bins)
         ax.plot(
             bins.probability, bins.frequency, 'o-', color=color, linewidth=1.5, markersize=4,
             label=f'{name}: {100 * bins.ece:.1f}',

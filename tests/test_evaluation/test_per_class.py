@@ -19,10 +19,15 @@ def test_figures():
     run = LabelScores(LAST, TARGETS, CLASSES, SPLIT)
     a, b, c = per_class_rows({'x': run})
     assert a == dict(
-        label='a', split='seen', positives=2, known=4, AP=1.0, precision=1.0, recall=0.5,
-        mean_probability=pytest.approx(0.425), share=0.5,
+        label='a', split='seen', positives=2, known=4, AP=1.0, predicted=1, precision=1.0,
+        recall=0.5, mean_probability=pytest.approx(0.425), share=0.5,
     )  # fmt: skip
-    assert b['known'] == 3 and b['precision'] == 0.5 and b['share'] == pytest.approx(1 / 3)
+    assert (
+        b['known'] == 3
+        and b['precision'] == 0.5
+        and b['predicted'] == 2
+        and b['share'] == pytest.approx(1 / 3)
+    )
     assert b['mean_probability'] == pytest.approx((0.2 + 0.9 + 0.8) / 3)
     assert math.isnan(c['AP']) and math.isnan(c['recall']) and c['share'] == 0
 

@@ -52,4 +52,11 @@ def test_picture(tmp_path):
     runs = {f'run {i}': LabelScores(*make(i), classes, attributes) for i in range(2)}
     path = draw_curves(runs, tmp_path / 'new' / 'curves.png')
     assert path.read_bytes()[:4] == b'\x89PNG'
-    assert draw_curves(runs, tmp_path / 'curves.svg', axis='kind').read_text().count('all labels')
+    text = draw_curves(runs, tmp_path / 'splits.svg').read_text()
+    for group, chosen in (('seen', [0, 1, 2]), ('unseen', [3, 4, 5]), ('all labels', range(6))):
+        assert f'{group} ({len(chosen)})' in text
+        for name, run in runs.items():  # each has its own calibration error
+            error = reliability(run.scores[:, list(chosen)], run.targets[:, list(chosen)]).ece
+            assert f'{name}: {100 * error:.1f}' in text, (group, name)
+    text = draw_curves(runs, tmp_path / 'curves.svg', axis='kind').read_text()
+    assert 'all labels (6)' in text and 'unseen' not in text

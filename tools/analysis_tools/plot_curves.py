@@ -3,8 +3,8 @@
     python tools/test.py CONFIG CHECKPOINT --dump trained.safetensors
     python tools/analysis_tools/plot_curves.py trained=trained.safetensors --out curves.png
 
-Several NAME=FILE of the same test set are drawn into the same panels: one panel of curves for each
-split of the labels, one of reliability, one of how many pairs each bin has.
+Several NAME=FILE of the same test set are drawn into the same panels. Each split of the labels has
+three, and so have all labels: curves, reliability, and how many pairs each bin has.
 """
 
 from __future__ import annotations
