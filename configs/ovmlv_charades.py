@@ -1,4 +1,4 @@
-"""Open-vocabulary multi-label classification of Charades: the paper's full method.
+"""Open-vocabulary multi-label classification of Charades: the paper's model, with disturbed labels.
 
 8 GPUs, 64 videos a step:
 

@@ -1,4 +1,5 @@
-"""The method of Gupta et al. (ECCV 2024, arXiv 2407.09073) on OpenAI's CLIP ViT-B/16.
+"""The method of Gupta et al. (ECCV 2024, arXiv 2407.09073), and disturbed labels, on OpenAI's CLIP
+ViT-B/16.
 
 Where the comments give no source, a value is a starting point and not the result of a search.
 """
@@ -45,9 +46,8 @@ model = dict(
             num_heads=8,
         ),
         num_groups=4,  # attribute groups a label, averaged
-        # Now and then the soft tokens have to carry the meaning alone: words that CLIP knows badly
-        # need that.
-        # Soft tokens learn to stand in for words that CLIP cannot read, and to defer to the others.
+        # Not in the paper: soft tokens learn to stand in for words that CLIP cannot read, and to
+        # defer to the others (on MotionShapes, novel words need it).
         noise=dict(weight=1.0),
         grad_checkpointing=True,  # of the text tower: 96 labels in 4 groups are 384 texts
     ),
