@@ -52,6 +52,11 @@ _groups = {
         ('without_video_distill', 'without video distillation', 'ablations/without_video_distill'),
         ('without_regularizers', 'without regularisers', 'ablations/without_regularizers'),
     ],
+    'motion words weighing ten times': [
+        ('motion_weight', 'full method', 'ovmlv'),
+        ('motion_weight_distill', 'full method, video distillation 0.1', 'ovmlv'),
+        ('template_motion_weight', 'template for the LLM', 'ablations/without_llm_template'),
+    ],
     'other regularisers': [
         ('with_text_distill', 'with text distillation', 'ablations/with_text_distill'),
         ('with_interpolation', 'with interpolated weights', 'ablations/with_interpolation'),
@@ -101,9 +106,18 @@ _after = dict(with_patching='full')  # the same weights, tested otherwise
 
 # What naive finetuning forgets, and what a regulariser as strong as the rate asks for keeps.
 _rate = {'optim_wrapper.paramwise_cfg.custom_keys': {'backbone.visual': dict(lr_mult=1.0)}}
+# Labels of training in their order: 98 entities, 12 motion words, 108 of a shape and its motion.
+_motion_weight = {
+    'model.loss.base': dict(
+        type='MultilabelBCELoss', class_weight=[1.0] * 98 + [10.0] * 12 + [1.0] * 108
+    )
+}
 _changes = dict(
     naive_finetuning=_rate,
     regularized_finetuning=_rate | {'model.loss.video_distill': 0.1},
+    motion_weight=_motion_weight,
+    motion_weight_distill=_motion_weight | {'model.loss.video_distill': 0.1},
+    template_motion_weight=_motion_weight,
 )
 
 

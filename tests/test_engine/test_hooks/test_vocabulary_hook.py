@@ -170,7 +170,6 @@ def test_a_data_set_without_classes_is_named():
 
 
 def test_a_model_without_a_vocabulary_is_named(tmp_path):
-
     class Plain(Recorder):
         set_vocabulary = property(lambda self: getattr(self, 'none'))  # noqa: B009
 

@@ -61,7 +61,6 @@ class HashHead(nn.Module):
 
 @pytest.fixture
 def make_model():
-
     def make(**kwargs):
         torch.manual_seed(0)
         return OpenVocabRecognizer(FrameBackbone(), HashHead(), **kwargs)
@@ -71,7 +70,6 @@ def make_model():
 
 @pytest.fixture
 def make_batch():
-
     def make(num=4, classes=6, views=1, seed=0):
         generator = torch.Generator().manual_seed(seed)
         inputs = torch.rand(num, views, 3, 4, 5, 5, generator=generator)
