@@ -56,6 +56,11 @@ _groups = {
         ('motion_weight', 'full method', 'ovmlv'),
         ('motion_weight_distill', 'full method, video distillation 0.1', 'ovmlv'),
         ('template_motion_weight', 'template for the LLM', 'ablations/without_llm_template'),
+        (
+            'template_motion_weight_distill',
+            'template, video distillation 0.1',
+            'ablations/without_llm_template',
+        ),
     ],
     'other regularisers': [
         ('with_text_distill', 'with text distillation', 'ablations/with_text_distill'),
@@ -118,6 +123,7 @@ _changes = dict(
     motion_weight=_motion_weight,
     motion_weight_distill=_motion_weight | {'model.loss.video_distill': 0.1},
     template_motion_weight=_motion_weight,
+    template_motion_weight_distill=_motion_weight | {'model.loss.video_distill': 0.1},
 )
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to a trained open-vocabulary tagger, some 12 minutes on two cores:
+# From a fresh clone to a trained open-vocabulary tagger, 12 to 20 minutes on two cores:
 # environment, videos, zero-shot test, training, test, a table and a picture.
 #
 #   bash tools/quickstart.sh

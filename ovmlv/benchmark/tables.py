@@ -137,13 +137,17 @@ def _significance(report: Report) -> str:
 
 
 def _conditions(report: Report) -> str:
-    results = [r for seeds in report.results.values() for r in seeds.values()]
     lines = ['## Conditions', '']
     for key, what in (('machine', 'Machine'), ('versions', 'Versions')):
-        distinct = list(
-            dict.fromkeys(', '.join(f'{k} {v}' for k, v in r[key].items()) for r in results)
-        )
-        lines += [f'* {what}: {text}' for text in distinct]
+        rows_of: dict[str, list[str]] = {}
+        for row, seeds in report.results.items():
+            for text in {', '.join(f'{k} {v}' for k, v in r[key].items()) for r in seeds.values()}:
+                rows_of.setdefault(text, []).append(row)
+        usual = max(rows_of.values(), key=len)
+        for text, rows in rows_of.items():
+            where = '' if rows is usual else f' of {", ".join(rows)}'
+            lines.append(f'* {what}{where}: {text}')
+    results = [r for seeds in report.results.values() for r in seeds.values()]
     budgets = sorted({r['budget_seconds'] for r in results if r.get('budget_seconds')})
     lines.append(
         f'* Budget of training: {", ".join(f"{b:g} s" for b in budgets)}'

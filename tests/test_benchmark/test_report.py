@@ -72,6 +72,14 @@ def test_markdown(report):
         assert words in text, words
 
 
+def test_rows_of_an_unusual_machine_are_named(report):
+    assert '* Machine: processor Z80\n' in markdown(report)
+    report.results['naive'][1]['machine'] = dict(processor='6502')
+    text = markdown(report)
+    assert '* Machine: processor Z80\n* Machine of naive: processor 6502\n' in text
+    assert '* Versions: torch 9\n' in text
+
+
 def test_harmonic_mean_of_three_where_all_three_are(tmp_path):
     three = {'mAP_seen': 0.6, 'mAP_unseen': 0.3, 'mAP_novel': 0.2, 'mAP_seen_entity': 0.5}
     file = tmp_path / 'seed0.json'

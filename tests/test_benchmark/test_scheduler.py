@@ -157,6 +157,7 @@ def test_results(whole):
         assert {'multilabel/mAP', 'multilabel/mAP_seen', 'multilabel/ECE'} < set(result['metrics'])
         assert result['versions']['ovmlv'] and result['versions']['torch']
         assert 'processor' in result['machine']
+        assert result['machine']['bfloat16'] in (True, False)
         name = os.uname().nodename
         assert len(name) < 4 or name not in json.dumps(result), 'names the host'
         if row == 'zero_shot':
