@@ -101,13 +101,14 @@ def machine() -> dict[str, Any]:
     except (ValueError, OSError, AttributeError):  # not every system tells
         pass
     import torch
+    from mmengine.device import get_device
 
     from ovmlv.engine.optim_wrappers.autocast_optim_wrapper import computes_in_bfloat16
 
     if torch.cuda.is_available():
         found['gpu'] = torch.cuda.get_device_name()
     # What `AutocastOptimWrapper` chooses by, so that runs of two machines can be told apart.
-    found['bfloat16'] = computes_in_bfloat16('cuda' if torch.cuda.is_available() else 'cpu')
+    found['bfloat16'] = computes_in_bfloat16(get_device())
     return {key: value for key, value in found.items() if value is not None}
 
 

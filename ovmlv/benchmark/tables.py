@@ -141,7 +141,8 @@ def _conditions(report: Report) -> str:
     for key, what in (('machine', 'Machine'), ('versions', 'Versions')):
         rows_of: dict[str, list[str]] = {}
         for row, seeds in report.results.items():
-            for text in {', '.join(f'{k} {v}' for k, v in r[key].items()) for r in seeds.values()}:
+            texts = (', '.join(f'{k} {v}' for k, v in r[key].items()) for r in seeds.values())
+            for text in dict.fromkeys(texts):  # unlike a set, always in the same order
                 rows_of.setdefault(text, []).append(row)
         usual = max(rows_of.values(), key=len)
         for text, rows in rows_of.items():
