@@ -4,10 +4,10 @@
     python tools/benchmark.py benchmarks/motionshapes.py --jobs 2
 
 Each training has 600 steps at most (one row "given more time" 1,050), some 4 minutes of one core
-for the full method and as much again for start and test. Where a step costs more there are fewer epochs, so that none takes much
-longer; Open-VCLIP, whose interpolation computes every step twice, takes twice that. What has
-nothing to train is tested once. Frames, and tokens of frozen blocks, are kept on disk for all rows
-alike.
+for the full method and as much again for start and test. Where a step costs more there are fewer
+epochs, so that none takes much longer; Open-VCLIP, whose interpolation computes every step twice,
+takes twice that. What has nothing to train is tested once. Frames, and tokens of frozen blocks,
+are kept on disk for all rows alike.
 """
 
 reference = 'full'
