@@ -13,6 +13,10 @@ class DataError(OvmlvError, ValueError):
     """A file, row or sample that cannot be used."""
 
 
+class OutputError(OvmlvError, OSError):
+    """A file or folder that cannot be written."""
+
+
 class VocabularyError(OvmlvError, ValueError):
     """A label or a set of labels that cannot be used."""
 

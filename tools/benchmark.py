@@ -32,8 +32,8 @@ from ovmlv.benchmark.results import read_result
 from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan, read_costs
 from ovmlv.benchmark.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
+from ovmlv.files import write_text
 from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser, run_tool
-from ovmlv.utils.files import write_whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -118,7 +118,7 @@ def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
     report = make_report(suite, results, costs)
     folder = Path(args.results) / suite.name
     command = f'python tools/benchmark.py {shlex.join(sys.argv[1:])}'
-    write_whole(folder / 'table.md', markdown(report, command))
+    write_text(folder / 'table.md', markdown(report, command))
     write_csv(report, folder / 'table.csv')
     draw_report(report, folder / 'table.png')
     print((folder / 'table.md').read_text(encoding='utf-8'))

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ovmlv.errors import DataError
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 from .encoder_identity import EncoderIdentity
 from .label_block import TENSOR, LabelBlock
@@ -48,7 +48,7 @@ def write_bank(
         ],
     )
     text = json.dumps(dict(content, checksum=_checksum(content)), indent=1)
-    write_whole(folder / INDEX, text + '\n')
+    write_text(folder / INDEX, text + '\n')
     names = {b.path.name for b in blocks}
     for old in (*folder.glob('chunk-*.safetensors'), *folder.glob('.chunk-*.part')):
         if old.name not in names:

@@ -15,7 +15,7 @@ from torch import nn
 
 from ovmlv.errors import DataError
 from ovmlv.evaluation.score_calibration import Calibration
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 from .label_bank import LabelBank
 from .literal_config import read_literal_config
@@ -108,7 +108,7 @@ def write_index(folder: Path, content: dict[str, Any], names: list[str]) -> None
     }
     content = dict(format=FORMAT, **content, files=files)
     text = json.dumps(dict(content, checksum=_checksum(content)), indent=1, ensure_ascii=False)
-    write_whole(folder / INDEX, text + '\n')
+    write_text(folder / INDEX, text + '\n')
 
 
 def file_digest(path: Path) -> str:

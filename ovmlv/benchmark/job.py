@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import CheckpointError, ConfigError
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 from .results import config_digest, machine, versions, write_json
 
@@ -209,7 +209,7 @@ def _keep_log(work_dir: Path, result: str) -> None:
             kept.append(line)
             steps.append(entry['step'] if 'iter' in entry else steps[-1] if steps else 0)
     if kept:
-        write_whole(Path(result).with_suffix('.log.jsonl'), '\n'.join(kept) + '\n')
+        write_text(Path(result).with_suffix('.log.jsonl'), '\n'.join(kept) + '\n')
 
 
 def _measures(work_dir: Path, job: Job) -> tuple[Any, Any]:

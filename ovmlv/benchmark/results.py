@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 from ovmlv.version import __version__
 
 from .columns import harmonic_means
@@ -38,7 +38,7 @@ def cost_path(root: str | Path, suite: str, row: str) -> Path:
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file that is either whole or not there."""
     # Figures arrive as Python or numpy numbers; `float` serves both.
-    write_whole(path, json.dumps(value, indent=2, default=float) + '\n')
+    write_text(path, json.dumps(value, indent=2, default=float) + '\n')
 
 
 def read_result(path: str | Path) -> Result | None:

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
         calibration_report,
         fit_calibration,
     )
-    from ovmlv.utils.files import write_whole
+    from ovmlv.files import write_text
 
     read = _reader(args)
     source = args.annotations or args.predictions
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     rows = [[name, *(report[which][name] for which in report)] for name in report['with']]
     out.write(text_table(['', *report], rows) + '\n')
     if args.report is not None:
-        write_whole(args.report, json.dumps(report, indent=2) + '\n')
+        write_text(args.report, json.dumps(report, indent=2) + '\n')
 
 
 def _reader(args: argparse.Namespace) -> Callable[[str], LabelScores]:

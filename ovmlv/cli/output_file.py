@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 from .result_formats import Format, Table
 
@@ -121,7 +121,7 @@ class OutputFile:
 
     def _note(self, **values: Any) -> None:
         content = dict(settings=self._settings, folder=os.getcwd(), **values)
-        write_whole(_note_of(self.path), json.dumps(content, indent=1) + '\n')
+        write_text(_note_of(self.path), json.dumps(content, indent=1) + '\n')
 
     def _read_note(self) -> dict[str, Any]:
         path = _note_of(self.path)

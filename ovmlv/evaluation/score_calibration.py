@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 from . import functional as F
 
@@ -66,7 +66,7 @@ class Calibration:
     def save(self, path: str | Path) -> Path:
         """Write a .json file."""
         text = json.dumps(dict(format=FORMAT, **asdict(self)), indent=1, ensure_ascii=False)
-        return write_whole(path, text + '\n')
+        return write_text(path, text + '\n')
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 
 class AnswerFile:
@@ -25,7 +25,7 @@ class AnswerFile:
         settings = json.loads(json.dumps(settings))
         whole = self.path.read_bytes() if self.path.is_file() else b''
         if b'\n' not in whole:
-            write_whole(self.path, json.dumps(dict(settings=settings)) + '\n')
+            write_text(self.path, json.dumps(dict(settings=settings)) + '\n')
             return
         lines = whole[: whole.rfind(b'\n') + 1]
         if len(lines) < len(whole):  # the process was killed while it wrote

@@ -41,7 +41,7 @@ from ovmlv.label_generation import (
     vote,
 )
 from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
-from ovmlv.utils.files import write_whole
+from ovmlv.files import write_text
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -219,7 +219,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         rows = (dict(video=video, labels=labels) for video, labels in table.items())
         text = ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows)
-    write_whole(args.out, text)
+    write_text(args.out, text)
     distinct = {label for labels in table.values() for label in labels}
     print(
         f'{args.out}: {sum(map(len, table.values()))} labels ({len(distinct)} distinct) for '

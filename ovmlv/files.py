@@ -1,0 +1,213 @@
+"""Text and JSON files that people write, and files that are either whole or not there.
+
+Everything that reads a user's text or writes a result goes through here, so that a byte order mark,
+a foreign encoding, a nested bomb, a full disk or a kill means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError, OutputError
+
+_PIECE = 1 << 20
+_LINE_END = re.compile(r'\r\n|\n|\r')
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read_text(path: str | Path, what: str = 'file') -> str:
+    """A whole UTF-8 text file with its own line ends; a byte order mark is dropped.
+
+    Args:
+        path: The file.
+        what: What it is to the user, for messages ("annotation file").
+
+    Raises:
+        DataError: It is missing, cannot be read, or is no UTF-8 text.
+    """
+    try:
+        # newline='' keeps a carriage return inside a quoted cell, which csv asks for.
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            return file.read()
+    except FileNotFoundError:
+        raise DataError(f'{path}: {what} not found; correct the path') from None
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: no UTF-8 text ({error}); save it as UTF-8') from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise DataError(f'{path}: {what} cannot be read ({_reason(error)})') from None
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines as editors count them: they end at LF, CRLF or CR.
+
+    ``str.splitlines`` also cuts at U+2028, U+0085 and six others that may stand within a label or
+    within a JSON string.
+    """
+    lines = _LINE_END.split(text)
+    return lines[:-1] if not lines[-1] else lines
+
+
+def read_lines(path: str | Path, what: str = 'file') -> list[str]:
+    """The lines of a text file, see :func:`read_text` and :func:`split_lines`."""
+    return split_lines(read_text(path, what))
+
+
+def parse_json(text: str | bytes, where: str, line: int | None = None) -> Any:
+    """JSON of any origin.
+
+    Args:
+        text: What to parse.
+        where: The file (or request), for messages.
+        line: The line of the file where the text stands alone; else messages name the parser's.
+
+    Raises:
+        DataError: It is no JSON, nested too deep, has a key twice in one object, or a number of
+            thousands of digits.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+            raise DataError(f'{place}: the key {twice[:80]!r} stands twice in one object')
+        return found
+
+    place = where if line is None else f'{where}:{line}'
+    try:
+        if isinstance(text, bytes):
+            text = text.decode('utf-8-sig')
+        return json.loads(text, object_pairs_hook=unique)
+    except DataError:
+        raise
+    except json.JSONDecodeError as error:
+        place = f'{where}:{error.lineno if line is None else line}'
+        raise DataError(f'{place}: no valid JSON ({error.msg} at column {error.colno})') from None
+    except RecursionError:
+        raise DataError(f'{place}: no usable JSON (nested too deep)') from None
+    except ValueError as error:  # no UTF-8, or a number beyond Python's limit of digits
+        raise DataError(f'{place}: no valid JSON ({_reason(error)})') from None
+
+
+def read_json(path: str | Path, what: str = 'file') -> Any:
+    """Content of a JSON file, see :func:`read_text` and :func:`parse_json`."""
+    return parse_json(read_text(path, what), str(path))
+
+
+def read_json_lines(path: str | Path, what: str = 'file') -> Iterator[tuple[str, Any]]:
+    """``file:line`` and value of each line of a JSON lines file; empty lines are passed over."""
+    for number, line in enumerate(read_lines(path, what), 1):
+        if line.strip():
+            yield f'{path}:{number}', parse_json(line, str(path), number)
+
+
+def file_digest(path: str | Path, algorithm: str = 'sha256') -> str:
+    """Hexadecimal digest of a file, read piece by piece."""
+    digest = hashlib.new(algorithm)
+    with open(path, 'rb') as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A scratch path beside ``path`` that takes its place when the block ends well.
+
+    No reader, and no kill, ever meets half a file. The suffix is kept, for writers that go by it,
+    and the permissions are those that the umask gives a new file, whatever the writer set.
+
+    Raises:
+        OutputError: The file cannot be written: a full disk, a read-only folder, a folder or a
+            device in its place.
+    """
+    path = Path(os.path.realpath(path))  # a link stays a link
+    scratch = path.with_name(f'.{path.stem[:100]}.{os.getpid()}{path.suffix}')
+    try:
+        if path.exists() and not path.is_file():
+            raise OutputError(f'{path} is no regular file and is not replaced; name another')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield scratch
+        os.chmod(scratch, 0o666 & ~_umask())
+        os.replace(scratch, path)
+    except OSError as error:
+        if isinstance(error, OutputError) or not _of_file(error, scratch, path):
+            raise
+        raise OutputError(f'{path} cannot be written: {_reason(error)}') from None
+    finally:
+        with suppress(OSError):
+            scratch.unlink()
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A scratch folder beside ``path`` that takes its place when the block ends well.
+
+    What stood at ``path`` before is removed only then.
+    """
+    path = Path(path)
+    try:
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f'.{target.name[:100]}-', dir=target.parent))
+    except OSError as error:
+        raise OutputError(f'{path} cannot be written: {_reason(error)}') from None
+    try:
+        yield scratch
+        os.chmod(scratch, 0o777 & ~_umask())
+        if target.is_dir():
+            shutil.rmtree(target)
+        os.replace(scratch, target)
+    except OSError as error:
+        if isinstance(error, OutputError) or not _of_file(error, scratch, target):
+            raise
+        raise OutputError(f'{path} cannot be written: {_reason(error)}') from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a text file whole, see :func:`whole_file`."""
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding='utf-8')
+    return Path(path)
+
+
+def write_json(path: str | Path, value: Any, **options: Any) -> Path:
+    """Write JSON with a line end, see :func:`whole_file`; ``options`` are those of json.dumps."""
+    return write_text(path, json.dumps(value, **options) + '\n')
+
+
+def _umask() -> int:
+    # There is no way to ask without setting; two threads that do it at once set the same value.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _of_file(error: OSError, *paths: Path) -> bool:
+    """Whether the error is about one of the files (or, as a full disk, about none by name)."""
+    names: Sequence[Any] = (error.filename, error.filename2)
+    return all(name is None for name in names) or any(
+        str(name) == str(path) or str(path.parent) == str(name) or str(path) in str(name)
+        for path in paths
+        for name in names
+        if name is not None
+    )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__
