@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
+from ovmlv import files
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.files import write_text
 
 from .result_formats import Format, Table
 
@@ -121,7 +121,7 @@ class OutputFile:
 
     def _note(self, **values: Any) -> None:
         content = dict(settings=self._settings, folder=os.getcwd(), **values)
-        write_text(_note_of(self.path), json.dumps(content, indent=1) + '\n')
+        files.write_json(_note_of(self.path), content, indent=1)
 
     def _read_note(self) -> dict[str, Any]:
         path = _note_of(self.path)
