@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.test_integration.tiny import write_clip
 
@@ -84,6 +87,104 @@ print('predicted', model.eval().test_step(data)[0].pred_score.shape)
 """
 
 
+# What every loss of ovmlv must do in a head that knows nothing of it.
+LOSSES = """
+LOSSES = [dict(type='ovmlv.' + name) for name in (
+    'MultilabelBCELoss', 'AsymmetricLoss', 'MultilabelFocalLoss', 'TwoWayLoss',
+    'RegularizedMultilabelLoss',
+)]
+LOSSES += [
+    dict(type='ovmlv.RegularizedMultilabelLoss', base=dict(type=name), loss_weight=0.5)
+    for name in ('AsymmetricLoss', 'MultilabelFocalLoss', 'TwoWayLoss', FOREIGN)
+]
+LOSSES += [dict(type='ovmlv.MultilabelBCELoss', class_weight=[1.0, 2, 3, 4], loss_weight=2.0)]
+
+def train(model, data):
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    model.train()
+    log = model.train_step(data, OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1)))
+    assert log['loss'].shape == () and log['loss'].isfinite() and log['loss'] > 0, log
+    moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert {n.split('.')[0] for n in moved} >= {'backbone'}, moved
+    assert any(n.split('.')[0] in ('head', 'cls_head') for n in moved), moved
+    return log['loss']
+"""
+
+MMPRETRAIN = """
+from ovmlv.compat import apply
+apply()
+import torch
+from mmengine.optim import OptimWrapper
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from mmpretrain.utils import register_all_modules
+register_all_modules(init_default_scope=True)
+
+HEADS = [dict(type='MultiLabelLinearClsHead', num_classes=4, in_channels=512),
+         dict(type='CSRAClsHead', num_classes=4, in_channels=512, num_heads=2, lam=0.1),
+         dict(type='LinearClsHead', num_classes=4, in_channels=512)]
+TARGETS = {
+    'indices': [DataSample().set_gt_label(i) for i in ([0, 3], [1])],
+    'soft': [DataSample().set_gt_score(torch.tensor(i)) for i in ([0.9, 0, 0, 1], [0, 0.7, 0.3, 0])],
+    'unknown': [DataSample().set_gt_score(torch.tensor(i)) for i in ([1.0, -1, 0, 1], [0.0, 1, -1, 0])],
+    'one': [DataSample().set_gt_label(i) for i in (2, 1)],
+}
+for head in HEADS:
+    model = MODELS.build(dict(
+        type='ImageClassifier',
+        backbone=dict(type='ResNet', depth=18, stem_channels=8),
+        neck=None if 'CSRA' in head['type'] else dict(type='GlobalAveragePooling'),
+        head=dict(head, loss=LOSSES[0]),
+        data_preprocessor=dict(num_classes=4),
+    ))
+    for loss in LOSSES:
+        model.head = MODELS.build(dict(head, loss=loss))
+        for kind in ('one',) if head['type'] == 'LinearClsHead' else ('indices', 'soft', 'unknown'):
+            train(model, dict(inputs=torch.randint(0, 256, (2, 3, 32, 32)).float(),
+                              data_samples=TARGETS[kind]))
+        print('trained', head['type'], loss['type'], loss.get('base'))
+"""
+
+MMACTION = """
+from ovmlv.compat import apply
+apply()
+import torch
+from mmengine.optim import OptimWrapper
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmaction.utils import register_all_modules
+register_all_modules(init_default_scope=True)
+
+def samples(rows):
+    return [ActionDataSample().set_gt_label(torch.tensor(row)) for row in rows]
+
+ROWS = [[[1, 0, 1, 0], [0, 1, 0, 0]], [[1.0, -1, 0, 1], [0, 1, -1, 0]], [[0, 0.5, 1, 0]]]
+FLAT = dict(backbone=dict(type='ResNet', depth=18, norm_eval=False),
+            data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCHW'))
+DEEP = dict(backbone=dict(type='ovmlv.TemporalCLIPBackbone', model_name=CLIP, num_frames=4, trainable=1),
+            data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCTHW'))
+for kind in ('TSNHead', 'TimeSformerHead'):
+    deep = kind == 'TimeSformerHead'
+    head = dict(type=kind, num_classes=4, in_channels=24 if deep else 512, multi_class=True)
+    model = MODELS.build(dict(type='Recognizer3D' if deep else 'Recognizer2D',
+                              cls_head=dict(head, loss_cls=LOSSES[0]), **(DEEP if deep else FLAT)))
+    for loss in LOSSES:
+        model.cls_head = MODELS.build(dict(head, loss_cls=loss))
+        for rows in ROWS:
+            shape = (1, 3, 4, 32, 32) if deep else (2, 3, 32, 32)
+            inputs = [torch.randint(0, 256, shape, dtype=torch.uint8) for _ in rows]
+            train(model, dict(inputs=inputs, data_samples=samples(rows)))
+        print('trained', kind, loss['type'], loss.get('base'))
+
+# Our label encoders alone, named from another project's scope.
+for kind in ('TemplatePromptHead', 'CoOpPromptHead', 'DualCoOpPromptHead'):
+    built = MODELS.build(dict(type='ovmlv.' + kind, model_name=CLIP))
+    out = built(['a cat', 'a dog'])
+    assert out.shape == (2, 24), out.shape
+    print('encoded by', type(built).__name__)
+"""
+
+
 def run(script: str, folder: Path, **variables: object) -> str:
     head = ''.join(f'{name} = {value!r}\n' for name, value in variables.items())
     path = folder / 'script.py'
@@ -110,3 +211,23 @@ def test_the_loss_in_a_plain_runner(tmp_path):
 
 def test_the_backbone_in_mmaction2s_recognizer(tmp_path):
     assert 'predicted torch.Size([3])' in run(RECOGNIZER_3D, tmp_path, CLIP=write_clip(tmp_path))
+
+
+def test_every_loss_in_mmactions_heads(tmp_path):
+    """FAULTS F2: TSNHead and TimeSformerHead, binary, soft and unknown targets."""
+    out = run(
+        LOSSES + MMACTION,
+        tmp_path,
+        FOREIGN='mmaction.BCELossWithLogits',
+        CLIP=write_clip(tmp_path),
+    )
+    assert out.count('trained TSNHead') == out.count('trained TimeSformerHead') == 10
+    assert out.count('encoded by') == 3
+
+
+@pytest.mark.skipif(not importlib.util.find_spec('mmpretrain'), reason='needs mmpretrain')
+def test_every_loss_in_mmpretrains_heads(tmp_path):
+    """FAULTS F2: ImageClassifier with its multi-label heads and its head of one label."""
+    out = run(LOSSES + MMPRETRAIN, tmp_path, FOREIGN='mmpretrain.AsymmetricLoss')
+    for head in ('MultiLabelLinearClsHead', 'CSRAClsHead', 'LinearClsHead'):
+        assert out.count(f'trained {head}') == 10

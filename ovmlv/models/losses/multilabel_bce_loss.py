@@ -18,6 +18,7 @@ class MultilabelBCELoss(ElementwiseLoss):
         reduction: See :class:`ElementwiseLoss`.
         class_weight: See :class:`ElementwiseLoss`.
         pos_weight: See :class:`ElementwiseLoss`.
+        **kwargs: See :class:`BaseMultilabelLoss`.
     """
 
     def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:

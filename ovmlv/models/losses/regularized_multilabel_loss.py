@@ -13,6 +13,9 @@ from ovmlv.errors import ConfigError
 from ovmlv.registry import MODELS
 
 from .distances import DISTANCES, SIMILARITIES, embedding_distance, similarity_distance
+from .foreign_loss import foreign_loss
+
+_NOT_GIVEN: Any = object()
 
 
 @MODELS.register_module()
@@ -26,9 +29,14 @@ class RegularizedMultilabelLoss(nn.Module):
     start. Beside each weighted term its plain value is logged (``video_distill`` ...), which does
     not count as a loss.
 
+    Heads of other projects want a scalar. Those of mmpretrain and mmdet say so themselves: where
+    one of ``weight``, ``avg_factor`` and ``reduction_override`` is passed, be it None, the sum of
+    the weighted terms is returned. ``scalar=True`` is for those that pass logits and targets alone.
+
     Args:
         base: Config of the loss on logits, or a module; its ``forward(logits, targets)`` gives a
-            scalar.
+            scalar. Unknown labels are kept from losses of other projects, see
+            :func:`~ovmlv.models.losses.foreign_loss.foreign_loss`.
         video_distill: Weight of that term.
         text_distill: Weight of that term.
         similarity_distill: Weight of that term.
@@ -42,6 +50,8 @@ class RegularizedMultilabelLoss(nn.Module):
         residual_adapter: Distil embeddings through a small residual network of their own, so that
             they may leave CLIP's as long as CLIP's can be read off them (FROSTER, Huang et al.,
             ICLR 2024). The networks train and are used here alone.
+        scalar: Return the sum of the weighted terms rather than a dict; None: as the call asks.
+        use_sigmoid: Always True, as of the base losses.
     """
 
     #: Weighted terms -> the inputs of `forward` that they need beside `video` and `text`.
@@ -64,8 +74,15 @@ class RegularizedMultilabelLoss(nn.Module):
         temperature: float = 0.01,
         loss_weight: float = 1.0,
         residual_adapter: bool = False,
+        scalar: bool | None = None,
+        use_sigmoid: bool = True,
     ) -> None:
         super().__init__()
+        if use_sigmoid is not True:
+            raise ConfigError(
+                f'RegularizedMultilabelLoss: use_sigmoid={use_sigmoid!r}, but its labels are '
+                'independent of one another; set it to True'
+            )
         weights = dict(
             video_distill=video_distill,
             text_distill=text_distill,
@@ -101,6 +118,7 @@ class RegularizedMultilabelLoss(nn.Module):
         self.distance, self.similarity, self.temperature = distance, similarity, temperature
         self.residual_adapter = residual_adapter
         self.adapters = nn.ModuleDict()
+        self.scalar, self.use_sigmoid = scalar, use_sigmoid
 
     def set_embed_dim(self, embed_dim: int) -> None:
         """Build the residual adapters, if any; the recognizer calls it with E."""
@@ -117,6 +135,9 @@ class RegularizedMultilabelLoss(nn.Module):
         self,
         logits: Tensor,
         targets: Tensor,
+        weight: Tensor | None = _NOT_GIVEN,
+        avg_factor: float | Tensor | None = _NOT_GIVEN,
+        reduction_override: str | None = _NOT_GIVEN,
         *,
         video: Tensor | None = None,
         video_ref: Tensor | None = None,
@@ -126,12 +147,16 @@ class RegularizedMultilabelLoss(nn.Module):
         drift: Tensor | None = None,
         columns: Tensor | None = None,
         column_weight: Tensor | None = None,
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Tensor] | Tensor:
         """Compute all terms.
 
         Args:
             logits: ``(B, C)``.
-            targets: ``(B, C)`` of {1, 0, -1 = unknown}.
+            targets: ``(B, C)`` of {1, 0, -1 = unknown}, or another form that
+                :func:`~ovmlv.models.losses.reduction.multi_hot` knows.
+            weight: Of the base loss, see :class:`BaseMultilabelLoss`.
+            avg_factor: Of the base loss, see :class:`BaseMultilabelLoss`.
+            reduction_override: Of the base loss, see :class:`BaseMultilabelLoss`.
             video: Video embeddings ``(B, E)``.
             video_ref: Those of the frozen CLIP ``(B, E)``.
             text: Label embeddings ``(C, E)``.
@@ -142,8 +167,12 @@ class RegularizedMultilabelLoss(nn.Module):
             column_weight: See :class:`ElementwiseLoss`.
 
         Returns:
-            Scalars: ``loss_*`` are weighted and add up to the loss, the others are for the log.
+            Scalars: ``loss_*`` are weighted and add up to the loss, the others are for the log; or
+            that sum alone.
         """
+        host = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override)
+        asked = any(value is not _NOT_GIVEN for value in host.values())
+        host = {k: v for k, v in host.items() if v is not _NOT_GIVEN and v is not None}
         given = {
             'video': video,
             'video_ref': video_ref,
@@ -154,20 +183,26 @@ class RegularizedMultilabelLoss(nn.Module):
         }
         self._check(given)
         subset = {} if columns is None else {'columns': columns, 'column_weight': column_weight}
-        out = {'loss_cls': self.loss_weight * self._base(logits, targets, subset)}
+        out = {'loss_cls': self.loss_weight * self._base(logits, targets, host, subset)}
         for name, weight in self.weights.items():
             value = self._term(name, given)
             out[f'loss_{name}'] = weight * value
             out[name] = value.detach()
+        if asked if self.scalar is None else self.scalar:
+            return sum(value for name, value in out.items() if name.startswith('loss_'))
         return out
 
-    def _base(self, logits: Tensor, targets: Tensor, subset: dict[str, Any]) -> Tensor:
-        if subset and 'column_weight' not in inspect.signature(self.base.forward).parameters:
+    def _base(
+        self, logits: Tensor, targets: Tensor, host: dict[str, Any], subset: dict[str, Any]
+    ) -> Tensor:
+        if 'column_weight' in inspect.signature(self.base.forward).parameters:
+            return self.base(logits, targets, **host, **subset)
+        if subset:
             raise ConfigError(
                 f'{type(self.base).__name__} cannot train on label subsets; set '
                 'labels_per_step=None or use a base loss of ovmlv'
             )
-        return self.base(logits, targets, **subset)
+        return foreign_loss(self.base, logits, targets, **host)
 
     def _term(self, name: str, given: dict[str, Any]) -> Tensor:
         if name in ('video_distill', 'text_distill'):
@@ -196,9 +231,9 @@ class RegularizedMultilabelLoss(nn.Module):
         for term in self.weights:
             for name in (*self.INPUTS[term], own.get(term, 'drift')):
                 if given[name] is None:
-                    raise ValueError(
+                    raise ConfigError(
                         f'RegularizedMultilabelLoss: {term}={self.weights[term]} needs {name}=...; '
-                        f'pass it to the loss or set {term}=0'
+                        f'pass it to the loss or, as in heads of other projects, set {term}=0'
                     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ovmlv.errors import ConfigError
 from ovmlv.registry import MODELS
 
-from .elementwise_loss import prepare
+from .base_multilabel_loss import BaseMultilabelLoss
+from .reduction import entry_weight, prepare, reduce_terms
 
 
 @MODELS.register_module()
-class TwoWayLoss(nn.Module):
+class TwoWayLoss(BaseMultilabelLoss):
     """Two-way loss of Kobayashi, "Two-way Multi-Label Loss", CVPR 2023, eq. 6 and 9.
 
     ``softplus(Tn log sum_neg exp(x / Tn) + Tp log sum_pos exp(-x / Tp))``, once with the sums over
@@ -21,11 +24,16 @@ class TwoWayLoss(nn.Module):
     have a positive, and the two means are added. Unknown labels are in neither sum. A row without
     negatives has the limit 0. The label-wise part sees the videos of one process only.
 
+    The loss couples videos, so that a reduction is over the videos' shares: B times the video's own
+    row over the number of rows counted, and the same of its part of each of its positive labels'
+    rows. Their mean is the loss.
+
     Args:
         temperature_pos: ``Tp``, temperature of the positives.
         temperature_neg: ``Tn``, temperature of the negatives.
         class_wise: Weight of the part over the videos of a label.
         sample_wise: Weight of the part over the labels of a video.
+        **kwargs: See :class:`BaseMultilabelLoss`.
     """
 
     def __init__(
@@ -34,8 +42,9 @@ class TwoWayLoss(nn.Module):
         temperature_neg: float = 1.0,
         class_wise: float = 1.0,
         sample_wise: float = 1.0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         if temperature_pos <= 0 or temperature_neg <= 0:
             raise ConfigError(
                 f'TwoWayLoss: temperature_pos={temperature_pos} and '
@@ -48,6 +57,10 @@ class TwoWayLoss(nn.Module):
         self,
         logits: Tensor,
         targets: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+        *,
         columns: Tensor | None = None,
         column_weight: Tensor | None = None,
     ) -> Tensor:
@@ -55,33 +68,59 @@ class TwoWayLoss(nn.Module):
 
         Args:
             logits: ``(B, C)``.
-            targets: ``(B, C)`` of {1, 0, -1 = unknown}; soft ones are positive above 0.5.
+            targets: ``(B, C)`` of {1, 0, -1 = unknown}; soft ones are positive above 0.5; or
+                indices, see :func:`~ovmlv.models.losses.reduction.multi_hot`.
+            weight: Of samples ``(B,)``, factors of their shares; or of samples and labels
+                ``(B, C)``: how often an entry is counted in the sums.
+            avg_factor: What the sum of the shares is divided by, in the place of B.
+            reduction_override: See :class:`BaseMultilabelLoss`.
             columns: Unused; there are no weights per class.
             column_weight: ``(C,)``, how many labels of the vocabulary a column of a random subset
                 stands for; the negatives of a video are counted that often.
 
         Returns:
-            A scalar.
+            A scalar, or the shares ``(B,)`` for ``reduction='none'``.
         """
+        name, reduction = type(self).__name__, self._reduction(reduction_override)
         logits, targets, known = prepare(logits, targets)
+        log_weight, of_sample = torch.zeros_like(logits), None
+        if weight is not None:
+            weight = entry_weight(weight, logits, name)
+            if weight.shape == logits.shape and logits.shape[1] > 1:
+                known = known & (weight > 0)
+                log_weight = torch.where(known, weight, 1.0).log()
+            else:
+                of_sample = weight[:, 0]
         positive, negative = known & (targets > 0.5), known & (targets <= 0.5)
-        per_label = self._rows(logits.T, positive.T, negative.T)
-        log_weight = None if column_weight is None else column_weight.to(logits).log()
-        per_video = self._rows(logits, positive, negative, log_weight)
-        return self.class_wise * per_label + self.sample_wise * per_video
+        log_negative = log_weight
+        if column_weight is not None:
+            log_negative = log_weight + column_weight.to(logits).log()
+        per_video = self._rows(logits, positive, negative, log_weight, log_negative)
+        per_label = self._rows(logits.T, positive.T, negative.T, log_weight.T, log_weight.T)
+        mine = positive / positive.sum(0).clamp(min=1)
+        shares = (
+            self.sample_wise * per_video / positive.any(1).sum().clamp(min=1)
+            + self.class_wise * mine.to(logits) @ per_label / positive.any(0).sum().clamp(min=1)
+        ) * len(logits)
+        if of_sample is not None:
+            shares = shares * of_sample
+        count = torch.as_tensor(len(shares), device=shares.device)
+        return self.loss_weight * reduce_terms(shares, reduction, avg_factor, count, name)
 
     def _rows(
-        self, logits: Tensor, positive: Tensor, negative: Tensor, log_weight: Tensor | None = None
+        self,
+        logits: Tensor,
+        positive: Tensor,
+        negative: Tensor,
+        log_positive: Tensor,
+        log_negative: Tensor,
     ) -> Tensor:
-        """Mean over the rows of ``(N, K)`` that have a positive."""
-        counted = positive.any(1)
-        both = counted & negative.any(1)
+        """The term of each row of ``(N, K)``, zero without a positive or without a negative."""
+        both = positive.any(1) & negative.any(1)
         # Rows that lack either sum have a softplus of zero; logsumexp of nothing has no gradient.
-        logits, positive, negative = logits[both], positive[both], negative[both]
-        pos = (-logits / self.temperature_pos).masked_fill(~positive, -torch.inf)
-        neg = logits / self.temperature_neg
-        if log_weight is not None:
-            neg = neg + log_weight
-        neg = neg.masked_fill(~negative, -torch.inf)
+        pos = -logits / self.temperature_pos + log_positive
+        pos = pos[both].masked_fill(~positive[both], -torch.inf)
+        neg = logits / self.temperature_neg + log_negative
+        neg = neg[both].masked_fill(~negative[both], -torch.inf)
         margin = self.temperature_pos * pos.logsumexp(1) + self.temperature_neg * neg.logsumexp(1)
-        return F.softplus(margin).sum() / counted.sum().clamp(min=1)
+        return logits.new_zeros(len(logits)).masked_scatter(both, F.softplus(margin))

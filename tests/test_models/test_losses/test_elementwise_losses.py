@@ -151,7 +151,7 @@ def test_weights_follow_the_columns_of_a_subset(batch):
         logits, targets
     )
     part = MultilabelBCELoss(class_weight=weight, pos_weight=weight, reduction='none')(
-        logits[:, columns], targets[:, columns], columns, torch.ones(3)
+        logits[:, columns], targets[:, columns], columns=columns, column_weight=torch.ones(3)
     )
     assert torch.equal(part, whole[:, columns])
 
@@ -161,7 +161,9 @@ def test_column_weights_count_labels_several_times(batch):
     repeats = torch.tensor([1, 2, 1, 3, 1, 1, 2, 1, 1])
     loss = MultilabelBCELoss()
     expected = loss(logits.repeat_interleave(repeats, 1), targets.repeat_interleave(repeats, 1))
-    assert torch.allclose(loss(logits, targets, torch.arange(9), repeats), expected, rtol=1e-12)
+    assert torch.allclose(
+        loss(logits, targets, columns=torch.arange(9), column_weight=repeats), expected, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

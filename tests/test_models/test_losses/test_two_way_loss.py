@@ -82,7 +82,9 @@ def test_weighted_columns_count_as_repeated_negatives(batch):
     repeats = torch.where((targets == 1).any(0), 1, 3)
     loss = TwoWayLoss(class_wise=0)
     expected = loss(logits.repeat_interleave(repeats, 1), targets.repeat_interleave(repeats, 1))
-    assert torch.allclose(loss(logits, targets, torch.arange(7), repeats), expected, rtol=1e-12)
+    assert torch.allclose(
+        loss(logits, targets, columns=torch.arange(7), column_weight=repeats), expected, rtol=1e-12
+    )
 
 
 def test_temperatures_are_positive():
