@@ -125,8 +125,10 @@ HEADS = [dict(type='MultiLabelLinearClsHead', num_classes=4, in_channels=512),
          dict(type='LinearClsHead', num_classes=4, in_channels=512)]
 TARGETS = {
     'indices': [DataSample().set_gt_label(i) for i in ([0, 3], [1])],
-    'soft': [DataSample().set_gt_score(torch.tensor(i)) for i in ([0.9, 0, 0, 1], [0, 0.7, 0.3, 0])],
-    'unknown': [DataSample().set_gt_score(torch.tensor(i)) for i in ([1.0, -1, 0, 1], [0.0, 1, -1, 0])],
+    'soft': [DataSample().set_gt_score(torch.tensor(i))
+             for i in ([0.9, 0, 0, 1], [0, 0.7, 0.3, 0])],
+    'unknown': [DataSample().set_gt_score(torch.tensor(i))
+                for i in ([1.0, -1, 0, 1], [0.0, 1, -1, 0])],
     'one': [DataSample().set_gt_label(i) for i in (2, 1)],
 }
 for head in HEADS:
@@ -161,7 +163,8 @@ def samples(rows):
 ROWS = [[[1, 0, 1, 0], [0, 1, 0, 0]], [[1.0, -1, 0, 1], [0, 1, -1, 0]], [[0, 0.5, 1, 0]]]
 FLAT = dict(backbone=dict(type='ResNet', depth=18, norm_eval=False),
             data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCHW'))
-DEEP = dict(backbone=dict(type='ovmlv.TemporalCLIPBackbone', model_name=CLIP, num_frames=4, trainable=1),
+DEEP = dict(backbone=dict(type='ovmlv.TemporalCLIPBackbone', model_name=CLIP, num_frames=4,
+                          trainable=1),
             data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCTHW'))
 for kind in ('TSNHead', 'TimeSformerHead'):
     deep = kind == 'TimeSformerHead'
