@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,20 +12,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ovmlv.models.utils.weight_watch import WeightWatch, digest_of
+
 
 class PrefixCache:
     """Tokens of videos seen before, found by the content of their frames.
 
     The key is a hash of the pixels, so that no augmentation, sampling or file name can lead to
-    tokens of other frames; a pipeline that draws other frames every time merely never hits. Frozen
-    weights do not change, so entries are never stale. When the budget is used up, further videos
-    are computed every time.
+    tokens of other frames; a pipeline that draws other frames every time merely never hits. Entries
+    in memory are forgotten when the weights behind them change, and names of files hold a hash of
+    all those weights. When the budget is used up, further videos are computed every time.
 
     Args:
         megabytes: Budget of memory.
         folder: Keep them there too, for the next training with the same frozen weights; nothing is
             ever removed there.
-        owner: Tells what computes the tokens; part of the names of files.
+        owner: Tells what computes the tokens, beside its weights; part of the names of files.
     """
 
     def __init__(self, megabytes: float, folder: str | Path | None = None, owner: str = '') -> None:
@@ -35,18 +37,27 @@ class PrefixCache:
         self.used = 0
         self.hits = self.misses = 0
         self._entries: dict[bytes, tuple[Tensor, ...]] = {}
+        self._watch = WeightWatch()
+        self._weights = ''
 
     def __call__(
-        self, videos: Tensor, compute: Callable[[Tensor], tuple[Tensor, ...]]
+        self,
+        videos: Tensor,
+        compute: Callable[[Tensor], tuple[Tensor, ...]],
+        weights: Sequence[Tensor] = (),
     ) -> tuple[Tensor, ...]:
         """What ``compute`` gives for the videos, one tensor with B or B * T rows each.
 
         Args:
             videos: ``(B, C, T, H, W)``
             compute: Called with those videos that were not seen before.
+            weights: All that its result depends on beside the videos.
         """
+        self._follow(weights)
         # The number format of a pass is part of what it computes.
-        suffix = str((videos.dtype, torch.is_autocast_enabled(videos.device.type))).encode()
+        kind = videos.device.type
+        autocast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
+        suffix = str((videos.dtype, autocast)).encode()
         keys = [_digest(video) + suffix for video in videos]
         found = {key: self._entries.get(key) or self._read(key) for key in keys}
         missing = [i for i, key in enumerate(keys) if found[key] is None]
@@ -61,6 +72,13 @@ class PrefixCache:
             torch.cat([row.to(videos.device) for row in column])
             for column in zip(*(found[key] for key in keys), strict=True)
         )
+
+    def _follow(self, weights: Sequence[Tensor]) -> None:
+        """Forget what was computed with other weights."""
+        if self._watch.changed(weights):
+            self._entries, self.used = {}, 0
+            # Files of weights that were here before, or are in another run, are found again.
+            self._weights = '' if self.folder is None else digest_of(weights)
 
     def __deepcopy__(self, memo: dict) -> PrefixCache:
         return PrefixCache(self.budget / 2**20, self.folder, self.owner)
@@ -96,7 +114,7 @@ class PrefixCache:
         return entry
 
     def _path(self, key: bytes) -> Path:
-        name = hashlib.sha256(self.owner.encode() + key).hexdigest()[:32]
+        name = hashlib.sha256(f'{self.owner} {self._weights} '.encode() + key).hexdigest()[:32]
         return self.folder / name[:2] / f'{name}.safetensors'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
+from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
 
@@ -53,8 +55,8 @@ class TemporalCLIPBackbone(BaseModule):
         mean: Mean of the pixels in 0..1 that the weights were trained with.
         std: Deviation of the pixels in 0..1.
         image_size: ``(H, W)``.
-        clip_fingerprint: Hash of the CLIP's weights, the same in the label encoder of the same
-            CLIP.
+        clip_fingerprint: Hash of the CLIP's weights as they were loaded first, the same in the
+            label encoder of the same CLIP.
     """
 
     def __init__(
@@ -92,7 +94,10 @@ class TemporalCLIPBackbone(BaseModule):
             self._checkpoint_whole_tower()
         self.prefix_cache = None
         if prefix_cache > 0:
-            owner = f'{self.clip_fingerprint} {self.first_live} {self._spatial_is_frozen}'
+            # Beside the weights: heads, activations and sizes, and how far the prefix goes.
+            owner = [clip.architecture.config, repr(self.visual), self.image_size]
+            owner += [self.first_live, self._spatial_is_frozen]
+            owner = json.dumps(owner, sort_keys=True, default=str)
             self.prefix_cache = PrefixCache(prefix_cache, prefix_cache_dir, owner)
         exclude_frozen_from_state_dict(self)
 
@@ -123,7 +128,7 @@ class TemporalCLIPBackbone(BaseModule):
         """
         if self.prefix_cache is not None and self.training and self._spatial_is_frozen:
             with torch.no_grad():
-                tokens, reference = self.prefix_cache(x, self._prefix_and_reference)
+                tokens, reference = self._cached_prefix(x)
             return self.forward_from(tokens, x.shape[2]), reference
         tokens = self.frozen_prefix(x)
         return self.forward_from(tokens, x.shape[2]), self.reference_from(tokens, x.shape[2])
@@ -138,7 +143,7 @@ class TemporalCLIPBackbone(BaseModule):
         Returns:
             ``(B * T, N, D)`` tokens; ``(B * T, E)`` embeddings where the whole tower is frozen and
             knows no time; ``(B * T, C, H, W)`` frames where the embedding of patches trains. They
-            depend on pretrained weights only.
+            depend on frozen weights only.
         """
         if x.ndim != 5:
             raise ValueError(
@@ -148,8 +153,15 @@ class TemporalCLIPBackbone(BaseModule):
         if self.first_live < 0:
             return x.transpose(1, 2).flatten(0, 1)
         if self.prefix_cache is not None and self.training:
-            return self.prefix_cache(x, self._prefix_and_reference)[0]
+            return self._cached_prefix(x)[0]
         return self._compute_prefix(x)
+
+    def _cached_prefix(self, x: Tensor) -> tuple[Tensor, ...]:
+        if self._spatial_is_frozen:
+            weights = tensors_of(self.visual)
+        else:
+            weights = self.tower.prefix_tensors(self.first_live)
+        return self.prefix_cache(x, self._prefix_and_reference, weights)
 
     def _prefix_and_reference(self, x: Tensor) -> tuple[Tensor, ...]:
         tokens = self._compute_prefix(x)

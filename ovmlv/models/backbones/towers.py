@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ovmlv.models.temporal.block_parts import BlockParts
 from ovmlv.models.utils.frozen import freeze, freeze_tensors
+from ovmlv.models.utils.weight_watch import tensors_of
 
 
 def as_tower(visual: nn.Module) -> Tower:
@@ -82,6 +83,15 @@ class Tower:
     def drops_patches(self) -> bool:
         """Whether training drops patches, different ones in each frame."""
         return False
+
+    def prefix_tensors(self, num_blocks: int) -> list[Tensor]:
+        """Parameters and buffers of the embedding and the first blocks."""
+        later = {id(t) for t in tensors_of(*list(self.blocks)[num_blocks:])}
+        found = []
+        for name, tensor in (*self.visual.named_parameters(), *self.visual.named_buffers()):
+            if name.removeprefix('trunk.').split('.')[0] not in self.head_names:
+                found += [tensor] if id(tensor) not in later else []
+        return found
 
     def freeze(self, num_blocks: int) -> None:
         """Freeze the embedding and the first blocks; the others and the head stay as they are."""

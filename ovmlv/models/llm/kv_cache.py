@@ -8,7 +8,9 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 
 KeyValues = list[tuple[Tensor, Tensor]]
 """Keys and values ``(B, heads, L, head_width)`` of every layer."""
@@ -57,8 +59,8 @@ def unflatten(tensors: list[Tensor] | tuple[Tensor, ...]) -> KeyValues:
 class LabelCache:
     """Least-recently-used cache of tensors that depend on a label and on frozen weights only.
 
-    Such entries never go stale in training, so nothing has to invalidate them. They are no part of
-    the model's state: a copied or unpickled cache starts empty.
+    Such entries do not go stale in training; when frozen weights change after all, :meth:`follow`
+    drops them. They are no part of the model's state: a copied or unpickled cache starts empty.
 
     Args:
         max_megabytes: Budget; the entries used longest ago go first. 0 keeps nothing.
@@ -68,6 +70,14 @@ class LabelCache:
         self.max_bytes = int(max_megabytes * 2**20)
         self.num_bytes = 0
         self._entries: OrderedDict[Hashable, Tensor] = OrderedDict()
+        self._watch = WeightWatch()
+
+    def follow(self, module: nn.Module) -> bool:
+        """Drop every entry if the weights of what computes them have changed; whether they have."""
+        if not self._watch.changed(tensors_of(module)):
+            return False
+        self.clear()
+        return True
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
+
 _VOCABULARIES = 4
 
 
 class LabelEmbeddingCache:
     """Embeddings of the last few vocabularies in evaluation mode.
 
-    An entry holds only while the head is exactly what it was: the same tensors (identity, address,
-    version counter) and, for trainable ones, the same contents, since writes through ``.data``, as
-    by mmengine's ``EMAHook``, do not move the version counter.
+    An entry holds only while the head's weights are what they were, see :class:`WeightWatch`.
     """
 
     def __init__(self) -> None:
-        self._key: tuple | None = None
-        self._contents: list[Tensor] = []
+        self._watch = WeightWatch()
         self._entries: dict[tuple, Tensor] = {}
 
     def get(
@@ -36,17 +35,15 @@ class LabelEmbeddingCache:
             labels: C label strings.
             compute: Called with those labels that none of the vocabularies has.
         """
-        key = _identity(head)
-        if key != self._key or not _equal(self._contents, _trainable(head)):
+        if self._watch.changed(tensors_of(head)):
             self.clear()
-            self._key, self._contents = key, [p.detach().clone() for p in _trainable(head)]
         entry = (tuple(labels), _precision())
         if entry not in self._entries:
             embeddings = self._gather(*entry, compute)
             if len(self._entries) >= _VOCABULARIES:
                 del self._entries[next(iter(self._entries))]
             # Computing may create lazy buffers of the head.
-            self._key = _identity(head)
+            self._watch.changed(tensors_of(head))
             self._entries[entry] = embeddings
         return self._entries[entry]
 
@@ -73,29 +70,13 @@ class LabelEmbeddingCache:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._key, self._contents, self._entries = None, [], {}
+        self._entries = {}
 
     def __deepcopy__(self, memo: dict) -> LabelEmbeddingCache:
         return type(self)()  # a copied model has other tensors
 
     def __getstate__(self) -> dict:
-        return {'_key': None, '_contents': [], '_entries': {}}
-
-
-def _identity(head: nn.Module) -> tuple:
-    tensors = [*head.parameters(), *head.buffers()]
-    return tuple((id(t), t.data_ptr(), t._version) for t in tensors)
-
-
-def _trainable(head: nn.Module) -> list[Tensor]:
-    return [p for p in head.parameters() if p.requires_grad]
-
-
-def _equal(old: Sequence[Tensor], new: Sequence[Tensor]) -> bool:
-    return len(old) == len(new) and all(
-        a.shape == b.shape and a.device == b.device and torch.equal(a, b)
-        for a, b in zip(old, new, strict=True)
-    )
+        return {'_watch': WeightWatch(), '_entries': {}}
 
 
 def _precision() -> tuple:

@@ -57,6 +57,10 @@ class StaticReadout(BaseReadout):
         padded = pad_sequence(states, batch_first=True)
         return padded, torch.arange(padded.shape[1], device=llm.device)[None] < lengths[:, None]
 
+    def forget(self) -> None:
+        """The states of other weights are in another file."""
+        self._file = None
+
     def label_states(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
         """Constant states ``(L_i, H)`` in float32 of every label."""
         if self.cache_dir is not None and self._file is None:
