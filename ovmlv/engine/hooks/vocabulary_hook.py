@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from ovmlv.errors import ConfigError, VocabularyError
-from ovmlv.registry import HOOKS
+from ovmlv.errors import ConfigError, OvmlvError, VocabularyError
+from ovmlv.registry import DATASETS, HOOKS
 
 
 @HOOKS.register_module()
@@ -19,7 +19,9 @@ class VocabularyHook(Hook):
     """Sets the vocabulary of the model from the data set before training, validation and testing.
 
     A config thus cannot disagree with its data about the number of classes or their order, and a
-    test set may have other labels than the training set. Works through wrappers of models (DDP,
+    test set may have other labels than the training set. Before training, the labels of validation
+    and test data are checked with those of training, since a label that the model cannot encode
+    would otherwise end a long run. Works through wrappers of models (DDP,
     averaged models) and of data sets (``ConcatDataset``, ``RepeatDataset``,
     ``torch.utils.data.Subset`` ...).
     """
@@ -31,7 +33,13 @@ class VocabularyHook(Hook):
         self._training: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Set the training labels."""
+        """Check all labels that the run will come to, and set the training labels."""
+        check = getattr(_recognizer(runner.model), 'check_labels', None)
+        if check is not None:
+            labels = dict.fromkeys(dataset_vocabulary(runner.train_dataloader.dataset)['classes'])
+            for dataset in _later_datasets(runner):
+                labels.update(dict.fromkeys(dataset_vocabulary(dataset)['classes']))
+            check(list(labels))
         self._training = self._set(runner, runner.train_dataloader.dataset, 'training')
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -63,6 +71,28 @@ class VocabularyHook(Hook):
         model.set_vocabulary(metainfo)
         runner.logger.info(f'VocabularyHook: {len(metainfo["classes"])} {what} labels')
         return metainfo
+
+
+def _later_datasets(runner: Runner) -> Iterator[Any]:
+    """The validation set, and the test set if it is another one and can be read.
+
+    A Runner that trains has not built the test set; to train without its files is allowed.
+    """
+    if runner.val_loop is not None:
+        yield runner.val_dataloader.dataset
+    test, val = (
+        loader.get('dataset') if isinstance(loader, Mapping) else getattr(loader, 'dataset', None)
+        for loader in (runner._test_dataloader, runner._val_dataloader)
+    )
+    if test is None or test == val:
+        return
+    try:
+        dataset = DATASETS.build(test) if isinstance(test, Mapping) else test
+        dataset_vocabulary(dataset)
+    except (OvmlvError, OSError) as error:
+        runner.logger.warning(f'VocabularyHook: the test labels are not checked ({error})')
+        return
+    yield dataset
 
 
 def dataset_vocabulary(dataset: Any) -> dict:

@@ -17,12 +17,15 @@ from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 
+_NAMED = 10  # bad labels that a message names
+
 
 class BasePromptHead(BaseModule):
     """Encodes label strings into CLIP's joint embedding space.
 
     Contract: ``head(labels) -> (C, E)`` are unit vectors with gradient, ``head.reference(labels)
-    -> (C, E)`` those of the frozen CLIP for the templated labels, without gradient. CLIP's frozen
+    -> (C, E)`` those of the frozen CLIP for the templated labels, without gradient;
+    ``head.check(labels)`` tells before any of it which labels cannot be encoded. CLIP's frozen
     weights are in no checkpoint.
 
     Args:
@@ -67,6 +70,7 @@ class BasePromptHead(BaseModule):
         self.chunk_size = chunk_size
         self.grad_checkpointing = grad_checkpointing
         self._references = LabelCache(64.0)
+        self._checked: set[str] = set()
         exclude_frozen_from_state_dict(self)
 
     def forward(self, labels: Sequence[str]) -> Tensor:
@@ -84,9 +88,44 @@ class BasePromptHead(BaseModule):
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)`` of labels that were checked."""
 
+    def check(self, labels: Sequence[str]) -> None:
+        """Find out whether all labels can be encoded, without encoding them.
+
+        Raises:
+            VocabularyError: Some cannot: why the first one, and which are the others.
+        """
+        labels = [label for label in check_labels(labels) if label not in self._checked]
+        try:
+            if labels:
+                self.check_tokens(labels)
+        except VocabularyError:
+            bad = {label: str(error) for label in labels if (error := self._error_of(label))}
+            if not bad:
+                raise
+            first, *others = bad
+            reason = bad[first]
+            if others:
+                shown = ', '.join(repr(_shown(label)) for label in others[:_NAMED])
+                more = f' and {len(others) - _NAMED} more' if len(others) > _NAMED else ''
+                reason += f' (nor can these be used: {shown}{more})'
+            raise VocabularyError(reason) from None
+        self._checked.update(labels)
+
+    def check_tokens(self, labels: list[str]) -> None:
+        """Raise a :class:`VocabularyError` at the first label that cannot be encoded."""
+        self.tokens(labels)
+
+    def _error_of(self, label: str) -> VocabularyError | None:
+        try:
+            self.check_tokens([label])
+        except VocabularyError as error:
+            return error
+        return None
+
     def reference(self, labels: Sequence[str]) -> Tensor:
         """Unit vectors ``(C, E)`` of the frozen CLIP for templated labels; cached, no gradient."""
         labels = check_labels(labels)
+        self._references.follow(self.text_tower)
         found = {label: self._references.get(label) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
         if missing:
@@ -101,17 +140,25 @@ class BasePromptHead(BaseModule):
         """What :meth:`reference` caches; heads of several templates average them."""
         return self.encode_tokens(self.tokens(labels))
 
-    def tokens(self, labels: Sequence[str], template: str | None = None) -> list[LabelTokens]:
-        """Token runs of each label in the template, cut or refused where they do not fit."""
-        rows = self.text_tower.rows
-        return [
-            LabelTokens(
-                t.before,
-                rows.fit(t.label, label, self.truncate, len(t.before) + len(t.after)),
-                t.after,
-            )
-            for label, t in zip(labels, rows.split(template or self.template, labels), strict=True)
-        ]
+    def tokens(
+        self, labels: Sequence[str], template: str | None = None, made_up: bool = False
+    ) -> list[LabelTokens]:
+        """Token runs of each label in the template, cut or refused where they do not fit.
+
+        Args:
+            labels: C label strings.
+            template: In the place of the head's own.
+            made_up: The labels are no user's: they are cut without a word.
+        """
+        rows, found = self.text_tower.rows, []
+        for label, t in zip(labels, rows.split(template or self.template, labels), strict=True):
+            others = len(t.before) + len(t.after)
+            if made_up:
+                own = t.label[: rows.max_content - others]
+            else:
+                own = rows.fit(t.label, label, self.truncate, others)
+            found.append(LabelTokens(t.before, own, t.after))
+        return found
 
     def encode_tokens(
         self,
@@ -148,6 +195,10 @@ class BasePromptHead(BaseModule):
         if groups == 1:
             return out
         return F.normalize(out.unflatten(0, (-1, groups)).mean(1), dim=-1)
+
+
+def _shown(label: str) -> str:
+    return label if len(label) <= 40 else label[:37] + '...'
 
 
 def check_template(template: str) -> str:

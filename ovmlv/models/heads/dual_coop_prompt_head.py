@@ -45,6 +45,11 @@ class DualCoOpPromptHead(BasePromptHead):
         self.positive = nn.Parameter(template_context(tower, self.template, num_context))
         self.negative = nn.Parameter(template_context(tower, self.negative_template, num_context))
 
+    def check_tokens(self, labels: list[str]) -> None:
+        """They must fit into both templates."""
+        super().check_tokens(labels)
+        self.tokens(labels, self.negative_template)
+
     def encode(self, labels: list[str]) -> Tensor:
         """Differences ``(C, E)`` of the unit vectors of the two contexts."""
         shape = (len(labels), 1, -1, -1)

@@ -71,6 +71,10 @@ class LLMDescriptionHead(BasePromptHead):
         self.cache_file = Path(cache_file) if cache_file else cache_root() / name
         self._key = key
 
+    def check_tokens(self, labels: list[str]) -> None:
+        """Their tokens are told from the template's; what is too long is cut."""
+        self.text_tower.rows.split(self.template, labels)
+
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)``."""
         found = self.descriptions(labels)

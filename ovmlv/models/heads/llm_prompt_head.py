@@ -117,6 +117,11 @@ class LLMPromptHead(BasePromptHead):
         self.register_buffer('start_tokens', start.detach().float().clone(), persistent=False)
         exclude_frozen_from_state_dict(self)
 
+    def check_tokens(self, labels: list[str]) -> None:
+        """They must fit into both models."""
+        super().check_tokens(labels)
+        self.readout.check(self.llm, labels)
+
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)``; repeated labels are computed once."""
         unique = list(dict.fromkeys(labels))
@@ -145,7 +150,7 @@ class LLMPromptHead(BasePromptHead):
         soft = self.soft_tokens(labels)
         room = self.text_tower.rows.max_content - len(tokens[0].before) - len(tokens[0].after)
         index, words, keep, source = self.noise(labels, room)
-        source, other = source.to(soft.device), self.tokens(words)
+        source, other = source.to(soft.device), self.tokens(words, made_up=True)
         lent = soft[source]
         if self.gate is not None:  # it sees the words that CLIP sees
             with torch.no_grad():

@@ -13,6 +13,7 @@ from ovmlv.errors import ConfigError
 from ovmlv.models.heads.background import EVERYDAY, background_bias
 from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_labels, check_template
 from ovmlv.models.llm.kv_cache import constants
+from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 from ovmlv.registry import MODELS
 
 
@@ -50,6 +51,7 @@ class TemplatePromptHead(BasePromptHead):
         self.templates = self_templates
         self.background: tuple[str, ...] | None = None
         self._background_embeddings: Tensor | None = None
+        self._watch = WeightWatch()
         if background is not None and self.logit_bias is None:
             self.background = _check_background(background)
             self.logit_bias = background_bias(self._background(), self.logit_scale)
@@ -66,13 +68,21 @@ class TemplatePromptHead(BasePromptHead):
             return found
         return found - self._background().mean(0).to(found)
 
+    def check_tokens(self, labels: list[str]) -> None:
+        """They must fit into every template."""
+        rows = self.text_tower.rows
+        for template in self.templates:
+            texts = [template.replace('{}', label) for label in labels]
+            for label, ids in zip(labels, rows.contents(texts), strict=True):
+                rows.fit(ids, label, self.truncate)
+
     def compute_reference(self, labels: list[str]) -> Tensor:
         """Average over the templates."""
         return self._ensemble(labels, self.truncate)
 
     def _background(self) -> Tensor:
-        """Unit vectors ``(K, E)``, computed once; a small context cuts the captions."""
-        if self._background_embeddings is None:
+        """Unit vectors ``(K, E)``, kept while the tower stays; a small context cuts captions."""
+        if self._watch.changed(tensors_of(self.text_tower)):
             with constants(self.text_tower.device), warnings.catch_warnings():
                 warnings.simplefilter('ignore')
                 self._background_embeddings = self._ensemble(self.background, True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
+from mmengine.dist import all_reduce
 from torch import Tensor
 
 from ovmlv.errors import VocabularyError
@@ -48,3 +49,10 @@ def stack_targets(
                 f'{len(vocabulary.labels)}; both must come from the same data set'
             )
     return torch.stack([sample.gt_label for sample in data_samples])
+
+
+def share_of_positives(targets: Tensor, weight: Tensor) -> float:
+    """Share of positives among the weighted targets ``(B, C)`` of all processes."""
+    counts = torch.stack([(weight * (targets > 0)).sum(), weight.sum()])
+    all_reduce(counts)
+    return (counts[0] / counts[1].clamp(min=1)).item()

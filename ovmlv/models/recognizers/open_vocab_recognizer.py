@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
-from mmengine.dist import all_reduce
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
-from .batch import fold_views, stack_targets, unit
+from .batch import fold_views, share_of_positives, stack_targets, unit
 from .label_embedding_cache import LabelEmbeddingCache
 from .label_sampler import sample_labels
 from .start_weights import StartWeights
@@ -103,6 +102,7 @@ class OpenVocabRecognizer(BaseModel):
                     'reference_vocabulary=[...]'
                 )
             self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
+            self.check_labels(self.reference_vocabulary)
         self._interpolation_config = interpolation
         self._remember_start()
 
@@ -167,15 +167,23 @@ class OpenVocabRecognizer(BaseModel):
     def set_vocabulary(
         self, metainfo: Mapping[str, Any] | Sequence[str], embeddings: Tensor | None = None
     ) -> None:
-        """Set the labels to score from now on, in training and in testing.
+        """Set the labels to score from now on, in training and in testing; all are checked.
 
         Args:
             metainfo: A data set's metainfo with ``classes`` and perhaps ``label_prior``, or a list.
             embeddings: Unit vectors ``(C, E)`` of the labels, if they were computed before (testing
                 only).
         """
-        self.vocabulary = Vocabulary.of(metainfo, embeddings)
+        vocabulary = Vocabulary.of(metainfo, embeddings)
+        if embeddings is None:
+            self.check_labels(vocabulary.labels)
+        self.vocabulary = vocabulary
         self._references = None
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Raise one :class:`VocabularyError` that names the labels that cannot be encoded."""
+        if hasattr(self.head, 'check'):
+            self.head.check(list(labels))
 
     def forward(
         self,
@@ -303,6 +311,7 @@ class OpenVocabRecognizer(BaseModel):
             return self._scaled(torch.cat(parts))
 
         labels = list(Vocabulary.of(labels).labels)
+        self.check_labels(labels)
         if self.head.training:
             return compute(labels)
         return self._cache.get(self.head, labels, compute)
@@ -350,11 +359,7 @@ class OpenVocabRecognizer(BaseModel):
         return self.scorer(similarities, text)
 
     def _calibrate(
-        self,
-        similarities: Tensor,
-        targets: Tensor,
-        column_weight: Tensor | None,
-        prior: float | None,
+        self, similarities: Tensor, targets: Tensor, column_weight: Tensor | None, prior: Any
     ) -> None:
         """Let the scorer find its first bias; without a prior the batch's own share will do."""
         if not hasattr(self.scorer, 'calibrate') or not self.scorer.wants_calibration:
@@ -363,9 +368,7 @@ class OpenVocabRecognizer(BaseModel):
         if column_weight is not None:
             weight = weight * column_weight
         if prior is None:
-            counts = torch.stack([(weight * (targets > 0)).sum(), weight.sum()])
-            all_reduce(counts)
-            prior = (counts[0] / counts[1].clamp(min=1)).item()
+            prior = share_of_positives(targets, weight)
         self.scorer.calibrate(similarities, weight, prior)
 
     def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:

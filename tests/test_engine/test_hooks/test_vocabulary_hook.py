@@ -181,3 +181,38 @@ def test_the_hook_runs_before_those_that_use_the_model(tmp_path):
     runner = make_runner(tmp_path, 'order', hooks=[dict(type='EMAHook')])
     names = [type(hook).__name__ for hook in runner.hooks]
     assert names.index('VocabularyHook') < names.index('EMAHook')
+
+
+class Checker(Recorder):
+    """Refuses long labels, as a head does."""
+
+    def check_labels(self, labels):
+        self.checked = list(labels)
+        bad = [label for label in labels if len(label) > 20]
+        if bad:
+            raise VocabularyError(f'too long: {bad}')
+
+
+@pytest.mark.parametrize('where', ['train', 'val', 'test'])
+def test_labels_of_every_phase_are_checked_before_the_first_step(where, tmp_path):
+    """FAULTS F8"""
+    long = [f'a label of {where} that is too long']
+    sets = {name: Videos(TRAIN + long * (name == where)) for name in ('train', 'val', 'test')}
+    model = Checker()
+    runner = make_runner(tmp_path, where, model)
+    runner._train_dataloader['dataset'] = sets['train']
+    runner._val_dataloader['dataset'] = sets['val']
+    runner._test_dataloader['dataset'] = sets['test']
+    with pytest.raises(VocabularyError, match=f'too long.*{where}'):
+        runner.train()
+    assert model.seen == []
+
+
+def test_a_test_set_that_is_not_here_does_not_stop_training(tmp_path, caplog):
+    """FAULTS F8"""
+    model = Checker()
+    runner = make_runner(tmp_path, 'absent', model)
+    missing = dict(type='MultilabelVideoDataset', ann_file=str(tmp_path / 'absent.json'))
+    runner._test_dataloader['dataset'] = missing
+    runner.train()
+    assert model.checked == [*TRAIN, 'swimming'] and model.seen

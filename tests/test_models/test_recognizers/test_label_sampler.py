@@ -17,9 +17,9 @@ def test_weighted_subsets_are_unbiased():
     estimates, plain = [], []
     for _ in range(4000):
         columns, weight = sample_labels(targets, 10)
-        part = logits[:, columns], targets[:, columns], columns
-        estimates.append(loss(*part, weight))
-        plain.append(loss(*part, torch.ones(10)))
+        part = logits[:, columns], targets[:, columns]
+        estimates.append(loss(*part, columns=columns, column_weight=weight))
+        plain.append(loss(*part, columns=columns))
     estimates = torch.stack(estimates)
     error = (estimates.mean() - loss(logits, targets)).abs()
     assert error < 4 * estimates.std() / 4000**0.5

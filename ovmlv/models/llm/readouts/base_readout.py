@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.models.llm.causal_llm import CausalLLM
+from ovmlv.models.llm.kv_cache import LabelCache
 
 
 class BaseReadout(nn.Module):
@@ -32,6 +33,7 @@ class BaseReadout(nn.Module):
     """
 
     needs_whole_llm = False
+    cache: LabelCache | None = None
 
     def __init__(
         self,
@@ -71,6 +73,8 @@ class BaseReadout(nn.Module):
         Returns:
             States ``(C, L, H)`` in float32 and mask ``(C, L)``, True where a state is valid.
         """
+        if self.cache is not None and self.cache.follow(llm):
+            self.forget()
         labels = list(labels)
         if not labels:
             raise VocabularyError('the list of labels is empty; give at least one label')
@@ -90,6 +94,15 @@ class BaseReadout(nn.Module):
         states = [F.pad(s.float(), (0, 0, 0, longest - s.shape[1])) for s, _ in parts]
         masks = [F.pad(m, (0, longest - m.shape[1])) for _, m in parts]
         return torch.cat(states), torch.cat(masks)
+
+    def check(self, llm: CausalLLM, labels: Sequence[str]) -> None:
+        """Raise a :class:`VocabularyError` at the first label that the LLM cannot read."""
+        # Learnable tokens stand before or behind the label; a step reads the one before it.
+        extra = len(getattr(self, 'tokens', ())) + getattr(self, 'num_steps', 1) - 1
+        self.label_tokens(llm, labels, bos=True, extra=extra)
+
+    def forget(self) -> None:
+        """Called when the LLM's weights are others than before; the cache is empty again."""
 
     def label_tokens(
         self, llm: CausalLLM, labels: Sequence[str], bos: bool, extra: int = 0
