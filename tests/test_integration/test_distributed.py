@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.test_integration import fsdp_worker
 from tests.test_integration.ddp_worker import step
 from tests.test_integration.tiny import model_config, write_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_two(config: dict, folder: Path) -> list[dict]:
+def run_two(config: dict, folder: Path, worker: str = 'ddp_worker') -> list[dict]:
     torch.save(config, folder / 'config.pt')
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = str(s.getsockname()[1])
-    command = [sys.executable, '-m', 'tests.test_integration.ddp_worker']
+    command = [sys.executable, '-m', f'tests.test_integration.{worker}']
     processes = [
         subprocess.Popen(
             [*command, str(rank), str(folder), port],
@@ -70,3 +71,23 @@ def test_loss_gradients_bias_and_predictions(tmp_path):
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3, msg=name)
     scores = torch.cat([two[0]['scores'], two[1]['scores']])
     torch.testing.assert_close(scores, one['scores'], atol=1e-5, rtol=1e-4)
+
+
+def test_fully_sharded(tmp_path):
+    """FAULTS F9: FSDP refuses parameters without a dimension, frozen ones too."""
+    config = model_config(
+        write_clip(tmp_path),
+        backbone=dict(trainable=1, temporal=dict(type='CrossFrameMessage', blocks='last-1')),
+        loss=dict(video_distill=0.5),
+        scorer=dict(init_bias=-3.0, label_bias=True),
+    )
+    one = fsdp_worker.step(config, 0, 1)
+    two = run_two(config, tmp_path, 'fsdp_worker')
+    torch.testing.assert_close((two[0]['loss'] + two[1]['loss']) / 2, one['loss'])
+    for found in two:
+        for what in ('grads', 'saved'):
+            assert list(found[what]) == list(one[what])
+            for name, expected in one[what].items():
+                torch.testing.assert_close(
+                    found[what][name], expected, atol=1e-5, rtol=1e-3, msg=name
+                )

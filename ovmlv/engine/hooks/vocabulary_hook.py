@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ovmlv.errors import ConfigError, OvmlvError, VocabularyError
+from ovmlv.models.utils.scalars import give_states_a_dimension
 from ovmlv.registry import DATASETS, HOOKS
 
 
@@ -34,6 +35,8 @@ class VocabularyHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check all labels that the run will come to, and set the training labels."""
+        if hasattr(runner.optim_wrapper, 'optimizer'):  # resumed by now
+            give_states_a_dimension(runner.optim_wrapper.optimizer)
         check = getattr(_recognizer(runner.model), 'check_labels', None)
         if check is not None:
             labels = dict.fromkeys(dataset_vocabulary(runner.train_dataloader.dataset)['classes'])

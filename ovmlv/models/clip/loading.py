@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torch import nn
@@ -15,7 +15,7 @@ from ovmlv.models.clip.architecture import (
     build_tokenizer,
     find_architecture,
 )
-from ovmlv.models.clip.weights import find_weights, load_weights
+from ovmlv.models.clip.weights import Weights, find_weights, load_weights
 from ovmlv.models.utils.frozen import fingerprint
 
 # Their shape follows the image size, which is no matter of which CLIP it is.
@@ -24,6 +24,8 @@ _IMAGE_POSITIONS = {
     'visual.attnpool.positional_embedding',
     'visual.trunk.pos_embed',
 }
+# Stands for a text tower that is not wanted.
+_NO_TEXT = {'context_length': 4, 'vocab_size': 8, 'width': 64, 'heads': 1, 'layers': 1}
 
 
 @dataclass
@@ -40,7 +42,8 @@ class LoadedCLIP:
         std: Deviation of the pixels in 0..1.
         embed_dim: E.
         image_size: Height and width that the image tower takes.
-        fingerprint: Hash of the weights of both towers; independent of ``image_size``.
+        fingerprint: Hash of the weights of both towers; independent of ``image_size``. Of an image
+            tower beside a text tower of transformers, its own.
         architecture: What the model was built from.
     """
 
@@ -87,7 +90,7 @@ def load_clip(
     is_timm = 'timm_model_name' in architecture.config['vision_cfg']
     if image_size is not None and not is_timm:
         architecture.config['vision_cfg']['image_size'] = image_size
-    clip = build_model(architecture, weights.quick_gelu if weights else None)
+    clip = _build(architecture, weights, part)
     missing = load_weights(clip, weights, architecture.name, part) if weights else set()
     identity = fingerprint(clip, skip=missing | _IMAGE_POSITIONS)
     if image_size is not None and is_timm:
@@ -110,3 +113,34 @@ def load_clip(
         fingerprint=identity,
         architecture=architecture,
     )
+
+
+def _build(architecture: Architecture, weights: Weights | None, part: str) -> nn.Module:
+    """Build the model; a text tower of transformers only where it is wanted.
+
+    open_clip reads the configuration of such a tower from Hugging Face's hub, which an image tower
+    alone can do without.
+    """
+    text = architecture.config['text_cfg']
+    hub = text.get('hf_model_name')
+    if hub is not None and part == 'vision':
+        config = dict(architecture.config, text_cfg=_NO_TEXT, custom_text=True)
+        architecture = replace(architecture, config=config)
+        if weights is not None:
+            weights.state = {
+                name: value
+                for name, value in weights.state.items()
+                if name.startswith(('visual.', 'module.visual.')) or 'logit_' in name
+            }
+    elif hub is not None:
+        # Its weights come from the CLIP file alone.
+        config = dict(architecture.config, text_cfg={**text, 'hf_model_pretrained': False})
+        architecture = replace(architecture, config=config)
+    try:
+        return build_model(architecture, weights.quick_gelu if weights else None)
+    except OSError as error:
+        raise ConfigError(
+            f'{architecture.name}: its text tower {hub} of transformers is not on this machine and '
+            f'cannot be fetched ({type(error).__name__}); fetch it with a connection, or name a '
+            'local folder in text_cfg.hf_model_name'
+        ) from error

@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.utils.scalars import load_scalars_of_any_form, scalar_parameter
 from ovmlv.registry import MODELS
 
 from .calibration import bias_for_prior
@@ -58,8 +59,9 @@ class SigmoidScorer(nn.Module):
                 f"SigmoidScorer: init_bias={init_bias!r} must be 'prior', 'clip' or a number"
             )
         self.init_scale, self.init_bias, self.max_scale = init_scale, init_bias, max_scale
-        self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=learnable)
-        self.bias = nn.Parameter(torch.zeros(()), requires_grad=learnable)
+        self.log_scale = scalar_parameter(0.0, learnable)
+        self.bias = scalar_parameter(0.0, learnable)
+        load_scalars_of_any_form(self)
         self.label_bias: nn.Parameter | None = None
         self._wants_label_bias, self._learnable = label_bias, learnable
         self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
@@ -69,7 +71,7 @@ class SigmoidScorer(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """``1 / tau``, clamped."""
+        """``1 / tau``, clamped, ``(1,)``."""
         return self.log_scale.clamp(0.0, math.log(self.max_scale)).exp()
 
     def forward(self, similarities: Tensor, text: Tensor | None = None) -> Tensor:

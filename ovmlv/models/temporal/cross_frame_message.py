@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
 from ovmlv.models.temporal.block_parts import BlockParts, attention_dropout
+from ovmlv.models.utils.scalars import load_scalars_of_any_form, scalar_parameter
 from ovmlv.registry import MODELS
 
 
@@ -88,7 +89,8 @@ class _Messages(nn.Module):
         self.write = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
         self.exchange = nn.MultiheadAttention(width, num_heads, batch_first=True)
-        self.gate = nn.Parameter(torch.tensor(float(gate_init)))
+        self.gate = scalar_parameter(gate_init)
+        load_scalars_of_any_form(self)
 
     def forward(self, sender: Tensor) -> Tensor:
         """Write messages from ``(B, T, D)`` and exchange them across T."""

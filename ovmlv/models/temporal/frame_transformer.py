@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.temporal.positions import TemporalPositions
+from ovmlv.models.utils.scalars import load_scalars_of_any_form, scalar_parameter
 from ovmlv.registry import MODELS
 
 
@@ -68,7 +68,8 @@ class FrameTransformer(BaseModule):
         self.layers = nn.TransformerEncoder(
             layer, num_layers, nn.LayerNorm(embed_dim), enable_nested_tensor=False
         )
-        self.gate = nn.Parameter(torch.tensor(float(gate_init)))
+        self.gate = scalar_parameter(gate_init)
+        load_scalars_of_any_form(self)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Pool ``(B, T, E) -> (B, E)``."""

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError
 
+from .scalars import keep_scalars_as_buffers, with_dimension
+
 FINGERPRINT_KEY = '_frozen_fingerprint'
 _MARK = '_ovmlv_frozen'
 _ROOT = '_ovmlv_excludes_frozen'
@@ -28,7 +30,8 @@ _SAMPLES = 4096
 def freeze(module: nn.Module, is_copy: bool = False) -> nn.Module:
     """Freeze a module with all below it: no gradients, and ``train()`` leaves it in eval mode.
 
-    The module is marked, see `exclude_frozen_from_state_dict`.
+    The module is marked, see `exclude_frozen_from_state_dict`. Parameters without a dimension
+    become buffers, see :func:`~ovmlv.models.utils.scalars.keep_scalars_as_buffers`.
 
     Args:
         module: What to freeze, in place.
@@ -39,6 +42,7 @@ def freeze(module: nn.Module, is_copy: bool = False) -> nn.Module:
         setattr(submodule, _MARK, True)
         setattr(submodule, _COPY, is_copy)
     module.requires_grad_(False)
+    keep_scalars_as_buffers(module)
     module.eval()
     # A parent's train(True) reaches this module through the instance attribute, and nothing below.
     # A partial of a plain function, unlike a closure, is copied and pickled with the module.
@@ -139,6 +143,7 @@ def _fill_in_frozen(
     for name, tensor, kind in _tensors(module):
         key = prefix + name
         if key in state_dict:
+            state_dict[key] = with_dimension(state_dict[key], tensor)
             if kind != 'flexible' and state_dict[key].shape != tensor.shape:
                 # mmengine would log it and go on.
                 raise CheckpointError(
@@ -174,6 +179,8 @@ def _tensor_digest(tensor: Tensor) -> bytes:
     with in bfloat16. Some thousand values of each tensor are enough to tell models apart and cost
     milliseconds.
     """
+    if hasattr(tensor, 'full_tensor'):  # sharded over processes, all of which are here
+        tensor = tensor.full_tensor()
     flat = tensor.detach().reshape(-1)
     step = max(1, -(-flat.numel() // _SAMPLES))
     sample = flat[::step].cpu()

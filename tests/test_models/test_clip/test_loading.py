@@ -262,3 +262,40 @@ def test_mistakes_are_one_line(write, tmp_path, monkeypatch):
             load_clip(*args)
         message = str(caught.value)
         assert culprit in message and '\n' not in message, message
+
+
+def test_a_text_tower_of_the_hub_is_not_needed_for_the_image_tower(tmp_path, monkeypatch):
+    """FAULTS F9: without a connection; the text tower itself is one clear line."""
+    from safetensors.torch import save_file
+    from transformers import RobertaConfig
+
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    size = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    RobertaConfig(vocab_size=100, **size).save_pretrained(tmp_path / 'roberta')
+    vision = dict(image_size=32, layers=1, width=32, head_width=16, patch_size=16)
+    text = dict(hf_model_name='nobody/roberta-of-nowhere', hf_pooler_type='mean_pooler')
+    config = dict(embed_dim=24, vision_cfg=vision, text_cfg=text)
+    absent, here = tmp_path / 'absent.json', tmp_path / 'here.json'
+    absent.write_text(json.dumps(config))
+    config['text_cfg'] = dict(text, hf_model_name=str(tmp_path / 'roberta'))
+    here.write_text(json.dumps(config))
+    torch.manual_seed(0)
+    both = load_clip(str(here))
+    state = {f'visual.{k}': v for k, v in both.visual.state_dict().items()}
+    state.update(both.text.state_dict())
+    assert any('roberta' in k or k.startswith('text.transformer') for k in state)
+    weights = str(tmp_path / 'clip.safetensors')
+    save_file({k: v.contiguous() for k, v in state.items()}, weights)
+    image = torch.randn(2, 3, 32, 32)
+    alone = load_clip(str(absent), weights, part='vision')
+    assert alone.text is None and alone.logit_scale == pytest.approx(both.logit_scale)
+    torch.testing.assert_close(alone.visual(image), both.visual(image))
+    assert load_clip(str(absent), part='vision').embed_dim == 24
+    again = load_clip(str(here), weights)
+    assert again.fingerprint == both.fingerprint
+    for part in ('text', 'both'):
+        with pytest.raises(ConfigError, match=r'nobody/roberta-of-nowhere.*local folder') as error:
+            load_clip(str(absent), part=part)
+        assert '\n' not in str(error.value)
+    with pytest.raises(ConfigError, match='local folder'):
+        load_clip('roberta-ViT-B-32', part='text')
