@@ -33,6 +33,8 @@ class StaticReadout(BaseReadout):
         **kwargs: See :class:`BaseReadout`; ``grad_checkpointing`` has nothing to do here.
     """
 
+    needs_embeds = False
+
     def __init__(
         self,
         llm: CausalLLM,
@@ -67,8 +69,8 @@ class StaticReadout(BaseReadout):
             for start in range(0, len(missing), 64):
                 chunk = missing[start : start + 64]
                 rows, starts = self.label_tokens(llm, chunk, bos=True)
-                ids, mask = pad_tokens(rows, llm.device)
-                states = llm(llm.embed(ids), None if mask.all() else mask).states.float()
+                ids, _ = pad_tokens(rows, llm.device)
+                states = llm(llm.embed(ids) if llm.abilities.takes_embeds else ids).states.float()
                 for i, label in enumerate(chunk):
                     found[label] = states[i, starts[i] : len(rows[i])].clone()
                     self.cache.put((label, llm.dtype), found[label])
