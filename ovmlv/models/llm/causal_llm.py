@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.models.llm.kv_cache import KeyValues, from_cache, shapes_of, to_cache
 from ovmlv.models.llm.llm_loading import load_llm
-from ovmlv.models.llm.lm_head import own_head
+from ovmlv.models.llm.lm_head import decoder_of, own_head
 from ovmlv.models.llm.self_check import check_decoder, probe_ids, same, text_config, trust_decoder
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
@@ -93,10 +93,14 @@ class CausalLLM(nn.Module):
             name, config, tokenizer, random_weights, seed, DTYPES[dtype], keep_dequantised
         )
         self.config = model.config
-        self.decoder = model.base_model
+        self.decoder = decoder_of(model)
         self.lm_head = model.get_output_embeddings()
         # A head of several layers (BERT); for most families there are no further parts.
-        rest = [m for m in model.children() if m is not self.decoder and m is not self.lm_head]
+        rest = [
+            child
+            for child in model.children()
+            if child is not self.lm_head and self.decoder not in set(child.modules())
+        ]
         self.head_parts = nn.ModuleList(rest) if rest else None
         freeze(self)
         # No submodule: its parts are registered above, under names that checkpoints know.

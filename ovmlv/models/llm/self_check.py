@@ -160,6 +160,8 @@ def _input_scale(decoder: nn.Module, ids: Tensor, first: Tensor, last: Tensor) -
     Some families (Falcon-H1) scale embeddings of ids on a way that given embeddings do not take.
     """
     embeds = _embed(decoder, ids)
+    # Learnable tokens are no row of the table. Some families (Gemma 4) look the token up in it.
+    decoder(inputs_embeds=embeds[:1] * 1.1, use_cache=False)
     out = decoder(inputs_embeds=embeds, use_cache=False, output_hidden_states=True)
     if same(out.last_hidden_state, last, rounds=False):
         return 1.0
