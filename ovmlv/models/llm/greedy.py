@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.readouts.base_readout import pad_tokens
+from ovmlv.models.llm.readouts.base_readout import by_length
 
 
 @torch.no_grad()
@@ -31,14 +31,23 @@ def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int
             rows.append(list(tokenizer.encode(text, add_special_tokens=False)))
         else:
             rows.append(llm.tokenize([f'Question: {question}\nAnswer:'], bos=True)[0])
-    ids, mask = pad_tokens(rows, llm.device)
-    ends = mask.sum(1) - 1
-    out = llm(llm.embed(ids), mask)
-    last = out.states[torch.arange(len(rows), device=llm.device), ends]
+    answers = [''] * len(rows)
+    for group in by_length(rows):
+        for i, text in zip(
+            group, _answer(llm, [rows[i] for i in group], max_new_tokens), strict=True
+        ):
+            answers[i] = text
+    return answers
+
+
+def _answer(llm: CausalLLM, rows: Sequence[Sequence[int]], max_new_tokens: int) -> list[str]:
+    """Continue token rows of one length."""
+    tokenizer = llm.tokenizer
     answers: list[list[int]] = [[] for _ in rows]
     texts: list[str | None] = [None] * len(rows)
-    for step in range(max_new_tokens):
-        token = llm.lm_head(last).argmax(-1)
+    out = llm(llm.embed(torch.tensor(rows, device=llm.device)))
+    for _ in range(max_new_tokens):
+        token = llm.logits(out.last[:, -1]).argmax(-1)
         for i, new in enumerate(token.tolist()):
             if texts[i] is None:
                 if new != tokenizer.eos_token_id:
@@ -49,9 +58,7 @@ def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int
                 )
         if all(text is not None for text in texts):
             break
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
-        out = llm(llm.embed(token[:, None]), mask, (ends + 1 + step)[:, None], out.key_values)
-        last = out.states[:, 0]
+        out = llm(llm.embed(token[:, None]), past=out.key_values)
     return [
         text if text is not None else tokenizer.decode(answer, skip_special_tokens=True).strip()
         for text, answer in zip(texts, answers, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,11 @@ from torch import Tensor, nn
 from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 
 KeyValues = list[tuple[Tensor, Tensor]]
-"""Keys and values ``(B, heads, L, head_width)`` of every layer."""
+"""Keys and values ``(B, heads, L, head_width)`` of every layer; widths may differ.
+
+A decoder without a usable cache has one "layer": what it read, ``(B, 1, L, H)``, and values of
+width 0 (see :class:`.CausalLLM`). Nothing below tells the two apart.
+"""
 
 
 def to_cache(key_values: KeyValues) -> Any:
@@ -37,7 +41,16 @@ def to_cache(key_values: KeyValues) -> Any:
 
 
 def from_cache(cache: Any) -> KeyValues:
-    """Take the keys and values of every layer out of a transformers cache."""
+    """Take the keys and values of every layer out of a transformers cache.
+
+    Raises:
+        TypeError: A layer keeps something else (a recurrent state, part of the tokens, an index).
+    """
+    from transformers.cache_utils import DynamicLayer
+
+    for layer in cache.layers:
+        if type(layer) is not DynamicLayer or layer.keys is None or layer.keys.dim() != 4:
+            raise TypeError(f'{type(layer).__name__} does not hold keys and values of all tokens')
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
@@ -54,6 +67,27 @@ def flatten(key_values: KeyValues) -> list[Tensor]:
 def unflatten(tensors: list[Tensor] | tuple[Tensor, ...]) -> KeyValues:
     """Inverse of :func:`flatten`."""
     return list(zip(tensors[::2], tensors[1::2], strict=True))
+
+
+def shapes_of(key_values: KeyValues) -> list[tuple[int, int]]:
+    """Heads and width of every tensor, which :func:`unpack` needs."""
+    return [(t.shape[1], t.shape[3]) for t in flatten(key_values)]
+
+
+def pack(key_values: KeyValues) -> Tensor:
+    """All keys and values of a token in one row: ``(B, L, D)``."""
+    return torch.cat([t.transpose(1, 2).flatten(2) for t in flatten(key_values)], -1)
+
+
+def unpack(rows: Tensor, shapes: Sequence[tuple[int, int]]) -> KeyValues:
+    """Inverse of :func:`pack`."""
+    parts = rows.split([heads * width for heads, width in shapes], -1)
+    return unflatten(
+        [
+            part.unflatten(-1, shape).transpose(1, 2)
+            for part, shape in zip(parts, shapes, strict=True)
+        ]
+    )
 
 
 class LabelCache:

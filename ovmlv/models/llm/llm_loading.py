@@ -109,9 +109,10 @@ def load_llm(
         )
     if config is not None:
         model, own_tokenizer = _random_model(_make_config(config), seed, dtype), ByteTokenizer()
-        if tokenizer is None and model.config.vocab_size < ByteTokenizer.vocab_size:
+        vocab_size = model.config.get_text_config(decoder=True).vocab_size
+        if tokenizer is None and vocab_size < ByteTokenizer.vocab_size:
             raise ConfigError(
-                f'llm.config: vocab_size={model.config.vocab_size} is too small for the byte '
+                f'llm.config: vocab_size={vocab_size} is too small for the byte '
                 f'tokenizer; use vocab_size={ByteTokenizer.vocab_size} or give llm.tokenizer'
             )
     else:
@@ -224,7 +225,13 @@ def _make_config(fields: dict[str, Any]) -> Any:
     defaults = dict(
         vocab_size=ByteTokenizer.vocab_size, pad_token_id=0, bos_token_id=1, eos_token_id=2
     )
-    return AutoConfig.for_model(model_type, **{**defaults, **fields})
+    if isinstance(fields.get('text_config'), dict):  # of images and text
+        fields['text_config'] = {**defaults, **fields['text_config']}
+        defaults = {}
+    try:
+        return AutoConfig.for_model(model_type, **{**defaults, **fields})
+    except Exception as error:  # of any kind: configurations check themselves in many ways
+        raise _cannot_build(model_type, error) from error
 
 
 def _random_model(config: Any, seed: int, dtype: torch.dtype) -> Any:
@@ -232,4 +239,15 @@ def _random_model(config: Any, seed: int, dtype: torch.dtype) -> Any:
 
     with torch.random.fork_rng(devices=[]):  # the caller's random stream must not move
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(dtype)
+        try:
+            return AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(dtype)
+        except Exception as error:  # of any kind: no causal LM, or numbers that do not fit
+            raise _cannot_build(config.model_type, error) from error
+
+
+def _cannot_build(model_type: str, error: Exception) -> ConfigError:
+    reason = (str(error).strip().splitlines() or [''])[0][:200]
+    return ConfigError(
+        f'llm.config: transformers cannot build a causal language model of model_type='
+        f'{model_type!r} ({type(error).__name__}: {reason}); correct the configuration'
+    )

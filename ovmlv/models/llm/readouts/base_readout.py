@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,8 @@ class BaseReadout(nn.Module):
     Subclasses implement :meth:`read` for a chunk of labels and, where all labels share a
     computation, :meth:`shared`, whose tensors are computed once a call.
 
+    Sequences are padded behind their last token or not at all, see :class:`.CausalLLM`.
+
     Args:
         llm: The language model; its later layers are cut off here.
         layer: Layer to read (see :meth:`.CausalLLM.select_layer`); None is the middle one.
@@ -34,6 +36,7 @@ class BaseReadout(nn.Module):
 
     needs_whole_llm = False
     cache: LabelCache | None = None
+    needs_embeds = True
 
     def __init__(
         self,
@@ -53,6 +56,11 @@ class BaseReadout(nn.Module):
             raise ConfigError(
                 f'readout.chunk_size={chunk_size} must be at least 1, or None for all labels at '
                 'once'
+            )
+        if self.needs_embeds and not llm.abilities.takes_embeds:
+            raise ConfigError(
+                f'readout {type(self).__name__} does not work with {llm.family}, where a token is '
+                'more than its embedding; StaticReadout does'
             )
         self.state_size = llm.select_layer(layer, whole=self.needs_whole_llm)
         self.context = context
@@ -79,10 +87,13 @@ class BaseReadout(nn.Module):
         if not labels:
             raise VocabularyError('the list of labels is empty; give at least one label')
         size = self.chunk_size or len(labels)
+        order = list(range(len(labels)))
+        if size < len(labels):  # labels of like length share a pass
+            order.sort(key=lambda i: len(labels[i]))
         shared = self.shared(llm)
         parts = []
         for start in range(0, len(labels), size):
-            chunk = labels[start : start + size]
+            chunk = [labels[i] for i in order[start : start + size]]
             if self.grad_checkpointing and torch.is_grad_enabled():
                 part = checkpoint(
                     self.read, llm, chunk, *shared, use_reentrant=False, preserve_rng_state=False
@@ -93,7 +104,7 @@ class BaseReadout(nn.Module):
         longest = max(mask.shape[1] for _, mask in parts)
         states = [F.pad(s.float(), (0, 0, 0, longest - s.shape[1])) for s, _ in parts]
         masks = [F.pad(m, (0, longest - m.shape[1])) for _, m in parts]
-        return torch.cat(states), torch.cat(masks)
+        return in_order(states, order), in_order(masks, order)
 
     def check(self, llm: CausalLLM, labels: Sequence[str]) -> None:
         """Raise a :class:`VocabularyError` at the first label that the LLM cannot read."""
@@ -144,16 +155,37 @@ def pad_tokens(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Ten
     return ids.to(device), torch.arange(ids.shape[1], device=device)[None] < lengths[:, None]
 
 
+def in_order(parts: Sequence[Tensor], order: Sequence[int]) -> Tensor:
+    """Rows of ``parts`` one after the other, row ``i`` brought to place ``order[i]``."""
+    rows = torch.cat(list(parts))
+    if list(order) == sorted(order):
+        return rows
+    return rows[torch.tensor(order, device=rows.device).argsort()]
+
+
+def by_length(rows: Sequence[Sized]) -> list[list[int]]:
+    """Indices of rows in groups of one length.
+
+    What follows a row of a group stands right behind it. Padding in between, masked or not, would
+    count as distance in families that count tokens by their place in the batch (ALiBi, windows).
+    """
+    groups: dict[int, list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault(len(row), []).append(i)
+    return [groups[length] for length in sorted(groups)]
+
+
 def learnable_tokens(llm: CausalLLM, num_tokens: int, init_text: str | None) -> nn.Parameter:
     """Tokens ``(P, H)`` in the LLM's embedding space.
 
     They start as the embeddings of ``init_text`` as far as it goes, the rest as draws with the mean
-    and deviation of the embedding table: far smaller or larger vectors would be ignored or
-    dominate.
+    and deviation of the embeddings as the decoder reads them: far smaller or larger vectors would
+    be ignored or dominate.
     """
     if num_tokens < 1:
         raise ConfigError(f'readout.num_tokens={num_tokens} must be at least 1')
-    table = llm.embedding.weight.detach().float()
+    with torch.no_grad():
+        table = llm.embedding_table().float()
     tokens = table.mean(0) + table.std(0) * torch.randn(
         num_tokens, table.shape[1], device=table.device
     )

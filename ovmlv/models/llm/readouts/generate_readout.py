@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import expand, unflatten
-from ovmlv.models.llm.readouts.base_readout import pad_tokens
+from ovmlv.models.llm.kv_cache import KeyValues, expand, unflatten
+from ovmlv.models.llm.readouts.base_readout import by_length, in_order
 from ovmlv.models.llm.readouts.prefix_readout import PrefixReadout
 from ovmlv.registry import MODELS
 
@@ -24,7 +24,7 @@ class GenerateReadout(PrefixReadout):
     k. Sampling a word would cut the gradient, so the next input is
 
     * ``feedback='vocabulary'``: the embedding expected under the LLM's own next-word distribution,
-      ``softmax(lm_head(state) / temperature) @ embeddings``. Nothing new is trained and the soft
+      ``softmax(logits / temperature) @ embeddings``. Nothing new is trained and the soft
       token lies in the span of real words; the whole LLM has to run, whichever layer is read.
     * ``feedback='projection'``: a learned linear map of the (normalised) state that is read. The
       layers behind the one that is read are not needed.
@@ -57,6 +57,11 @@ class GenerateReadout(PrefixReadout):
                 f'readout: num_steps={num_steps} and temperature={temperature} must be positive'
             )
         self.needs_whole_llm = feedback == 'vocabulary'
+        if self.needs_whole_llm and not llm.abilities.reads_logits:
+            raise ConfigError(
+                f"readout GenerateReadout: feedback='vocabulary' does not work with {llm.family}, "
+                "whose logits are no function of its last state; use feedback='projection'"
+            )
         super().__init__(llm, **kwargs)
         self.num_steps = num_steps
         self.temperature = temperature
@@ -65,9 +70,9 @@ class GenerateReadout(PrefixReadout):
         if feedback == 'projection' and num_steps > 1:
             linear = nn.Linear(self.state_size, llm.embed_size)
             # Outputs start with the spread of real word embeddings.
-            nn.init.normal_(
-                linear.weight, std=float(llm.embedding.weight.float().std()) * self.state_size**-0.5
-            )
+            with torch.no_grad():
+                spread = float(llm.embedding_table().float().std())
+            nn.init.normal_(linear.weight, std=spread * self.state_size**-0.5)
             nn.init.zeros_(linear.bias)
             norm = nn.LayerNorm(self.state_size, elementwise_affine=False)
             self.projection = nn.Sequential(norm, linear).to(llm.device)
@@ -77,28 +82,25 @@ class GenerateReadout(PrefixReadout):
         past = unflatten(shared)
         prefix = past[0][0].shape[-2]
         rows, _ = self.label_tokens(llm, labels, bos=False, extra=prefix + self.num_steps - 1)
-        ids, mask = pad_tokens(rows, llm.device)
-        count, ends = len(rows), mask.sum(1) - 1
-        full = torch.cat([mask.new_ones(count, prefix), mask], 1)
-        padded = not bool(mask.all())
-        out = llm(llm.embed(ids), full if padded else None, past=expand(past, count))
-        each = torch.arange(count, device=llm.device)
-        state = out.states[each, ends]
-        last = None if out.last is None else out.last[each, ends]
-        states = [state]
-        for step in range(1, self.num_steps):
-            token = self.next_token(llm, state, last)[:, None]
-            full = torch.cat([full, full.new_ones(count, 1)], 1)
-            positions = (prefix + ends + step)[:, None]
-            out = llm(token, full if padded else None, positions, out.key_values)
-            state = out.states[:, 0]
-            last = None if out.last is None else out.last[:, 0]
-            states.append(state)
-        return torch.stack(states, 1), mask.new_ones(count, self.num_steps)
+        groups = by_length(rows)
+        parts = [self.speak(llm, [rows[i] for i in group], past) for group in groups]
+        states = in_order(parts, [i for group in groups for i in group])
+        return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
+
+    def speak(self, llm: CausalLLM, rows: Sequence[Sequence[int]], past: KeyValues) -> Tensor:
+        """States ``(c, K, H)`` of the steps behind token rows of one length."""
+        out = llm(llm.embed(torch.tensor(rows, device=llm.device)), past=expand(past, len(rows)))
+        states = [out.states[:, -1]]
+        for _ in range(1, self.num_steps):
+            last = None if out.last is None else out.last[:, -1]
+            token = self.next_token(llm, states[-1], last)[:, None]
+            out = llm(token, past=out.key_values)
+            states.append(out.states[:, -1])
+        return torch.stack(states, 1)
 
     def next_token(self, llm: CausalLLM, state: Tensor, last: Tensor | None) -> Tensor:
         """Soft input embedding ``(c, H)`` of the next step."""
         if self.projection is not None:
-            return self.projection(state.float())
+            return self.projection(state.to(self.projection[1].weight.dtype))
         assert last is not None
         return llm.expected_embedding(last, self.temperature)

@@ -55,7 +55,6 @@ class PrefixReadout(BaseReadout):
         length = past[0][0].shape[-2]
         rows, starts = self.label_tokens(llm, labels, bos=False, extra=length)
         ids, mask = pad_tokens(rows, llm.device)
-        full = torch.cat([mask.new_ones(len(rows), length), mask], 1)
-        out = llm(llm.embed(ids), None if mask.all() else full, past=expand(past, len(rows)))
+        out = llm(llm.embed(ids), past=expand(past, len(rows)))
         begin = torch.tensor(starts, device=mask.device)[:, None]
         return out.states, mask & (torch.arange(mask.shape[1], device=mask.device)[None] >= begin)

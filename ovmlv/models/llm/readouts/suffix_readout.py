@@ -7,11 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import LabelCache, constants, move
-from ovmlv.models.llm.readouts.base_readout import BaseReadout, learnable_tokens, pad_tokens
+from ovmlv.models.llm.kv_cache import LabelCache, constants, move, pack, unpack
+from ovmlv.models.llm.readouts.base_readout import (
+    BaseReadout,
+    by_length,
+    in_order,
+    learnable_tokens,
+    pad_tokens,
+)
 from ovmlv.registry import MODELS
 
 
@@ -48,36 +53,25 @@ class SuffixReadout(BaseReadout):
     def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
         """Continue every label with the query tokens."""
         entries = self.label_key_values(llm, labels)
-        lengths = torch.tensor([len(entry) for entry in entries], device=llm.device)
-        stacked = pad_sequence(entries, batch_first=True)  # (c, L, layers, 2, heads, head_width)
-        past = [
-            (stacked[:, :, i, 0].transpose(1, 2), stacked[:, :, i, 1].transpose(1, 2))
-            for i in range(stacked.shape[2])
-        ]
-        count, num_tokens = len(entries), len(self.tokens)
-        mask = torch.arange(stacked.shape[1], device=llm.device)[None] < lengths[:, None]
-        full = torch.cat([mask, mask.new_ones(count, num_tokens)], 1)
-        positions = lengths[:, None] + torch.arange(num_tokens, device=llm.device)[None]
-        embeds = self.tokens[None].expand(count, -1, -1)
-        out = llm(embeds, None if mask.all() else full, positions, past)
-        return out.states, mask.new_ones(count, num_tokens)
+        groups = by_length(entries)
+        parts = []
+        for group in groups:
+            past = unpack(torch.stack([entries[i] for i in group]), llm.past_shapes)
+            parts.append(llm(self.tokens[None].expand(len(group), -1, -1), past=past).states)
+        states = in_order(parts, [i for group in groups for i in group])
+        return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
 
     def label_key_values(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
-        """Constant keys and values ``(L_i, layers, 2, heads, head_width)`` of every label."""
+        """Constant keys and values ``(L_i, D)`` of every label, see :func:`~.kv_cache.pack`."""
         found = {label: self.cache.get((label, llm.dtype)) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
         with constants(llm.device):
             for start in range(0, len(missing), 64):
                 chunk = missing[start : start + 64]
                 rows, _ = self.label_tokens(llm, chunk, bos=True, extra=len(self.tokens))
-                ids, mask = pad_tokens(rows, llm.device)
-                pairs = llm(llm.embed(ids), None if mask.all() else mask).key_values
-                # (layers, 2, c, heads, L, head_width) -> (c, L, layers, 2, heads, head_width)
-                stacked = torch.stack([torch.stack(pair) for pair in pairs]).permute(
-                    2, 4, 0, 1, 3, 5
-                )
+                ids, _ = pad_tokens(rows, llm.device)
+                packed = pack(llm(llm.embed(ids)).key_values)
                 for i, label in enumerate(chunk):
-                    entry = stacked[i, : len(rows[i])]
-                    found[label] = entry.clone(memory_format=torch.contiguous_format)
+                    found[label] = packed[i, : len(rows[i])].clone()
                     self.cache.put((label, llm.dtype), found[label])
         return [move(found[label], llm.device) for label in labels]

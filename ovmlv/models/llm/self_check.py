@@ -1,0 +1,188 @@
+"""What a language model can do, found out by running it on a few tokens.
+
+Families differ in ways that no list of names keeps up with: embeddings scaled inside or outside the
+embedding module, recurrent states in place of keys and values, caches that drop tokens, logits that
+are scaled or capped. Each ability is tried here on two short sequences and compared with a plain
+pass over whole sequences of token ids, which is right by definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.llm.kv_cache import KeyValues, expand, from_cache, to_cache
+
+LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What was found.
+
+    Attributes:
+        num_layers: Layers whose states can be read.
+        takes_embeds: Embeddings in place of token ids give the same states.
+        input_scale: Factor on what the embedding module gives that makes them so.
+        keeps_keys: Keys and values of earlier tokens, computed once and shared by several
+            sequences, give the same states as whole sequences.
+        reads_logits: The head on the last states gives the model's own logits.
+        ends_in_last: The decoder's last states are those of its last layer as counted.
+    """
+
+    num_layers: int
+    takes_embeds: bool = True
+    input_scale: float = 1.0
+    keeps_keys: bool = True
+    reads_logits: bool = True
+    ends_in_last: bool = True
+
+
+def same(got: Tensor, want: Tensor, rounds: bool = True) -> bool:
+    """Whether two results are equal but for rounding.
+
+    Args:
+        got: One.
+        want: The other.
+        rounds: They come from operations of other sizes, which in half precision differ a lot, if
+            by far less than what is wrong.
+    """
+    if got.shape != want.shape:
+        return False
+    coarse = rounds and want.dtype not in (torch.float32, torch.float64)
+    got, want = got.double(), want.double()
+    return bool((got - want).norm() <= (0.1 if coarse else 2e-4) * want.norm())
+
+
+def text_config(config: Any) -> Any:
+    """The part of a configuration that is about text; models of images and text have several."""
+    return config.get_text_config(decoder=True)
+
+
+def probe_ids(config: Any, device: torch.device) -> Tensor:
+    """Token ids ``(2, L)`` that are nothing special; the second half differs."""
+    special: set[Any] = set()
+    for part in (config, text_config(config)):
+        for name, value in part.to_dict().items():
+            if name.endswith(('token_id', 'token_index')):
+                special |= set(value if isinstance(value, list) else [value])
+    usable = [i for i in range(min(text_config(config).vocab_size, 4096)) if i not in special]
+    half = LENGTH // 2
+    rows = [[usable[(k * i + 3) % len(usable)] for i in range(LENGTH)] for k in (7, 11)]
+    return torch.tensor([rows[0], rows[0][:half] + rows[1][half:]], device=device)
+
+
+@torch.no_grad()
+def check_decoder(model: nn.Module, decoder: nn.Module, head: nn.Module | None) -> Abilities:
+    """Try what readouts need.
+
+    Args:
+        model: The causal language model of transformers, in eval mode.
+        decoder: Its part without the head.
+        head: What :func:`~.lm_head.own_head` gives.
+
+    Raises:
+        ConfigError: It is no plain decoder of text, and no readout works with it.
+    """
+    family, half = model.config.model_type, LENGTH // 2
+    try:
+        ids = probe_ids(model.config, next(decoder.parameters()).device)
+        plain = model(input_ids=ids, use_cache=False, output_hidden_states=True)
+        layers, logits = plain.hidden_states, plain.logits
+        last = decoder(input_ids=ids, use_cache=False).last_hidden_state
+        if layers is None or any(s.dim() != 3 or s.shape[:2] != ids.shape for s in layers):
+            raise ValueError('its layers give no states')
+    except Exception as error:
+        raise ConfigError(
+            f'llm: {family} cannot be run as a plain decoder of text ({first_line(error)}), so no '
+            'readout works with it; use another LLM'
+        ) from error
+    if not last.isfinite().all():
+        raise ConfigError(
+            f'llm: {family} gives states that are not finite in {str(last.dtype)[6:]}; use another '
+            "llm dtype, e.g. 'float32'"
+        )
+    if not same(last[1, :half], last[0, :half]):
+        encoder = not getattr(model.config, 'is_decoder', True)
+        raise ConfigError(
+            f'llm: tokens of {family} see later ones, so no readout works with it; use a causal '
+            'decoder' + (' (is_decoder=True in its configuration)' if encoder else '')
+        )
+    scale = _attempt(lambda: _input_scale(decoder, ids, layers[0], last))
+    return Abilities(
+        num_layers=len(layers) - 1,
+        takes_embeds=scale is not None,
+        input_scale=1.0 if scale is None else scale,
+        keeps_keys=scale is not None
+        and bool(_attempt(lambda: same(_last_by_cache(decoder, ids, scale), last[:, half:]))),
+        reads_logits=bool(_attempt(lambda: same(head(inputs_embeds=last).logits, logits))),
+        ends_in_last=same(last, layers[-1]),
+    )
+
+
+@torch.no_grad()
+def trust_decoder(model: nn.Module, decoder: nn.Module, head: nn.Module | None) -> Abilities:
+    """What the shape of the model promises, with one token and without comparing anything."""
+    token = probe_ids(model.config, next(decoder.parameters()).device)[:1, :1]
+    return Abilities(
+        num_layers=text_config(model.config).num_hidden_layers,
+        keeps_keys=_attempt(lambda: _cached(decoder, _embed(decoder, token))) is not None,
+        reads_logits=head is not None,
+    )
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, short."""
+    lines = str(error).strip().splitlines()
+    return f'{type(error).__name__}: {lines[0][:160]}' if lines else type(error).__name__
+
+
+def _attempt(function: Callable[[], Any]) -> Any:
+    """The result, or None where the model cannot do it."""
+    try:
+        return function()
+    except Exception:  # of any kind: foreign code met something that it was not made for
+        return None
+
+
+def _embed(decoder: nn.Module, ids: Tensor) -> Tensor:
+    return decoder.get_input_embeddings()(ids)
+
+
+def _input_scale(decoder: nn.Module, ids: Tensor, first: Tensor, last: Tensor) -> float | None:
+    """The factor on embeddings with which they give the states of their ids; None if none does.
+
+    Some families (Falcon-H1) scale embeddings of ids on a way that given embeddings do not take.
+    """
+    embeds = _embed(decoder, ids)
+    # Learnable tokens are no row of the table. Some families (Gemma 4) look the token up in it.
+    decoder(inputs_embeds=embeds[:1] * 1.1, use_cache=False)
+    out = decoder(inputs_embeds=embeds, use_cache=False, output_hidden_states=True)
+    if same(out.last_hidden_state, last, rounds=False):
+        return 1.0
+    got, want = out.hidden_states[0].double(), first.double()
+    scale = float((got * want).sum() / (got * got).sum())
+    out = decoder(inputs_embeds=embeds * scale, use_cache=False)
+    return scale if same(out.last_hidden_state, last, rounds=False) else None
+
+
+def _cached(decoder: nn.Module, embeds: Tensor, past: KeyValues | None = None) -> Any:
+    """Run with a cache that must hold keys and values afterwards."""
+    from transformers.cache_utils import DynamicCache
+
+    cache = to_cache(past) if past else DynamicCache()
+    out = decoder(inputs_embeds=embeds, past_key_values=cache, use_cache=True)
+    return out.last_hidden_state, from_cache(out.past_key_values)
+
+
+def _last_by_cache(decoder: nn.Module, ids: Tensor, scale: float) -> Tensor:
+    """Last states of the second halves, behind the first half that is computed once."""
+    embeds = _embed(decoder, ids) * scale
+    half = LENGTH // 2
+    _, shared = _cached(decoder, embeds[:1, :half])
+    return _cached(decoder, embeds[:, half:], expand(shared, len(ids)))[0]
