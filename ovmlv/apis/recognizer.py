@@ -17,6 +17,7 @@ from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
 from ovmlv.registry import MODELS
 from ovmlv.utils.checkpoints import read_state
 from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
+from ovmlv.utils.config_options import merge_options
 
 
 def init_recognizer(
@@ -66,7 +67,7 @@ def _read(config: str | Path | Config, options: Mapping[str, Any] | None) -> Con
         raise TypeError(f'config is {type(config).__name__}; give a path or an mmengine Config')
     cfg = config.copy()
     if options:
-        cfg.merge_from_dict(dict(options))
+        merge_options(cfg, options, _name(config))
     return cfg
 
 
