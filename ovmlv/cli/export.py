@@ -15,11 +15,13 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError
+from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+from .output_file import refuse_unwritable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,11 +58,17 @@ def add_export_arguments(parser: argparse.ArgumentParser, labels_required: bool 
     )
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Export a model of whatever kind."""
     from ovmlv.apis.label_source import read_labels
     from ovmlv.evaluation.score_calibration import Calibration
+    from ovmlv.runtime.label_set import label_files
 
+    if args.labels_only:
+        for path in label_files(args.labels_only):
+            refuse_unwritable(path, '--labels-only')
+    else:
+        refuse_unwritable(args.out, '--out', folder=True)
     labels = read_label_arguments(args)  # before the model is built
     args.device = args.device or 'cpu'
     model = load_model(args)
@@ -80,7 +88,7 @@ def write_export(
     args: argparse.Namespace,
     model: nn.Module,
     labels: tuple[str, ...] | LabelBank,
-    out: TextIO,
+    out: Terminal,
     calibration: Calibration | None = None,
 ) -> None:
     """Export as the arguments of :func:`add_export_arguments` say."""
