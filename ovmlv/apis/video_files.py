@@ -60,6 +60,8 @@ def _expand(entry: str | Path) -> list[Path]:
 
 def _existing_first(entry: str | Path) -> Path:
     """The path; what looks like an address or a home folder may also be the name of a file."""
+    if not str(entry):
+        raise DataError('an empty text is no path; give "." for the current folder')
     path = Path(entry)
     if path.exists():
         return path

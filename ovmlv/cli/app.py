@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 
 from ovmlv.utils.cli import add_debug_argument, make_parser, parse_arguments, run_tool
-from ovmlv.utils.terminal import Terminal
+from ovmlv.utils.terminal import Terminal, lenient
 from ovmlv.version import __version__
 
 COMMANDS = {
@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch('ovmlv', DESCRIPTION, COMMANDS, __package__, argv)
+        with lenient(sys.stdout, sys.stderr):
+            return _dispatch('ovmlv', DESCRIPTION, COMMANDS, __package__, argv)
     except SystemExit as end:  # of argparse
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ from ovmlv.errors import ConfigError, DataError
 from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_model_arguments, load_inferencer, positive
-from .output_file import refuse_unwritable
+from .targets import refuse_inputs, refuse_unwritable
 
 if TYPE_CHECKING:
     from ovmlv.apis import OVMLVInferencer
@@ -140,6 +140,8 @@ def _check(args: argparse.Namespace) -> None:
             raise ConfigError(f'--{name} {path}: it is a .json file; name one')
         if path is not None:
             refuse_unwritable(path, f'--{name}')
+            read = (args.predictions, args.annotations, args.use, args.test)
+            refuse_inputs(path, f'--{name}', read)
     given = [v for v in (args.predictions, args.annotations, args.use) if v is not None]
     if len(given) != 1:
         raise ConfigError('give predictions or --annotations to fit on, or --use a calibration')

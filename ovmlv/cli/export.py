@@ -21,7 +21,7 @@ from ovmlv.errors import ConfigError
 from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
-from .output_file import refuse_unwritable
+from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,13 +62,8 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     """Export a model of whatever kind."""
     from ovmlv.apis.label_source import read_labels
     from ovmlv.evaluation.score_calibration import Calibration
-    from ovmlv.runtime.label_set import label_files
 
-    if args.labels_only:
-        for path in label_files(args.labels_only):
-            refuse_unwritable(path, '--labels-only')
-    else:
-        refuse_unwritable(args.out, '--out', folder=True)
+    _refuse_other_content(args)
     labels = read_label_arguments(args)  # before the model is built
     args.device = args.device or 'cpu'
     model = load_model(args)
@@ -82,6 +77,33 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     else:
         calibration = None if published is None else published.calibration()
     write_export(args, model, read_labels(labels, model), out, calibration)
+
+
+def _refuse_other_content(args: argparse.Namespace) -> None:
+    """Refuse to replace what no export wrote, such as a list of labels of the same name."""
+    from ovmlv.errors import OvmlvError
+    from ovmlv.runtime import EncoderMeta, LabelSet
+    from ovmlv.runtime.label_set import label_files
+    from ovmlv.runtime.video_tagger import LABELS, META
+
+    if args.labels_only:
+        target, load = args.labels_only, LabelSet.load
+        written = label_files(target)
+        for path in written:
+            refuse_unwritable(path, '--labels-only')
+    else:
+        refuse_unwritable(args.out, '--out', folder=True)
+        target, load = Path(args.out, META), EncoderMeta.load
+        written = (target, *label_files(Path(args.out, LABELS)))
+    there = [path for path in written if path.exists()]
+    if not there:
+        return
+    try:
+        load(target)
+    except (OvmlvError, OSError) as error:
+        raise ConfigError(
+            f'{there[0]} is of no earlier export ({error}) and is not replaced; name another place'
+        ) from None
 
 
 def write_export(

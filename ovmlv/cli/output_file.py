@@ -18,6 +18,7 @@ from ovmlv.utils.file_lock import lock_file
 from ovmlv.utils.terminal import Terminal
 
 from .result_formats import Format, Table
+from .targets import check_target, open_target, write_all
 
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult
@@ -194,8 +195,8 @@ class ReportFile:
         ):
             raise ConfigError(f'--report {path} is --output, too; name another file')
         self.path = None if path is None else Path(path)
-        if self.path is not None:
-            check_target(self.path, '--report')
+        if self.path is not None and not check_target(self.path, '--report'):
+            self._refuse_other_content()
         self.count = 0
         self._file: IO[bytes] | None = None
 
@@ -211,7 +212,20 @@ class ReportFile:
         if self.path is not None:
             self._file = open_target(self.path)
             if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                lock_file(self._file, f'another run is writing {self.path}; wait for it')
                 self._file.truncate(0)
+
+    def _refuse_other_content(self) -> None:
+        if not self.path.is_file():
+            return
+        with self.path.open('rb') as file:
+            line = file.readline(1 << 20)
+        try:
+            known = not line or set(files.parse_json(line, str(self.path))) == {'video', 'error'}
+        except (DataError, TypeError):
+            known = False
+        if not known:
+            raise ConfigError(f'--report {self.path} holds something else; name another file')
 
     def add(self, video: str, error: str) -> None:
         """Write a line."""
@@ -221,83 +235,6 @@ class ReportFile:
             # Escapes, so that a file name that is no UTF-8 comes back the same.
             line = json.dumps(dict(video=video, error=error)).encode() + b'\n'
             write_all(self._file, self.path, line)
-
-
-def check_target(path: Path, flag: str) -> bool:
-    """Look at what results shall be written to, without touching it.
-
-    Returns:
-        Whether it is a pipe, terminal or other stream rather than a file.
-
-    Raises:
-        ConfigError: It is a folder, a disk or a socket, or no file can be made there.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        parent = next((p for p in path.absolute().parents if p.exists()), Path('/'))
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            what = 'is read-only' if parent.is_dir() else 'is no folder'
-            raise ConfigError(
-                f'{path} cannot be written ({parent} {what}); name another file'
-            ) from None
-        return False
-    except (OSError, ValueError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise ConfigError(f'{path} cannot be written ({reason}); name another file') from None
-    if stat.S_ISDIR(mode):
-        raise ConfigError(f'{flag} {path} is a folder; name a file')
-    if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
-        return True
-    if not stat.S_ISREG(mode):
-        raise ConfigError(f'{flag} {path} is no regular file, pipe or terminal; name another')
-    if not os.access(path, os.W_OK):
-        raise ConfigError(f'{path} cannot be written (no permission); name another file')
-    # /dev/stdout of a redirected command is a file of somebody else's.
-    return path.absolute().parts[1:2] in (('dev',), ('proc',))
-
-
-def refuse_unwritable(path: str | Path, flag: str, folder: bool = False) -> None:
-    """Refuse a place where no file (or folder) can be written whole, before a model is loaded.
-
-    Raises:
-        ConfigError: It is a device or a pipe, or a folder instead of a file or the reverse.
-    """
-    path = Path(path)
-    if folder and os.path.isdir(path):
-        return
-    if check_target(path, flag) or (folder and os.path.exists(path)):
-        what = 'folder' if folder else 'regular file'
-        raise ConfigError(f'{flag} {path} is no {what}; name another')
-
-
-def open_target(path: Path) -> IO[bytes]:
-    """Open for appending, without a buffer: what was written is there."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open('ab', buffering=0)
-    except OSError as error:
-        raise OutputError(
-            f'{path} cannot be written ({error.strerror}); name another file'
-        ) from None
-
-
-def write_all(file: IO[bytes], path: Path, data: bytes) -> None:
-    """Write all bytes.
-
-    Raises:
-        OutputError: The disk is full, say; what was written before stays.
-    """
-    rest = memoryview(data)
-    try:
-        while rest:
-            rest = rest[file.write(rest) :]
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f'{path} cannot be written ({error.strerror}); what was written before is kept'
-        ) from None
 
 
 def _note_of(path: Path) -> Path:

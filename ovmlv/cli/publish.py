@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
-from .output_file import refuse_unwritable
+from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
     from torch import nn

@@ -38,6 +38,7 @@ from .arguments import (
 from .output_file import OutputFile, ReportFile
 from .result_formats import FORMATS, Choice, choose_format
 from .tag_pictures import Pictures
+from .targets import refuse_inputs
 
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult
@@ -129,6 +130,7 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
         )
         report = stack.enter_context(ReportFile(args.report, args.output))
         labels = read_label_arguments(args)
+        read = [args.labels_file, args.model, args.weights, args.calibration]
         videos = _each_once(find_videos(args.videos))
         pictures = Pictures(
             dict(video=args.save_video, sheet=args.save_sheet, timeline=args.save_timeline),
@@ -136,6 +138,8 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
             args.top_k,
             args.threshold,
         )
+        for name in ('output', 'report'):
+            refuse_inputs(getattr(args, name), f'--{name}', [*read, *videos])
         videos = [video for video in videos if not pictures.is_drawn(video)]
         done = output.look(dict(_settings(args, labels), format=style.name))
         todo = [video for video in videos if os.path.abspath(video) not in done]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError
 
-from .output_file import refuse_unwritable
+from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult

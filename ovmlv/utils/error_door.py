@@ -76,6 +76,8 @@ def is_user_error(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno in _MENDS
+    if isinstance(error, UnicodeEncodeError) and 'surrogates' in error.reason:
+        return True
     if not isinstance(error, (ValueError, TypeError, KeyError)) or error.__traceback__ is None:
         return False
     trace = error.__traceback__
@@ -96,6 +98,8 @@ def one_line(error: BaseException) -> str:
     elif isinstance(error, OSError) and error.strerror and error.errno in _MENDS:
         where = '' if error.filename is None else f'{error.filename}: '
         text = f'{where}{error.strerror}; {_MENDS[error.errno]}'
+    elif isinstance(error, UnicodeEncodeError):
+        text = f'{ascii(error.object)} holds bytes that are no text in UTF-8; give it in UTF-8'
     elif isinstance(error, KeyError) and len(error.args) == 1:
         text = str(error.args[0])
     elif _is_failed_write(error):

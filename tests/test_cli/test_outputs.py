@@ -1,13 +1,17 @@
 """Where commands write: devices, pipes, files of others, full disks, and wrong places."""
 
+import io
 import json
 import os
 import socket
 import stat
 import subprocess
+import sys
 import threading
 
 import pytest
+
+from ovmlv.cli import main
 
 from .conftest import LABELS, MODEL
 
@@ -259,3 +263,61 @@ def test_a_read_only_folder(command, tag, tmp_path):
         refused(command('publish', *MODEL, '--out', folder / 'model'), 'read-only')
     finally:
         subprocess.run(['umount', '-l', str(folder)], check=True)
+
+
+def test_nothing_is_written_onto_what_is_read(command, clips, tmp_path):
+    """FAULTS B3: cousins; a report replaced whatever stood there."""
+    words, video = tmp_path / 'words.txt', tmp_path / 'a.mp4'
+    words.write_text('a\nb\n')
+    video.write_bytes(clips[0].read_bytes())
+    labels = tmp_path / 'words.json'
+    labels.write_text('["a", "b"]')
+    other = tmp_path / 'other.jsonl'
+    other.write_text('{"video": "a.mp4", "labels": []}\n')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    tag = ['tag', video, *MODEL, '--labels-file', words, '--overwrite', '--format', 'csv']
+    for arguments in (
+        [*tag, '--output', video],
+        [*tag, '--output', words],
+        [*tag, '--output', tmp_path / 'x.csv', '--report', words],
+        [*tag, '--output', tmp_path / 'x.csv', '--report', other],
+        [*tag[:-3], '--report', video],
+        ['export', *MODEL, '--labels-file', labels, '--labels-only', tmp_path / 'words'],
+        ['export', *MODEL, '--labels-file', words, '--labels-only', labels],
+        ['publish', *MODEL, '--labels-file', words, '--out', tmp_path],
+        ['bank', 'build', tmp_path, *MODEL, '--labels-file', words],
+        ['calibrate', 'p.safetensors', '--test', labels, '--out', labels],
+        ['calibrate', '--annotations', labels, '--model', 'motionshapes', '--report', labels],
+    ):
+        refused(command(*arguments))
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before, arguments
+
+
+def test_what_a_command_wrote_it_replaces(command, clips, tmp_path):
+    """FAULTS B3: the other side of it."""
+    export = ['export', *MODEL, '--labels', *LABELS, '--labels-only', tmp_path / 'words']
+    report = ['tag', clips[0], tmp_path / 'gone.mp4', *MODEL, '--labels', 'a', '--report']
+    for _ in range(2):
+        assert command(*export)[0] == 0
+        assert command(*report, tmp_path / 'bad.jsonl')[0] == 3
+        assert command('bank', 'build', tmp_path / 'bank', *MODEL, '--labels', 'a')[0] == 0
+    # Of a build that was killed before its index was written.
+    (tmp_path / 'bank' / 'bank.json').unlink()
+    assert command('bank', 'build', tmp_path / 'bank', *MODEL, '--labels', 'a')[0] == 0
+
+
+def test_an_empty_path_is_not_the_current_folder(command, clips, monkeypatch):
+    """FAULTS D11: a variable of the shell that is not set."""
+    monkeypatch.chdir(clips[0].parent)
+    refused(command('tag', '', *MODEL, '--labels', 'a'), 'is no path')
+
+
+def test_help_on_any_terminal(monkeypatch):
+    """FAULTS D8"""
+    for command in ('tag', 'bank', 'calibrate', 'serve', 'export', 'publish', 'doctor'):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, 'stdout', stream)
+            assert main([command, '--help']) == 0
+        stream.flush()
+        assert stream.buffer.getvalue().startswith(b'usage')

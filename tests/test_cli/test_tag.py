@@ -178,15 +178,13 @@ def test_text_of_results():
 def test_names_that_begin_with_a_dash(command, clips, tmp_path, monkeypatch):
     """FAULTS D11: ``-- -abc.mp4`` failed."""
     monkeypatch.chdir(tmp_path)
-    for name in ('-abc.mp4', '--model', '-', '--'):
+    two = ['-abc.mp4', '--model', '--']
+    for name in (*two, '-'):
         shutil.copy(clips[0], name)
     tag = ['tag', *MODEL, '--format', 'jsonl', '--top-k', 1, '--labels', *LABELS]
     for arguments, names in (
         (['--', '-abc.mp4'], ['-abc.mp4']),
-        (
-            ['--', '-abc.mp4', clips[1], '--model', '--'],
-            ['-abc.mp4', str(clips[1]), '--model', '--'],
-        ),
+        (['--', *two, clips[1]], [*two, str(clips[1])]),
         (['--', clips[1]], [str(clips[1])]),
     ):
         status, out, err = command(*tag, *arguments)

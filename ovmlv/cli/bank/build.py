@@ -19,7 +19,7 @@ from ..arguments import (
     positive,
     read_label_arguments,
 )
-from ..output_file import refuse_unwritable
+from ..targets import refuse_other_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     """Encode and save."""
     from ovmlv.apis import LabelBank
 
-    refuse_unwritable(args.bank, 'the bank', folder=True)
+    refuse_other_folder(args.bank, 'the bank')
     labels = read_label_arguments(args)
     model = load_model(args)
     bank = LabelBank.build(model, labels, args.bank, args.chunk_size, progress=True)

@@ -12,7 +12,7 @@ import argparse
 
 from ovmlv.utils.terminal import Terminal
 
-from ..output_file import refuse_unwritable
+from ..targets import refuse_other_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     """Merge and save."""
     from ovmlv.apis import LabelBank
 
-    refuse_unwritable(args.out or args.bank, '--out', folder=True)
+    refuse_other_folder(args.out or args.bank, '--out')
     bank = LabelBank.load(args.bank)
     for other in args.others:
         bank.merge(LabelBank.load(other))
