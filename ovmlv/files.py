@@ -6,13 +6,14 @@ a foreign encoding, a nested bomb, a full disk or a kill means the same everywhe
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,17 @@ def write_text(path: str | Path, text: str) -> Path:
 def write_json(path: str | Path, value: Any, **options: Any) -> Path:
     """Write JSON with a line end, see :func:`whole_file`; ``options`` are those of json.dumps."""
     return write_text(path, json.dumps(value, **options) + '\n')
+
+
+def write_csv(
+    path: str | Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()
+) -> Path:
+    """Write rows of the same keys as CSV with a head; ``columns`` are those where there is none."""
+    with whole_file(path) as scratch, open(scratch, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0] if rows else columns))
+        writer.writeheader()
+        writer.writerows(rows)
+    return Path(path)
 
 
 def _umask() -> int:

@@ -10,21 +10,21 @@ is its zero-shot result. A checkpoint of another model is refused. A flag of its
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 
 from ovmlv.errors import ConfigError
+from ovmlv.files import write_json
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
     load_config,
     load_strictly,
     make_parser,
+    parse_arguments,
     refuse_missing_data,
     refuse_mistakes,
     require_checkpoint,
@@ -43,8 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "tools/analysis_tools/eval_metric.py; .pkl as MMEngine's DumpResults",
     )
     parser.add_argument('--out', help='write the metrics to this .json file')
-    # Intermixed, so that the checkpoint may also stand behind options.
-    return parser.parse_intermixed_args(argv)
+    return parse_arguments(parser, argv)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:
@@ -89,10 +88,7 @@ def main(args: argparse.Namespace) -> None:
     metrics = runner.test()
     if args.out is not None and is_main_process():
         # Figures arrive as Python or numpy numbers; `float` serves both.
-        text = json.dumps(metrics, indent=2, default=float)
-        out = Path(args.out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + '\n', encoding='utf-8')
+        write_json(args.out, metrics, indent=2, default=float)
 
 
 if __name__ == '__main__':

@@ -28,6 +28,7 @@ from ovmlv.utils.cli import (
     require_checkpoint,
     run_tool,
 )
+from ovmlv.utils.file_lock import only_training_in
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -133,10 +134,11 @@ def main(args: argparse.Namespace) -> None:
 
     from mmengine.runner import Runner
 
-    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
-    if cfg.get('resume'):
-        load_strictly(runner)
-    runner.train()
+    with only_training_in(cfg.work_dir, cfg.launcher):
+        runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+        if cfg.get('resume'):
+            load_strictly(runner)
+        runner.train()
 
 
 if __name__ == '__main__':

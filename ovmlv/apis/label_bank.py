@@ -175,10 +175,13 @@ class LabelBank:
         ) as bar:
             for start in range(0, len(new), chunk_size):
                 part = new[start : start + chunk_size]
-                self._append(LabelBlock(tuple(part), _encode(model, part)), chunk_size)
+                rows = []
+                for piece in _pieces(part, getattr(model, 'labels_per_pass', chunk_size)):
+                    rows.append(_encode(model, piece))
+                    bar.update(len(piece))
+                self._append(LabelBlock(tuple(part), torch.cat(rows)), chunk_size)
                 if folder is not None:
                     self._blocks = write_bank(Path(folder), self.encoder, self._blocks)
-                bar.update(len(part))
         if folder is not None and not new:
             self._blocks = write_bank(Path(folder), self.encoder, self._blocks)
         return tuple(new)
@@ -325,6 +328,12 @@ def _names(labels: Iterable[str]) -> list[str]:
 
 
 @torch.no_grad()
+def _pieces(labels: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Labels of a pass through the model, so that a bar can move between them."""
+    for start in range(0, len(labels), size):
+        yield labels[start : start + size]
+
+
 def _encode(model: nn.Module, labels: Sequence[str]) -> Tensor:
     if model.training:
         raise ConfigError('the model is in training mode; call model.eval() first')

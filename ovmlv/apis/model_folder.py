@@ -124,7 +124,7 @@ def _read_index(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f'there is no published model in {path.parent} (no {path.name}); write one by '
-            'tools/model_converters/publish_model.py'
+            '"ovmlv publish"'
         )
     try:
         content = json.loads(path.read_text(encoding='utf-8'))

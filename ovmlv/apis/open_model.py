@@ -34,7 +34,7 @@ def open_model(
 
             - a config file or an mmengine ``Config``; ``weights`` is a checkpoint, or None for what
               the config starts from;
-            - a folder that ``tools/model_converters/publish_model.py`` wrote;
+            - a folder that ``ovmlv publish`` wrote;
             - an architecture of open_clip (``ViT-B-16``), ``motionshapes`` (the tiny CLIP of this
               package) or a JSON file of open_clip's schema: CLIP as it is, zero-shot.
               ``weights`` is one of open_clip's tags or a local file; ``ViT-B-16/openai`` names
@@ -71,7 +71,7 @@ def open_model(
         if not (path / INDEX).is_file():
             raise ConfigError(
                 f'{model} is no published model (no {INDEX} in it); write one by '
-                'tools/model_converters/publish_model.py, or give a config and its checkpoint'
+                '"ovmlv publish", or give a config and its checkpoint'
             )
         return load_published(path, device, cfg_options)
     if path.suffix in _CONFIGS or (path.suffix == '.json' and _is_config(path)):

@@ -27,8 +27,8 @@ from .label_source import read_labels
 from .open_model import open_model
 from .tag_result import TagResult, Timings
 from .video_batches import UnreadVideo, encode_all
-from .video_files import find_videos
-from .video_reader import VideoReader, VideoSource
+from .video_reader import Clip, VideoReader, VideoSource
+from .video_sources import UnusableSource, as_source, single_videos
 
 Labels = Sequence[str] | LabelBank | str | Path
 
@@ -57,6 +57,8 @@ class OVMLVInferencer:
         labels: Default labels; None if there are none.
         calibration: What is applied to probabilities; None if nothing is.
         num_decoded: How many videos were decoded so far.
+
+    It can be pickled, and so be sent to a worker of any start method; the weights go along.
     """
 
     def __init__(
@@ -83,6 +85,13 @@ class OVMLVInferencer:
         self.num_decoded = 0
         self._checked: weakref.WeakSet[LabelBank] = weakref.WeakSet()
         self.labels = None if labels is None else self._read_labels(labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies, also those of other processes, look at banks again; all else goes along.
+        return {**vars(self), '_checked': None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _checked=weakref.WeakSet())
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -140,8 +149,9 @@ class OVMLVInferencer:
         """Tag videos one after the other, in memory that does not grow with their number.
 
         Args:
-            inputs: A path, a folder, a pattern (``clips/*.mp4``), a binary file object, RGB frames
-                uint8 ``(T, H, W, 3)``, or several of these; also a generator of them.
+            inputs: A path, a folder, a pattern (``clips/*.mp4``), a binary file object or the bytes
+                of a file, RGB frames uint8 ``(T, H, W, 3)`` as an array or a tensor, or several of
+                these; also a generator of them.
             labels: See ``labels`` of the class; None takes those.
             batch_size: Videos or windows that go through the model at once.
             window: Seconds of a sliding window; None tags whole videos.
@@ -163,10 +173,10 @@ class OVMLVInferencer:
             raise ConfigError(f"on_error={on_error!r} is not 'raise' or 'report'")
         size = self.batch_size if batch_size is None else _at_least_one('batch_size', batch_size)
         reader = self._reader(num_frames, num_clips, window, stride)
-        sources = _sources(inputs)
+        report = on_error == 'report'
+        sources = single_videos(inputs, report)
         if progress:
             sources = tqdm(sources, unit='video', disable=None)
-        report = on_error == 'report'
 
         def results() -> Iterator[TagResult]:
             for video in self._encode(sources, reader, size, report, window, stride, fps):
@@ -186,8 +196,7 @@ class OVMLVInferencer:
         """Decode and embed one video, to :meth:`score` it against labels as often as wanted.
 
         Args:
-            video: A path, a binary file object or frames uint8 ``(T, H, W, 3)``; for the others see
-                :meth:`iterate`.
+            video: One of those that :meth:`iterate` takes.
             window: See :meth:`iterate`.
             stride: See :meth:`iterate`.
             num_frames: See :meth:`iterate`.
@@ -195,7 +204,7 @@ class OVMLVInferencer:
             fps: See :meth:`iterate`.
         """
         reader = self._reader(num_frames, num_clips, window, stride)
-        args = ([video], reader, self.batch_size, False, window, stride, fps)
+        args = ([as_source(video)], reader, self.batch_size, False, window, stride, fps)
         return next(self._encode(*args))
 
     def score(self, encoded: EncodedVideo, labels: Labels | None = None) -> TagResult:
@@ -204,7 +213,7 @@ class OVMLVInferencer:
 
     def _encode(
         self,
-        sources: Iterable[VideoSource],
+        sources: Iterable[VideoSource | UnusableSource],
         reader: VideoReader,
         batch_size: int,
         report: bool,
@@ -212,8 +221,13 @@ class OVMLVInferencer:
         stride: float | None,
         fps: float | None,
     ) -> Iterator[EncodedVideo | UnreadVideo]:
+        def read(source: VideoSource | UnusableSource) -> Iterator[Clip]:
+            if isinstance(source, UnusableSource):
+                raise source
+            return reader.clips(source, window, stride, fps)
+
         for video in encode_all(
-            lambda source: reader.clips(source, window, stride, fps),
+            read,
             self._embed,
             sources,
             batch_size,
@@ -298,18 +312,6 @@ class OVMLVInferencer:
                 self._checked.add(labels)
             return labels
         return read_labels(labels, self.model)
-
-
-def _sources(inputs: VideoSource | Iterable[VideoSource]) -> Iterable[VideoSource]:
-    """Each single video; what a generator gives is not collected."""
-    if isinstance(inputs, (str, Path, np.ndarray)) or hasattr(inputs, 'read'):
-        inputs = [inputs]
-    found = (
-        video
-        for entry in inputs
-        for video in (find_videos(entry) if isinstance(entry, (str, Path)) else [entry])
-    )
-    return found if isinstance(inputs, Iterator) else list(found)
 
 
 def _at_least_one(name: str, value: int) -> int:

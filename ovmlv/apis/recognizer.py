@@ -17,6 +17,8 @@ from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
 from ovmlv.registry import MODELS
 from ovmlv.utils.checkpoints import read_state
 from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
+from ovmlv.utils.config_check import check_config
+from ovmlv.utils.config_options import merge_options
 
 
 def init_recognizer(
@@ -47,7 +49,7 @@ def init_recognizer(
         require_checkpoint(str(checkpoint))
     device = check_device(device)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'):
-        model = MODELS.build(cfg.model)
+        model = _build(cfg, _name(config))
     if not hasattr(model, 'predict_labels'):
         raise ConfigError(
             f'{_name(config)}: model.type is {type(model).__name__}, which takes no labels; use an '
@@ -59,6 +61,19 @@ def init_recognizer(
     return model.to(device).eval()
 
 
+def _build(cfg: Config, name: str) -> nn.Module:
+    try:
+        return MODELS.build(cfg.model)
+    except OvmlvError:
+        raise
+    except Exception as error:
+        # What a class does not take is told by Python in words of its own; ours name the key.
+        mistakes = check_config(dict(default_scope=cfg.get('default_scope'), model=cfg.model))
+        if not mistakes:
+            raise
+        raise ConfigError(f'{name}: {mistakes[0]}') from error
+
+
 def _read(config: str | Path | Config, options: Mapping[str, Any] | None) -> Config:
     if isinstance(config, (str, Path)):
         return load_config(str(config), options)
@@ -66,7 +81,7 @@ def _read(config: str | Path | Config, options: Mapping[str, Any] | None) -> Con
         raise TypeError(f'config is {type(config).__name__}; give a path or an mmengine Config')
     cfg = config.copy()
     if options:
-        cfg.merge_from_dict(dict(options))
+        merge_options(cfg, options, _name(config))
     return cfg
 
 

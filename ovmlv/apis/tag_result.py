@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ovmlv.errors import DependencyError
+from ovmlv.plain_text import display_width, message_line, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,23 +176,16 @@ class TagResult:
 
     def table(self, k: int | None = None) -> str:
         """The video and its k best labels with probabilities and bars, aligned."""
+        name = visible(self.video)
         if self.error is not None:
-            return f'{self.video}\n  error: {self.error}'
-        scores = self.top(k)
-        width = max(map(display_width, (score.label for score in scores)), default=0)
+            return f'{name}\n  error: {message_line(self.error)}'
+        scores = [(visible(label), p) for label, p in self.top(k)]
+        width = max((display_width(label) for label, _ in scores), default=0)
         lines = [
             f'  {label}{" " * (width - display_width(label))}  {p:.3f}  {"#" * round(p * _BAR)}'
             for label, p in scores
         ]
-        return '\n'.join(line.rstrip() for line in [self.video, *lines])
+        return '\n'.join(line.rstrip() for line in [name, *lines])
 
     def __str__(self) -> str:
         return self.table()
-
-
-def display_width(text: str) -> int:
-    """Columns of a terminal that a text takes; East Asian characters take two."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in 'WF' else 1
-        for c in text
-    )

@@ -38,9 +38,7 @@ def find_videos(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
 def _expand(entry: str | Path) -> list[Path]:
     if not isinstance(entry, (str, Path)):
         raise TypeError(f'{type(entry).__name__} is no path; give paths of videos or folders')
-    if '://' in str(entry):
-        raise DataError(f'{entry} is an address; download the video and give its path')
-    path = Path(entry).expanduser()
+    path = _existing_first(entry)
     if path.is_dir():
         videos = _in_folder(path)
         if not videos:
@@ -51,20 +49,62 @@ def _expand(entry: str | Path) -> list[Path]:
         return videos
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
-    matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+    matches = [Path(name) for name in sorted(glob.glob(_pattern(path), recursive=True))]
     matches = [match for match in matches if match.is_file()]
+    if not matches and '*' not in str(path):
+        return [path]  # brackets and question marks also stand in names of files
     if not matches:
         raise FileNotFoundError(f'no file fits {entry}; correct the pattern')
     return matches
 
 
+def _existing_first(entry: str | Path) -> Path:
+    """The path; what looks like an address or a home folder may also be the name of a file."""
+    if not str(entry):
+        raise DataError('an empty text is no path; give "." for the current folder')
+    path = Path(entry)
+    if path.exists():
+        return path
+    if '://' in str(entry):
+        raise DataError(f'{entry} is an address; download the video and give its path')
+    try:
+        return path.expanduser()
+    except RuntimeError:  # "~name" of no user
+        return path
+
+
+def _pattern(path: Path) -> str:
+    """A pattern, in which folders that are there under their very names are taken by these."""
+    prefix, parts = Path(path.anchor), [path.anchor]
+    for part in path.parts[bool(path.anchor) :]:
+        prefix /= part
+        parts.append(glob.escape(part) if prefix.exists() else part)
+    return os.path.join(*parts)
+
+
 def _in_folder(folder: Path) -> list[Path]:
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        found += [
-            Path(parent, name)
-            for name in files
-            if not name.startswith('.') and Path(name).suffix.lower() in VIDEO_SUFFIXES
-        ]
+    """Videos below a folder, in linked folders as well; each folder once, by its own name first."""
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [str(folder)]
+    while waiting:
+        for parent, folders, files in os.walk(waiting.pop(0), onerror=_refuse):
+            status = os.stat(parent)
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not name.startswith('.'))
+            waiting += [link for name in folders if os.path.islink(link := f'{parent}/{name}')]
+            found += [
+                Path(parent, name)
+                for name in files
+                if not name.startswith('.') and Path(name).suffix.lower() in VIDEO_SUFFIXES
+            ]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(
+        f'folder {error.filename} cannot be read ({error.strerror}); name the videos one by one'
+    )

@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ovmlv.errors import CheckpointError, ConfigError
-from ovmlv.files import write_text
+from ovmlv.errors import CheckpointError, ConfigError, DataError
+from ovmlv.files import parse_json, read_lines, write_text
 
 from .results import config_digest, machine, versions, write_json
 
@@ -201,8 +201,11 @@ def _keep_log(work_dir: Path, result: str) -> None:
     kept: list[str] = []
     steps: list[int] = []  # the last training step that a kept line comes after
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
+        for line in read_lines(path):
+            try:
+                entry = parse_json(line, str(path))
+            except DataError:  # cut by a kill
+                continue
             if 'iter' in entry:  # of training
                 first = bisect.bisect_left(steps, entry['step'])
                 del kept[first:], steps[first:]

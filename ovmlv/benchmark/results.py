@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError
-from ovmlv.files import write_text
+from ovmlv.files import read_json, write_text
 from ovmlv.version import __version__
 
 from .columns import harmonic_means
@@ -51,7 +51,7 @@ def read_result(path: str | Path) -> Result | None:
     if not path.is_file():
         return None
     try:
-        result = json.loads(path.read_text(encoding='utf-8'))
+        result = read_json(path)
         result['metrics'] = {
             key.removeprefix(PREFIX): value for key, value in result['metrics'].items()
         }

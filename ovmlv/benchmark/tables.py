@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from ovmlv import files
 
 from .columns import ALL, Column, percent
 from .report import Report, RowReport
@@ -220,10 +221,8 @@ def write_csv(report: Report, path: str | Path) -> None:
             for key in ('n', 'difference', 't', 'p_t', 'p_sign_flip'):
                 line[f'{metric}_vs_reference_{key}'] = getattr(test, key, math.nan)
         lines.append(line)
-    with open(path, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, fieldnames=list(lines[0]) if lines else ['row'])
-        writer.writeheader()
-        for line in lines:
-            writer.writerow(
-                {k: '' if isinstance(v, float) and math.isnan(v) else v for k, v in line.items()}
-            )
+    shown = [
+        {k: '' if isinstance(v, float) and math.isnan(v) else v for k, v in line.items()}
+        for line in lines
+    ]
+    files.write_csv(path, shown, ['row'])

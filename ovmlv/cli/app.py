@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
-from typing import TextIO
 
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, parse_arguments, run_tool
+from ovmlv.utils.terminal import Terminal, lenient
 from ovmlv.version import __version__
 
 COMMANDS = {
@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch('ovmlv', DESCRIPTION, COMMANDS, __package__, argv)
+        with lenient(sys.stdout, sys.stderr):
+            return _dispatch('ovmlv', DESCRIPTION, COMMANDS, __package__, argv)
     except SystemExit as end:  # of argparse
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -112,16 +113,15 @@ def _run(prog: str, module: ModuleType, argv: list[str]) -> int:
     parser = command_parser(prog, module)
     if hasattr(module, 'check_usage'):
         module.check_usage(parser, argv)
-    # Intermixed, so that paths may also stand behind options.
-    args = parser.parse_intermixed_args(argv)
-    out = sys.stdout
+    args = parse_arguments(parser, argv)
+    out = Terminal(sys.stdout)
     # Libraries print logs where results belong.
     with contextlib.redirect_stdout(sys.stderr):
         status = run_tool(functools.partial(_call, module, out), args)
     return status
 
 
-def _call(module: ModuleType, out: TextIO, args: argparse.Namespace) -> int | None:
+def _call(module: ModuleType, out: Terminal, args: argparse.Namespace) -> int | None:
     status = module.run(args, out)
     out.flush()
     return status

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.utils.cli import add_cfg_options, add_device_argument
 
 from .result_formats import FORMATS
@@ -95,6 +96,7 @@ def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | N
     from ovmlv.apis.label_source import read_labels
 
     if args.labels is not None:
+        refuse_bytes(args.labels, 'label')
         return read_labels(args.labels)
     if args.labels_file is not None:
         path = Path(args.labels_file)
@@ -110,6 +112,22 @@ def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | N
 
     read_index(Path(bank))  # before the model is built
     return Path(bank)
+
+
+def refuse_bytes(texts: Sequence[str], what: str) -> None:
+    """Refuse text of the command line that is none in the terminal's encoding, such as Latin-1.
+
+    Raises:
+        VocabularyError: A text holds bytes that could not be decoded.
+    """
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise VocabularyError(
+                f'{what} {ascii(text)} is no text in UTF-8; type it in a terminal of that encoding,'
+                ' or give a file in UTF-8'
+            ) from None
 
 
 def add_format_argument(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
     ovmlv calibrate --model my_model --annotations val.jsonl --videos videos/ --out calibration.json
     ovmlv tag videos/ --model my_model --labels-file words.txt --calibration calibration.json
 
-    python tools/test.py CONFIG CHECKPOINT --dump val.safetensors    # of a validation set
+    python tools/test.py CONFIG CHECKPOINT --dump val.safetensors    # of the repository
     ovmlv calibrate val.safetensors --out calibration.json --test test.safetensors
     ovmlv calibrate --use calibration.json --test test.safetensors
 
@@ -18,11 +18,13 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_model_arguments, load_inferencer, positive
+from .targets import refuse_inputs, refuse_unwritable
 
 if TYPE_CHECKING:
     from ovmlv.apis import OVMLVInferencer
@@ -31,7 +33,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv calibrate``."""
-    parser.add_argument('predictions', nargs='?', help='.safetensors of tools/test.py --dump')
+    parser.add_argument(
+        'predictions',
+        nargs='?',
+        help='.safetensors that tools/test.py of the repository wrote with --dump',
+    )
     parser.add_argument('--out', help='write the calibration to this .json file')
     parser.add_argument('--use', metavar='FILE', help='a calibration, instead of fitting one')
     parser.add_argument(
@@ -51,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser, required=False)
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Fit and report."""
     _check(args)
     from ovmlv.evaluation.metrics.report import text_table
@@ -109,7 +115,10 @@ def _tag(inferencer: OVMLVInferencer, path: str, folder: str | None) -> LabelSco
     dataset = MultilabelVideoDataset(path, data_prefix=dict(video=folder), test_mode=True)
     rows = [dataset.get_data_info(i) for i in range(len(dataset))]
     if any(row.get('segment') is not None for row in rows):
-        raise DataError(f'{path} has segments; calibrate on predictions of tools/test.py --dump')
+        raise DataError(
+            f'{path} has segments; calibrate on predictions, as written by --dump of '
+            'tools/test.py in the repository'
+        )
     classes = dataset.metainfo['classes']
     scores, targets = [], []
     results = inferencer.iterate([row['filename'] for row in rows], classes, on_error='report')
@@ -129,6 +138,10 @@ def _check(args: argparse.Namespace) -> None:
         path = getattr(args, name)
         if path is not None and not path.endswith('.json'):
             raise ConfigError(f'--{name} {path}: it is a .json file; name one')
+        if path is not None:
+            refuse_unwritable(path, f'--{name}')
+            read = (args.predictions, args.annotations, args.use, args.test)
+            refuse_inputs(path, f'--{name}', read)
     given = [v for v in (args.predictions, args.annotations, args.use) if v is not None]
     if len(given) != 1:
         raise ConfigError('give predictions or --annotations to fit on, or --use a calibration')

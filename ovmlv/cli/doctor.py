@@ -11,7 +11,8 @@ can be written. Exit status: 0, or 3 if something must be mended; what is option
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+
+from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_format_argument
 from .health_checks import CHECKS, Finding
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format_argument(parser)
 
 
-def run(args: argparse.Namespace, out: TextIO) -> int:
+def run(args: argparse.Namespace, out: Terminal) -> int:
     """Make all checks, whatever one of them meets."""
     found: list[Finding] = []
     for check in CHECKS:

@@ -15,11 +15,13 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError
+from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,11 +58,12 @@ def add_export_arguments(parser: argparse.ArgumentParser, labels_required: bool 
     )
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Export a model of whatever kind."""
     from ovmlv.apis.label_source import read_labels
     from ovmlv.evaluation.score_calibration import Calibration
 
+    _refuse_other_content(args)
     labels = read_label_arguments(args)  # before the model is built
     args.device = args.device or 'cpu'
     model = load_model(args)
@@ -76,11 +79,38 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     write_export(args, model, read_labels(labels, model), out, calibration)
 
 
+def _refuse_other_content(args: argparse.Namespace) -> None:
+    """Refuse to replace what no export wrote, such as a list of labels of the same name."""
+    from ovmlv.errors import OvmlvError
+    from ovmlv.runtime import EncoderMeta, LabelSet
+    from ovmlv.runtime.label_set import label_files
+    from ovmlv.runtime.video_tagger import LABELS, META
+
+    if args.labels_only:
+        target, load = args.labels_only, LabelSet.load
+        written = label_files(target)
+        for path in written:
+            refuse_unwritable(path, '--labels-only')
+    else:
+        refuse_unwritable(args.out, '--out', folder=True)
+        target, load = Path(args.out, META), EncoderMeta.load
+        written = (target, *label_files(Path(args.out, LABELS)))
+    there = [path for path in written if path.exists()]
+    if not there:
+        return
+    try:
+        load(target)
+    except (OvmlvError, OSError) as error:
+        raise ConfigError(
+            f'{there[0]} is of no earlier export ({error}) and is not replaced; name another place'
+        ) from None
+
+
 def write_export(
     args: argparse.Namespace,
     model: nn.Module,
     labels: tuple[str, ...] | LabelBank,
-    out: TextIO,
+    out: Terminal,
     calibration: Calibration | None = None,
 ) -> None:
     """Export as the arguments of :func:`add_export_arguments` say."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from ovmlv import files
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, OutputError
+from ovmlv.plain_text import message_line
+from ovmlv.utils.file_lock import lock_file
+from ovmlv.utils.terminal import Terminal
 
 from .result_formats import Format, Table
+from .targets import check_target, open_target, write_all
 
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult
@@ -21,12 +27,13 @@ if TYPE_CHECKING:
 class OutputFile:
     """A file of results, or stdout.
 
-    Beside a file FILE stands FILE.run.json with the settings of the run, so that one of other
-    settings does not go on with it.
+    What is in the file changes at :meth:`begin`, so that a run which fails earlier leaves it as it
+    is. Beside a file FILE stands FILE.run.json with the settings of the run, so that one of other
+    settings does not go on with it. Pipes and terminals are written through.
 
     Args:
         path: The file; None is ``stdout``.
-        stdout: The stream for None.
+        stdout: Where results go for None.
         style: How results are written.
         resume: Go on with a file.
         overwrite: Replace a file.
@@ -44,36 +51,39 @@ class OutputFile:
             raise ConfigError(f'--{"resume" if resume else "overwrite"} needs --output FILE')
         if resume and isinstance(style, Table):
             raise ConfigError('--resume needs the format jsonl or csv; a table is for people')
-        self.stdout, self.style, self.resume = stdout, style, resume
+        self.stdout, self.style = Terminal(stdout), style
+        self.resume, self.overwrite = resume, overwrite
         self.path = None if path is None else Path(path)
         self._file: IO[bytes] | None = None
         self._settings: dict[str, Any] = {}
+        self._begun = False
+        self._kept = 0  # bytes of the file that an earlier run wrote
+        self._made = False
         if self.path is None:
             return
-        if self.path.is_dir():
-            raise ConfigError(f'--output {path} is a folder; name a file')
-        if self._size() and not (resume or overwrite):
-            raise ConfigError(f'{path} exists; --resume goes on with it, --overwrite replaces it')
-        self._file = _open(self.path, 'ab')
-        _lock(self._file, self.path)
+        self.is_stream = check_target(self.path, '--output')
+        if self.is_stream and resume:
+            raise ConfigError(f'--resume needs a file to go on with; --output {path} is none')
+        if not self.is_stream:
+            self._refuse_existing()
 
     def __enter__(self) -> OutputFile:
+        if self.path is not None and not self.is_stream:
+            self._made = not os.path.lexists(self.path)
+            self._file = open_target(self.path)
+            lock_file(self._file, f'another run is writing {self.path}; wait for it')
+            self._refuse_existing()  # again: another run may have been quicker
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._file is None:
             return
+        if not self.is_stream:
+            self._end(failed=kind is not None)
         self._file.close()
-        if kind is not None and self._size() <= len(self.style.header):
-            # Nothing was tagged, as where the model cannot be loaded.
-            self.path.unlink()
-            _note_of(self.path).unlink(missing_ok=True)
-        elif self._settings:
-            # A kill leaves it without this, and the last rows of a .csv file are looked at.
-            self._note(whole=kind is None, size=self._size())
 
-    def begin(self, settings: Mapping[str, Any]) -> set[str]:
-        """Mend the file and give the absolute paths of the videos in it.
+    def look(self, settings: Mapping[str, Any]) -> set[str]:
+        """Look at the file, and give the absolute paths of the videos in it.
 
         Args:
             settings: What results depend on, as plain values.
@@ -82,26 +92,36 @@ class OutputFile:
             ConfigError: It was begun with other settings.
             DataError: It holds something else.
         """
-        if self._file is None:
-            self.stdout.write(self.style.header)
-            return set()
         videos: list[str] = []
-        note = self._read_note() if self.resume and self._size() else {}
-        size = 0
-        if self.resume:
+        if self.path is not None and self.resume and self._size():
+            note = self._read_note()
             _compare(note.get('settings') or {}, settings, self.path)
             whole = bool(note.get('whole')) and note.get('size') == self._size()
-            videos, size = self.style.written(self.path, whole)
-        here = os.getcwd()
-        begun = note.get('folder', here)
-        if begun != here and not all(map(os.path.isabs, videos)):
-            raise ConfigError(f'{self.path} was begun in {begun}; resume it there')
-        self._file.truncate(size)
+            videos, self._kept = self.style.written(self.path, whole)
+            here = os.getcwd()
+            begun = note.get('folder', here)
+            if begun != here and not all(map(os.path.isabs, videos)):
+                raise ConfigError(f'{self.path} was begun in {begun}; resume it there')
         self._settings = dict(settings)
-        self._note(whole=False)
-        if size == 0 and self.style.header:
-            self._write(self.style.header)
         return set(map(os.path.abspath, videos))
+
+    def begin(self) -> None:
+        """Open the file, take off what a kill left or what is to be replaced, and write the head.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if self.path is None:
+            self.style.write(self.stdout, self.style.header)
+            return
+        self._begun = True
+        if self.is_stream:
+            self._file = open_target(self.path)
+        else:
+            self._file.truncate(self._kept)
+            self._note(whole=False)
+        if self._kept == 0 and self.style.header:
+            self._write(self.style.header)
 
     def add(self, result: TagResult) -> None:
         """Write a result."""
@@ -109,12 +129,38 @@ class OutputFile:
         if self._file is not None:
             self._write(text)
             return
-        write_text(self.stdout, text)
+        self.style.write(self.stdout, text)
         self.stdout.flush()
 
+    def _refuse_existing(self) -> None:
+        if self._size() and not (self.resume or self.overwrite):
+            if self._file is not None:
+                self._file.close()
+            raise ConfigError(
+                f'{self.path} exists; --resume goes on with it, --overwrite replaces it'
+            )
+
     def _write(self, text: str) -> None:
-        self._file.write(text.encode('utf-8', 'surrogateescape'))
-        self._file.flush()
+        write_all(self._file, self.path, text.encode('utf-8', 'surrogateescape'))
+
+    def _end(self, failed: bool) -> None:
+        if not self._begun or (failed and self._size() <= len(self.style.header)):
+            # Nothing was tagged: what this run made goes, an empty file of the user's stays.
+            if self._begun:
+                self._file.truncate(0)
+                _note_of(self.path).unlink(missing_ok=True)
+            if self._made:
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
+                        self.path.unlink()
+            return
+        # A kill leaves it without this, and the last rows of a .csv file are looked at. A full disk
+        # does the same.
+        try:
+            self._note(whole=not failed, size=self._size())
+        except OutputError:
+            if not failed:
+                raise
 
     def _size(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
@@ -128,7 +174,7 @@ class OutputFile:
         if not path.is_file():
             return {}
         try:
-            return dict(json.loads(path.read_text(encoding='utf-8')))
+            return dict(files.read_json(path))
         except (ValueError, TypeError):
             raise DataError(f'{path} is damaged; remove it to resume without checks') from None
 
@@ -149,8 +195,8 @@ class ReportFile:
         ):
             raise ConfigError(f'--report {path} is --output, too; name another file')
         self.path = None if path is None else Path(path)
-        if self.path is not None and self.path.is_dir():
-            raise ConfigError(f'--report {path} is a folder; name a file')
+        if self.path is not None and not check_target(self.path, '--report'):
+            self._refuse_other_content()
         self.count = 0
         self._file: IO[bytes] | None = None
 
@@ -164,50 +210,31 @@ class ReportFile:
     def begin(self) -> None:
         """Replace the report of an earlier run."""
         if self.path is not None:
-            self._file = _open(self.path, 'wb')
+            self._file = open_target(self.path)
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                lock_file(self._file, f'another run is writing {self.path}; wait for it')
+                self._file.truncate(0)
+
+    def _refuse_other_content(self) -> None:
+        if not self.path.is_file():
+            return
+        with self.path.open('rb') as file:
+            line = file.readline(1 << 20)
+        try:
+            known = not line or set(files.parse_json(line, str(self.path))) == {'video', 'error'}
+        except (DataError, TypeError):
+            known = False
+        if not known:
+            raise ConfigError(f'--report {self.path} holds something else; name another file')
 
     def add(self, video: str, error: str) -> None:
         """Write a line."""
         self.count += 1
-        write_text(sys.stderr, f'{error}\n')
+        Terminal(sys.stderr).write(f'{message_line(error)}\n')
         if self._file is not None:
             # Escapes, so that a file name that is no UTF-8 comes back the same.
-            self._file.write(json.dumps(dict(video=video, error=error)).encode() + b'\n')
-            self._file.flush()
-
-
-def write_text(stream: TextIO, text: str) -> None:
-    """Write what a terminal's encoding may not have."""
-    try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or 'utf-8'
-        stream.write(text.encode(encoding, 'backslashreplace').decode(encoding))
-
-
-def _open(path: Path, mode: str) -> IO[bytes]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open(mode)
-    except OSError as error:
-        raise ConfigError(
-            f'{path} cannot be written ({error.strerror}); name another file'
-        ) from None
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    """Keep a second run out, until this one ends in whatever way; not on Windows."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError(f'another run is writing {path}; wait for it') from None
-    except OSError:  # file systems without locks
-        pass
+            line = json.dumps(dict(video=video, error=error)).encode() + b'\n'
+            write_all(self._file, self.path, line)
 
 
 def _note_of(path: Path) -> Path:

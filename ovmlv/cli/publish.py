@@ -16,9 +16,12 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
+
+from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,14 +46,15 @@ def add_publish_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--name', help='for the model card (default: name of the folder)')
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Publish."""
+    refuse_unwritable(args.out, '--out', folder=True)
     labels = read_label_arguments(args)  # before the model is built
     publish(args, load_model(args), labels, out)
 
 
 def publish(
-    args: argparse.Namespace, model: nn.Module, labels: tuple[str, ...] | Path | None, out: TextIO
+    args: argparse.Namespace, model: nn.Module, labels: tuple[str, ...] | Path | None, out: Terminal
 ) -> None:
     """Publish a model as the arguments of :func:`add_publish_arguments` say."""
     from ovmlv.apis import publish_model

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.plain_text import visible
+from ovmlv.utils.terminal import Terminal
 
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult
@@ -62,6 +64,7 @@ class JsonLines:
 
     name = 'jsonl'
     header = ''
+    write = staticmethod(Terminal.write_json)
 
     def text(self, result: TagResult) -> str:
         """The line of a video."""
@@ -99,6 +102,7 @@ class Csv:
     """
 
     name = 'csv'
+    write = staticmethod(Terminal.write_data)
 
     def __init__(self, timeline: bool) -> None:
         self.columns = ('video', 'label', 'probability', *(('start', 'end') if timeline else ()))
@@ -143,6 +147,7 @@ class Table:
 
     name = 'table'
     header = ''
+    write = staticmethod(Terminal.write)
 
     def text(self, result: TagResult) -> str:
         """The table of a video."""
@@ -155,7 +160,7 @@ class Table:
             )
             for label, row in zip(result.labels, result.timeline.tolist()):
                 signs = ''.join(_LEVELS[round(p * (len(_LEVELS) - 1))] for p in row)
-                lines.append(f'  |{signs}|  {label}')
+                lines.append(f'  |{signs}|  {visible(label)}')
         if result.timings is not None:
             t = result.timings
             lines.append(f'  decoded in {t.decode:.2f} s, encoded in {t.encode:.2f} s')
@@ -182,14 +187,16 @@ def choose_format(name: str | None, output: str | None, timeline: bool = False) 
     return dict(jsonl=JsonLines, csv=lambda: Csv(timeline), table=Table)[name]()
 
 
-def write_rows(out: Any, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def write_rows(
+    out: Terminal, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
     """Plain rows in one of :data:`FORMATS`."""
     if name == 'jsonl':
         for row in rows:
             line = dict(zip(columns, row, strict=True))
-            out.write(json.dumps(line, ensure_ascii=False) + '\n')
+            out.write_json(json.dumps(line, ensure_ascii=False) + '\n')
     elif name == 'csv':
-        out.write(csv_text([columns, *rows]))
+        out.write_data(csv_text([columns, *rows]))
     else:
         from ovmlv.evaluation.metrics.report import text_table
 

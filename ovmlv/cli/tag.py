@@ -18,12 +18,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.utils.terminal import Terminal
 
 from .arguments import (
     add_label_arguments,
@@ -37,6 +38,10 @@ from .arguments import (
 from .output_file import OutputFile, ReportFile
 from .result_formats import FORMATS, Choice, choose_format
 from .tag_pictures import Pictures
+from .targets import refuse_inputs
+
+if TYPE_CHECKING:
+    from ovmlv.apis import TagResult
 
 #: Seconds of a window, where a timeline is asked for and nothing else is said.
 WINDOW = 2.0
@@ -110,7 +115,7 @@ def check_usage(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         parser.error(f'--labels takes {files[0]} for a label; put the videos before the options')
 
 
-def run(args: argparse.Namespace, out: TextIO) -> int:
+def run(args: argparse.Namespace, out: Terminal) -> int:
     """Tag, and give the exit status."""
     from ovmlv.apis.video_files import find_videos
 
@@ -125,6 +130,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         )
         report = stack.enter_context(ReportFile(args.report, args.output))
         labels = read_label_arguments(args)
+        read = [args.labels_file, args.model, args.weights, args.calibration]
         videos = _each_once(find_videos(args.videos))
         pictures = Pictures(
             dict(video=args.save_video, sheet=args.save_sheet, timeline=args.save_timeline),
@@ -132,33 +138,29 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
             args.top_k,
             args.threshold,
         )
+        for name in ('output', 'report'):
+            refuse_inputs(getattr(args, name), f'--{name}', [*read, *videos])
         videos = [video for video in videos if not pictures.is_drawn(video)]
-        done = output.begin(dict(_settings(args, labels), format=style.name))
-        report.begin()
+        done = output.look(dict(_settings(args, labels), format=style.name))
         todo = [video for video in videos if os.path.abspath(video) not in done]
         skipped = len(videos) - len(todo)
-        if todo:
-            _tag(args, labels, todo, skipped, output, report, pictures)
+        # Old results stay until the model and the labels are there.
+        results = _results(args, labels, todo) if todo else ()
+        output.begin()
+        report.begin()
+        _write(args, results, len(todo), skipped, output, report, pictures)
         _summary(len(todo) - report.count, skipped, report)
     return BAD_VIDEOS if report.count else 0
 
 
-def _tag(
-    args: argparse.Namespace,
-    labels: tuple[str, ...] | Path | None,
-    videos: Sequence[Path],
-    skipped: int,
-    output: OutputFile,
-    report: ReportFile,
-    pictures: Pictures,
-) -> None:
-    from tqdm import tqdm
-
+def _results(
+    args: argparse.Namespace, labels: tuple[str, ...] | Path | None, videos: Sequence[Path]
+) -> Iterable[TagResult]:
+    """Results one by one, after the model was loaded and all arguments were looked at."""
     inferencer = load_inferencer(args, labels)
     if inferencer.labels is None:
         raise ConfigError('no labels; give --labels, --labels-file or --bank')
-    choice = Choice(args.top_k, args.threshold, args.present, args.timeline, args.timings)
-    results = inferencer.iterate(
+    return inferencer.iterate(
         videos,
         window=args.window,
         stride=args.stride,
@@ -166,12 +168,26 @@ def _tag(
         num_clips=args.num_clips,
         on_error='report',
     )
+
+
+def _write(
+    args: argparse.Namespace,
+    results: Iterable[TagResult],
+    count: int,
+    skipped: int,
+    output: OutputFile,
+    report: ReportFile,
+    pictures: Pictures,
+) -> None:
+    from tqdm import tqdm
+
+    choice = Choice(args.top_k, args.threshold, args.present, args.timeline, args.timings)
     bar = tqdm(
-        total=skipped + len(videos),
+        total=skipped + count,
         initial=skipped,
         unit='video',
         file=sys.stderr,
-        disable=None,  # shown on a terminal only
+        disable=None if count else True,  # shown on a terminal only
     )
     with bar, _without_warnings():
         for result in results:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError
 
+from .targets import refuse_unwritable
+
 if TYPE_CHECKING:
     from ovmlv.apis import TagResult
 
@@ -51,7 +53,7 @@ class Pictures:
         for kind, path in self.paths.items():
             flag = f'--save-{kind} {path}'
             if not self._is_file(kind):
-                if path.exists() and not path.is_dir():
+                if path.is_file():
                     raise ConfigError(f'{flag} is a file; name a folder, or end it with .png')
             elif path.is_dir():
                 raise ConfigError(f'{flag} is a folder with the name of a file; name another')
@@ -59,6 +61,7 @@ class Pictures:
                 raise ConfigError(f'{flag} is one file for {len(videos)} videos; name a folder')
             elif path.exists() and any(v.exists() and path.samefile(v) for v in videos):
                 raise ConfigError(f'{flag} is the video itself; name another file')
+            refuse_unwritable(path, f'--save-{kind}', folder=not self._is_file(kind))
 
     def is_drawn(self, video: Path) -> bool:
         """Whether a video is one that an earlier run drew."""

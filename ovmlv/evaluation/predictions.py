@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ovmlv.errors import DataError
+from ovmlv.files import whole_file
 
 FORMAT = 'ovmlv predictions 1'
 
@@ -101,16 +102,14 @@ class Predictions:
     def save(self, path: str | Path) -> Path:
         """Write a .safetensors file, whole or not at all."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         names = ('scores', 'targets', 'rows', 'sample_idx', 'broken', 'unlabeled')
         lists = dict(filenames=self.filenames, video_ids=self.video_ids, meta=self.meta)
-        part = path.with_name(path.name + '.part')
-        save_file(
-            {name: getattr(self, name).contiguous() for name in names},
-            part,
-            metadata=dict(format=FORMAT, **{k: json.dumps(v) for k, v in lists.items()}),
-        )
-        part.replace(path)
+        with whole_file(path) as scratch:
+            save_file(
+                {name: getattr(self, name).contiguous() for name in names},
+                scratch,
+                metadata=dict(format=FORMAT, **{k: json.dumps(v) for k, v in lists.items()}),
+            )
         return path
 
     @classmethod
@@ -124,7 +123,8 @@ class Predictions:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
-                f'there is no {path}; write it by tools/test.py --dump {path.stem}.safetensors'
+                f'there is no {path}; write it by --dump {path.stem}.safetensors of '
+                'tools/test.py in the repository'
             )
         try:
             with safe_open(path, 'pt') as file:
@@ -139,7 +139,7 @@ class Predictions:
                 raise
             raise DataError(
                 f'{path} is no file of predictions ({type(error).__name__}); write it by '
-                'tools/test.py --dump FILE.safetensors'
+                '--dump FILE.safetensors of tools/test.py in the repository'
             ) from None
         found._check(path)
         return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovmlv.errors import DataError
+from ovmlv.files import write_json
 
 FORMAT = 1
 
@@ -68,13 +69,13 @@ class EncoderMeta:
 
     def save(self, path: Path) -> None:
         """Write ``meta.json``."""
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + '\n', encoding='utf-8')
+        write_json(path, dataclasses.asdict(self), indent=2)
 
 
 def read_json(path: Path) -> dict:
     """A JSON file that holds an object."""
     if not path.is_file():
-        raise FileNotFoundError(f'{path} not found; make it by tools/deployment/export_onnx.py')
+        raise FileNotFoundError(f'{path} not found; make it by "ovmlv export"')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ovmlv.errors import DataError, VocabularyError
+from ovmlv.files import whole_file, write_json
 
 from .encoder_meta import read_json
 
@@ -78,7 +78,7 @@ class LabelSet:
         if missing:
             raise VocabularyError(
                 f'label {missing[0]!r} is not among the {len(place)} embedded ones; export a label '
-                'file with it (tools/deployment/export_onnx.py --labels-only)'
+                'file with it (ovmlv export --labels-only)'
             )
         index = [place[label] for label in labels]
         return dataclasses.replace(
@@ -114,15 +114,15 @@ class LabelSet:
         text, numbers = label_files(path)
         names = _ARRAYS + (() if self.thresholds is None else _CALIBRATION)
         values = {name: np.asarray(getattr(self, name), np.float32) for name in names}
-        text.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(numbers, **values)
+        with whole_file(numbers) as scratch:
+            np.savez(scratch, **values)
         content = dict(
             labels=self.labels,
             fingerprint=self.fingerprint,
             template=self.template,
             sha256=_digest(numbers),
         )
-        text.write_text(json.dumps(content, ensure_ascii=False, indent=1) + '\n', encoding='utf-8')
+        write_json(text, content, ensure_ascii=False, indent=1)
 
     @classmethod
     def load(cls, path: str | Path) -> LabelSet:

@@ -23,7 +23,7 @@ class VideoTagger:
     """Tags videos with the content of an exported folder.
 
     Args:
-        folder: Made by ``tools/deployment/export_onnx.py``.
+        folder: Made by ``ovmlv export``.
         labels: Label file to use instead of the folder's ``labels.json``, or a `LabelSet`.
         providers: onnxruntime's execution providers; None is the CPU.
         num_threads: Threads of one run; None leaves it to onnxruntime.

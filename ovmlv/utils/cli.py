@@ -10,13 +10,12 @@ there at once.
 from __future__ import annotations
 
 import argparse
-import dis
 import functools
 import os
 import pickle
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,17 +23,12 @@ from typing import TYPE_CHECKING, Any
 from ovmlv.compat import apply
 from ovmlv.errors import CheckpointError, ConfigError, DataError, OvmlvError
 
+from .config_options import merge_options, settle_loaders
+from .error_door import is_user_error as is_user_error, one_line as one_line, run_tool as run_tool
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-# What mmengine's Runner and the tools read of a config, whether a file has it or not.
-TOP_LEVEL = frozenset(
-    'model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg '
-    'auto_scale_lr optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks '
-    'custom_hooks data_preprocessor load_from resume launcher env_cfg log_processor log_level '
-    'visualizer default_scope randomness experiment_name custom_imports runner_type strategy '
-    'compile'.split()
-)
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -59,6 +53,28 @@ def make_parser(description: str | None, **settings: Any) -> argparse.ArgumentPa
         formatter_class=argparse.RawDescriptionHelpFormatter,
         **settings,
     )
+
+
+def parse_arguments(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """Parse arguments; paths may also stand behind options, and behind ``--`` begin with a dash.
+
+    ``parse_intermixed_args`` alone does not take ``--``.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if '--' in argv:
+        cut = argv.index('--')
+        # No argument of a process can hold a null character.
+        argv[cut + 1 :] = [f'\0{value}' for value in argv[cut + 1 :]]
+    args = parser.parse_intermixed_args(argv)
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            setattr(args, name, value.removeprefix('\0'))
+        elif isinstance(value, list):
+            value = [v for v in value if v != '--']
+            setattr(args, name, [v.removeprefix('\0') if isinstance(v, str) else v for v in value])
+    return args
 
 
 def add_debug_argument(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +135,7 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
     Raises:
         FileNotFoundError: The file or a base of it does not exist.
-        ConfigError: It is no config, or an option points into something that is no dict.
+        ConfigError: It is no config, or an option does not fit; see :func:`merge_options`.
     """
     apply()
     from mmengine.config import Config
@@ -140,18 +156,8 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
     if options:
-        for key in options:
-            root = key.split('.')[0]
-            if root not in cfg and root not in TOP_LEVEL:
-                near = get_close_matches(root, {*cfg, *TOP_LEVEL}, 1)
-                mend = f'did you mean {near[0]}?' if near else 'print_config.py shows what there is'
-                raise ConfigError(f'--cfg-options {key}: {path} has no {root}; {mend}')
-        try:
-            cfg.merge_from_dict(dict(options))
-        except (KeyError, TypeError, AssertionError, AttributeError, IndexError) as error:
-            raise ConfigError(
-                f'--cfg-options {" ".join(options)} do not fit {path}: {one_line(error)}'
-            ) from error
+        merge_options(cfg, options, path)
+    settle_loaders(cfg)
     if cfg.get('default_scope') is None:
         cfg.default_scope = 'ovmlv'
     return cfg
@@ -240,15 +246,66 @@ def named_paths(arguments: Iterable[str]) -> dict[str, str]:
 
 
 def find_checkpoint(work_dir: str) -> str | None:
-    """The checkpoint that ``last_checkpoint`` of a work folder names, even if the folder moved."""
-    note = Path(work_dir) / 'last_checkpoint'
-    if not note.is_file():
+    """The checkpoint to resume a work folder from, even if the folder moved.
+
+    That is the one that ``last_checkpoint`` names. Where a kill left that note or that file
+    damaged, it is the newest checkpoint that can be read, and a line on stdout says so.
+
+    Raises:
+        CheckpointError: There are checkpoints, and none can be read.
+    """
+    folder = Path(work_dir)
+    note = folder / 'last_checkpoint'
+    saved = (
+        Path(note.read_text(encoding='utf-8', errors='replace').strip('\0 \r\n'))
+        if (note.is_file())
+        else None
+    )
+    named = [] if saved is None or not saved.name else [saved, folder / saved.name]
+    found = [path for path in named if path.is_file()][:1]
+    found += [path for path in _newest_first(folder) if path.name not in {p.name for p in found}]
+    if not found:
+        if named:
+            raise FileNotFoundError(
+                f'{note} names {saved}, which is gone; give --resume a checkpoint'
+            )
         return None
-    saved = Path(note.read_text().strip())
-    for candidate in (saved, note.parent / saved.name):
-        if candidate.exists():
-            return str(candidate)
-    raise FileNotFoundError(f'{note} names {saved}, which is gone; give --resume a checkpoint')
+    reasons = []
+    for path in found:
+        try:
+            content = read_checkpoint(str(path))
+        except CheckpointError as error:
+            reasons.append(str(error))
+            continue
+        if not isinstance(content, Mapping) or not {'meta', 'state_dict'} <= content.keys():
+            continue
+        if path not in named:
+            print(_why(note, named, reasons, path), flush=True)
+        return str(path)
+    raise CheckpointError(
+        f'none of {len(found)} checkpoints in {work_dir} can be resumed'
+        f'{f" ({reasons[0]})" if reasons else ""}; give --resume another, or another --work-dir'
+    )
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    """Checkpoints of a training: by their number, as copying changes times; the best ones last."""
+
+    def age(path: Path) -> tuple[bool, int, float]:
+        number = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
+        return number is not None, int(number[1]) if number else 0, path.stat().st_mtime
+
+    return sorted((path for path in folder.glob('*.pth') if path.is_file()), key=age, reverse=True)
+
+
+def _why(note: Path, named: Sequence[Path], reasons: Sequence[str], path: Path) -> str:
+    if reasons:
+        why = reasons[0]
+    elif named:
+        why = f'{note} names {named[0]}, which is gone'
+    else:
+        why = f'{note} is {"empty" if note.is_file() else "missing"}'
+    return f'{why}: resuming from {path}, the newest checkpoint that can be read'
 
 
 def require_checkpoint(path: str) -> None:
@@ -332,58 +389,3 @@ def describe_mismatch(text: str) -> str:
     if len(lines) > 3:
         short.append(f'{len(lines) - 3} more lines')
     return '; '.join(short)
-
-
-def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
-    """Run a tool's ``main``; a user's mistake becomes one line on stderr and exit status 2.
-
-    Args:
-        main: Takes the parsed arguments and returns an exit status or None.
-        args: Parsed arguments; ``args.debug`` or ``OVMLV_DEBUG=1`` lets tracebacks through.
-    """
-    try:
-        return main(args) or 0
-    except Exception as error:
-        debug = getattr(args, 'debug', False) or os.environ.get('OVMLV_DEBUG', '0') not in ('', '0')
-        if debug or not is_user_error(error):
-            raise
-        rank = os.environ.get('RANK')
-        prefix = 'error' if rank in (None, '0') else f'[rank {rank}] error'
-        print(f'{prefix}: {one_line(error)}', file=sys.stderr, flush=True)
-        return 2
-    finally:
-        distributed = sys.modules.get('torch.distributed')
-        if distributed and distributed.is_available() and distributed.is_initialized():
-            distributed.destroy_process_group()
-
-
-def is_user_error(error: BaseException) -> bool:
-    """Whether an error was raised on purpose for the user, rather than by a fault in the code.
-
-    That is: an :class:`~ovmlv.errors.OvmlvError`, a missing file, or a plain ValueError, TypeError
-    or KeyError from a ``raise`` statement in ovmlv itself.
-    """
-    if isinstance(error, (OvmlvError, FileNotFoundError)):
-        return True
-    if not isinstance(error, (ValueError, TypeError, KeyError)) or error.__traceback__ is None:
-        return False
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get('__name__', '')
-    code = trace.tb_frame.f_code.co_code
-    raised = code[trace.tb_lasti] == dis.opmap['RAISE_VARARGS']
-    return raised and module.split('.')[0] == 'ovmlv'
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error in one line, without the quotes of KeyError and worker tracebacks."""
-    if isinstance(error, FileNotFoundError) and error.filename is not None:
-        text = f'{error.filename}: {error.strerror or "no such file"}'
-    elif isinstance(error, KeyError) and len(error.args) == 1:
-        text = str(error.args[0])
-    else:
-        text = str(error)
-    if 'Original Traceback' in text:  # a worker of a DataLoader: the cause is its last line
-        text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.strip().splitlines()[-1])
-    return ' '.join(text.split()) or type(error).__name__

@@ -15,6 +15,9 @@ from typing import Any
 
 import mmengine.registry as roots
 from mmengine.registry import Registry
+from torch.utils.data import DataLoader
+
+from ovmlv.plain_text import message_line
 
 # Registries by the key of a config that holds the `type`; the nearest key upwards decides.
 _BY_KEY: dict[str, str] = {
@@ -52,6 +55,8 @@ _BY_KEY: dict[str, str] = {
 _MODEL_KEYS = {'init_cfg', 'model'}
 # Keys of an optimizer wrapper that go to its constructor.
 _OF_CONSTRUCTOR = {'constructor', 'paramwise_cfg'}
+# What mmengine takes out of a loader's settings.
+_OF_LOADER = {'num_batch_per_epoch'}
 # Values that no registry is asked for.
 _OPAQUE = {'metainfo', 'class_attributes', 'data_prefix', 'paramwise_cfg', 'env_cfg'}
 
@@ -83,6 +88,8 @@ def check_config(cfg: Mapping[str, Any]) -> list[Mistake]:
     for key, value in cfg.items():
         if key in _BY_KEY or key.endswith('_dataloader'):
             mistakes += _walk(value, key, _BY_KEY.get(key), scope)
+        if key.endswith('_dataloader') and isinstance(value, Mapping) and 'type' not in value:
+            mistakes += _check_keywords(value, key, DataLoader, _OF_LOADER)
     return mistakes
 
 
@@ -242,4 +249,4 @@ def _one_line(error: BaseException) -> str:
     """The last cause of an error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f'{type(error).__name__}: {" ".join(str(error).split())}'
+    return message_line(f'{type(error).__name__}: {error}')

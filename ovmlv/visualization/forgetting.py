@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ovmlv.errors import DataError
+from ovmlv.files import parse_json, read_lines
 
 from .style import COLORS, FAINT, chart, save
 
@@ -28,9 +28,9 @@ def read_history(work_dir: str | Path) -> dict[str, dict[int, float]]:
     for file in files:
         if file.stem == 'config':
             continue
-        for line in file.read_text(encoding='utf-8').splitlines():
+        for line in read_lines(file):
             try:
-                row = json.loads(line)
+                row = parse_json(line, str(file))
                 step = int(row['step'])
             except (ValueError, KeyError, TypeError):
                 continue  # a line cut by a kill, or of something else

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ovmlv.errors import ConfigError
+from ovmlv.files import whole_file
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 
@@ -22,9 +23,7 @@ def check_picture(path: str | Path) -> Path:
 def save_picture(pixels: np.ndarray, path: str | Path) -> Path:
     """Write RGB uint8 ``(H, W, 3)``; the suffix says the format."""
     path = check_picture(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == '.png':
-        Image.fromarray(pixels).save(path, optimize=True)
-    else:
-        Image.fromarray(pixels).save(path, quality=90)
+    options = dict(optimize=True) if path.suffix.lower() == '.png' else dict(quality=90)
+    with whole_file(path) as scratch:
+        Image.fromarray(pixels).save(scratch, **options)
     return path

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovmlv.files import whole_file
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -64,8 +66,8 @@ def chart(
 def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
     """Write a figure; its suffix (``.png``, ``.svg``, ``.pdf``) says the format."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi)
+    with whole_file(path) as scratch:
+        figure.savefig(scratch, dpi=dpi)
     return path
 
 

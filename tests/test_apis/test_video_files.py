@@ -50,3 +50,52 @@ def test_what_cannot_be_found(folder):
         find_videos('https://example.org/a.mp4')
     with pytest.raises(TypeError, match='int is no path'):
         find_videos([3])
+
+
+def test_linked_folders(folder, tmp_path_factory):
+    """FAULTS D11: they were left out."""
+    other = tmp_path_factory.mktemp('other')
+    (other / 'deep').mkdir()
+    (other / 'y.mp4').touch()
+    (other / 'deep' / 'z.mp4').touch()
+    (folder / 'linked').symlink_to(other)
+    (folder / 'again').symlink_to(folder / 'sub')  # is there under its own name
+    (folder / 'circle').symlink_to(folder)
+    (other / 'back').symlink_to(folder)
+    (folder / 'broken').symlink_to(folder / 'nowhere')
+    (folder / '.hidden').symlink_to(other)
+    found = relative(find_videos(folder), folder)
+    assert found == [
+        *('a.MKV', 'b.mp4', 'linked/deep/z.mp4', 'linked/y.mp4'),
+        *('sub/c.webm', 'sub/deep/d.avi', 'x[1].mp4'),
+    ]
+    top = folder / 'top'
+    top.symlink_to(folder / 'sub')
+    assert relative(find_videos(top), top) == ['c.webm', 'deep/d.avi']
+
+
+@pytest.mark.parametrize('name', ['gone [abc].mp4', 'what?.mp4', 'x[2].mp4', '[].mp4'])
+def test_signs_of_patterns_in_real_names(folder, name):
+    """FAULTS D11: a file that is gone ended the run before it began."""
+    assert find_videos(folder / name) == [folder / name]
+    assert relative(find_videos([folder / 'b.mp4', folder / name]), folder) == ['b.mp4', name]
+
+
+def test_patterns_below_folders_with_such_signs(folder):
+    """FAULTS D11"""
+    odd = folder / 'clips [1]' / '*'
+    odd.mkdir(parents=True)
+    (odd / 'a[1].mp4').touch()
+    (odd / 'b.mp4').touch()
+    for pattern in ('*.mp4', '[ab]*', '**/*.mp4'):
+        assert [path.name for path in find_videos(odd / pattern)] == ['a[1].mp4', 'b.mp4']
+    assert find_videos(odd / 'a[1].mp4') == [odd / 'a[1].mp4']
+
+
+def test_names_that_look_like_something_else(folder, monkeypatch):
+    """FAULTS D11"""
+    monkeypatch.chdir(folder)
+    for name in ('~nobody.mp4', '-abc.mp4', 'http:', '~'):
+        (folder / name).touch()
+        assert find_videos(name) == [folder.__class__(name)]
+    assert find_videos('~gone-user/a.mp4') == [folder.__class__('~gone-user/a.mp4')]

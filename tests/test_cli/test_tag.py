@@ -173,3 +173,32 @@ def test_text_of_results():
     assert json.loads(JsonLines().text(chosen))['windows'][0]['probabilities'] == pytest.approx(
         [0.9, 0.2]
     )
+
+
+def test_names_that_begin_with_a_dash(command, clips, tmp_path, monkeypatch):
+    """FAULTS D11: ``-- -abc.mp4`` failed."""
+    monkeypatch.chdir(tmp_path)
+    two = ['-abc.mp4', '--model', '--']
+    for name in (*two, '-'):
+        shutil.copy(clips[0], name)
+    tag = ['tag', *MODEL, '--format', 'jsonl', '--top-k', 1, '--labels', *LABELS]
+    for arguments, names in (
+        (['--', '-abc.mp4'], ['-abc.mp4']),
+        (['--', *two, clips[1]], [*two, str(clips[1])]),
+        (['--', clips[1]], [str(clips[1])]),
+    ):
+        status, out, err = command(*tag, *arguments)
+        assert status == 0, err
+        assert [json.loads(line)['video'] for line in out.splitlines()] == names
+    status, out, _ = command('tag', clips[1], *tag[1:], '--', '-abc.mp4')
+    assert status == 0 and len(out.splitlines()) == 2
+    status, _, err = command('tag', '-abc.mp4', *tag[1:])
+    assert status == 2 and err.startswith('usage')
+
+
+def test_a_missing_file_with_brackets_does_not_end_the_run(command, clips, tmp_path):
+    """FAULTS D11"""
+    gone = tmp_path / 'gone [abc].mp4'
+    status, out, err = command('tag', gone, clips[0], *MODEL, '--labels', 'a', '--format', 'jsonl')
+    assert status == 3 and len(out.splitlines()) == 1
+    assert str(gone) in err and '1 tagged, 1 could not be read' in err

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.cli import run_tool
+from ovmlv.utils.file_lock import only_training_in
 
 HERE = Path(__file__).parent
 TOOLS = HERE.parents[1] / 'tools'
@@ -25,7 +27,8 @@ ITERATIONS = str(HERE / 'toy_iterations.py')
 
 def start(tool, *args, **environment):
     """Start a tool; ``None`` values leave a variable out."""
-    env = {**os.environ, 'PYTHONPATH': str(HERE), 'OMP_NUM_THREADS': '1', **environment}
+    paths = os.pathsep.join(map(str, (HERE, TOOLS.parent)))  # the toys, and this very checkout
+    env = {**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1', **environment}
     command = ['bash'] if tool.endswith('.sh') else [sys.executable]
     return subprocess.Popen(
         [*command, str(TOOLS / tool), *map(str, args)],
@@ -315,3 +318,38 @@ def test_not_key_value(train, capsys):
     with pytest.raises(SystemExit):
         train.parse_args([CONFIG, '--cfg-options', 'model.dim'])
     assert '"model.dim" is not of the form key=value' in capsys.readouterr().err
+
+
+def test_a_second_training_in_a_work_folder(train, trained):
+    """FAULTS D13: it overwrote the first one's checkpoints."""
+    content = trained.read_bytes()
+    one_epoch = ['--work-dir', trained.parent, '--cfg-options', 'train_cfg.max_epochs=1']
+    with only_training_in(trained.parent):
+        assert forked(train, CONFIG, *one_epoch) == 2
+    assert trained.read_bytes() == content
+
+
+def test_resuming_after_a_kill_while_the_note_was_written(train, tmp_path, trained, capfd):
+    """FAULTS D12: ``--resume`` said that there is no checkpoint, beside whole ones."""
+    shutil.copy(trained, tmp_path)
+    (tmp_path / 'last_checkpoint').touch()
+    (tmp_path / 'epoch_2.pth').write_bytes(trained.read_bytes()[:1000])
+    options = ['--cfg-options', 'train_cfg.max_epochs=2']
+    assert forked(train, CONFIG, '--work-dir', tmp_path, '--resume', *options) == 0
+    out, err = capfd.readouterr()
+    assert f'resuming from {tmp_path / trained.name}' in out
+    assert 'Epoch(train) [1]' not in out + err and 'Epoch(train) [2]' in out + err
+
+
+def test_training_without_workers(train, tmp_path):
+    """FAULTS D6"""
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.persistent_workers=True']
+    options += ['val_dataloader.persistent_workers=True', 'val_dataloader.prefetch_factor=2']
+    assert forked(train, CONFIG, '--work-dir', tmp_path, '--cfg-options', *options) == 0
+
+
+def test_a_work_folder_below_a_file_is_one_line(train, tmp_path):
+    """FAULTS D17"""
+    (tmp_path / 'file').touch()
+    status = forked(train, CONFIG, '--work-dir', tmp_path / 'file' / 'work')
+    assert status == 2

@@ -99,9 +99,9 @@ def main(args: argparse.Namespace) -> None:
 
     from mmengine.registry import DATASETS, DefaultScope
     from mmengine.runner import set_random_seed
-    from PIL import Image
 
     from ovmlv.visualization import contact_sheet
+    from ovmlv.visualization.pictures import save_picture
 
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(loader.dataset)
@@ -109,8 +109,7 @@ def main(args: argparse.Namespace) -> None:
     indices = choose(dataset, args.num, args.indices, args.label)
     rows = [make_row(dataset[index], dataset.metainfo) for index in indices]
     sheet = contact_sheet(rows, args.title, args.max_frames, args.max_labels)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(out)
+    save_picture(sheet, out)
     print(f'{out}: samples {", ".join(map(str, indices))} of {len(dataset)}')
 
 

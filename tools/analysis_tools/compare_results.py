@@ -14,7 +14,6 @@ Exit status: 0; with --strict 1 if a requirement is not met; 2 if a file cannot 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import re
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from ovmlv.benchmark.columns import Column, find_columns, percent
 from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
+from ovmlv.files import read_json, write_text
 from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths, run_tool
 
 Metrics = dict[str, float]
@@ -54,7 +54,7 @@ def read_metrics(path: str) -> Metrics:
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no {path}; write it by tools/test.py --out {path}')
     try:
-        table = json.loads(Path(path).read_text(encoding='utf-8'))
+        table = read_json(path)
         metrics = {
             key.removeprefix(PREFIX): float(value)
             for key, value in table.items()
@@ -130,9 +130,7 @@ def main(args: argparse.Namespace) -> int:
     columns = find_columns(results.values())
     print(text_table(results, columns))
     if args.markdown:
-        path = Path(args.markdown)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(markdown_table(results, columns), encoding='utf-8')
+        write_text(args.markdown, markdown_table(results, columns))
     if not args.require:
         return 0
     (_, first), *others = results.items()

@@ -14,13 +14,12 @@ whether the second file is better than the first one on the same videos (paired 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import write_json
 from ovmlv.utils.cli import CfgOptions, add_debug_argument, load_config, make_parser, run_tool
 
 
@@ -136,9 +135,7 @@ def main(args: argparse.Namespace) -> None:
         result = compare(args.predictions, args.compare, args)
         print_comparison(result)
     if args.out is not None:
-        out = Path(args.out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=2, default=float) + '\n', encoding='utf-8')
+        write_json(args.out, result, indent=2, default=float)
 
 
 if __name__ == '__main__':

@@ -11,15 +11,14 @@ the other figures are of the last.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import sys
-from pathlib import Path
 
 from ovmlv.errors import DataError
 from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
 from ovmlv.evaluation.metrics.report import text_table
 from ovmlv.evaluation.per_class import per_class_rows, sort_rows
+from ovmlv.files import write_csv
 from ovmlv.utils.cli import make_parser, run_tool
 
 
@@ -46,13 +45,11 @@ def main(args: argparse.Namespace) -> None:
         rows = sort_rows(rows, args.sort, args.descending)
     print(text_table(list(rows[0]), [list(row.values()) for row in rows[: args.num]]))
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        with open(args.out, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            for row in rows:
-                blank = {k for k, v in row.items() if isinstance(v, float) and math.isnan(v)}
-                writer.writerow({k: '' if k in blank else v for k, v in row.items()})
+        write_csv(args.out, [{k: _shown(v) for k, v in row.items()} for row in rows])
+
+
+def _shown(value: object) -> object:
+    return '' if isinstance(value, float) and math.isnan(value) else value
 
 
 if __name__ == '__main__':

@@ -11,10 +11,9 @@ before training, drawn at epoch 0 and as a level.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
+from ovmlv.files import read_json
 from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths, run_tool
 
 
@@ -36,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     runs = {name: read_history(path) for name, path in named_paths(args.runs).items()}
     start = None
     if args.start:
-        table = json.loads(Path(args.start).read_text(encoding='utf-8'))
+        table = read_json(args.start)
         start = {key.removeprefix(PREFIX): value for key, value in table.items()}
     print(draw_forgetting(runs, args.out, args.metrics, start))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ovmlv.files import whole_file
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 from ovmlv.utils.config_check import check_config
 
@@ -33,7 +34,8 @@ def main(args: argparse.Namespace) -> int:
         if not args.check:
             print(cfg.pretty_text)
             if args.save:
-                cfg.dump(args.save)
+                with whole_file(args.save) as scratch:
+                    cfg.dump(scratch)
             continue
         mistakes = check_config(cfg)
         for mistake in mistakes:

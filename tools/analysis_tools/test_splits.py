@@ -9,7 +9,6 @@ run of tools/test.py.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ovmlv.errors import ConfigError
+from ovmlv.files import read_json, write_json
 from ovmlv.utils.cli import add_cfg_options, make_parser, run_tool
 
 TEST = Path(__file__).resolve().parents[1] / 'test.py'
@@ -75,11 +75,10 @@ def main(args: argparse.Namespace) -> None:
         status = subprocess.run(command).returncode
         if status:
             raise ConfigError(f'{name}: tools/test.py failed with status {status}, see above')
-        results[name] = json.loads(out.read_text(encoding='utf-8'))
+        results[name] = read_json(out)
     table = summarize(results)
     path = Path(args.out) if args.out else work / 'splits.json'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(table, indent=2) + '\n', encoding='utf-8')
+    write_json(path, table, indent=2)
     print(format_table(table))
 
 

@@ -18,6 +18,7 @@ import json
 import sys
 from pathlib import Path
 
+from ovmlv.files import write_json
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 
@@ -94,8 +95,7 @@ def main(args: argparse.Namespace) -> int:
     report = find_leaks(test, train, embed, threshold, not args.no_parts)
     print(report.text())
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.out).write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + '\n')
+        write_json(args.out, report.as_dict(), indent=1, ensure_ascii=False)
     return int(any(v.kind in ('same', 'spelling', 'inflection') for v in report.leaks))
 
 

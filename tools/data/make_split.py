@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ovmlv.files import write_text
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 
@@ -127,10 +128,7 @@ def main(args: argparse.Namespace) -> None:
     if args.note:
         meta['note'] = args.note
     meta |= record_draw(split, counts, groups)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f'{out.name}.part')
-    part.write_text(format_split(meta, split), encoding='utf-8')
-    os.replace(part, out)
+    write_text(out, format_split(meta, split))
     for side, numbers in balance.items():
         print(
             f'{side}: {numbers["labels"]} labels, {numbers["positives"]} positives '

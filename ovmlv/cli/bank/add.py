@@ -8,7 +8,8 @@ The bank is written again as a whole after every part, so that a kill leaves it 
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+
+from ovmlv.utils.terminal import Terminal
 
 from ..arguments import load_model, read_label_arguments
 from .build import add_arguments
@@ -16,7 +17,7 @@ from .build import add_arguments
 __all__ = ['add_arguments', 'run']
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Encode and save."""
     from ovmlv.apis import LabelBank
 

@@ -9,7 +9,8 @@ models with the same label encoder.
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+
+from ovmlv.utils.terminal import Terminal
 
 from ..arguments import (
     add_label_arguments,
@@ -18,6 +19,7 @@ from ..arguments import (
     positive,
     read_label_arguments,
 )
+from ..targets import refuse_other_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Encode and save."""
     from ovmlv.apis import LabelBank
 
+    refuse_other_folder(args.bank, 'the bank')
     labels = read_label_arguments(args)
     model = load_model(args)
     bank = LabelBank.build(model, labels, args.bank, args.chunk_size, progress=True)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TextIO
+
+from ovmlv.utils.terminal import Terminal
 
 from ..arguments import add_format_argument
 from ..result_formats import write_rows
@@ -28,13 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format_argument(parser)
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Print."""
     from ovmlv.apis import LabelBank
 
     bank = LabelBank.load(args.bank)  # compares all checksums
     if args.list:
-        out.writelines(f'{label}\n' for label in bank.labels)
+        out.write_data(''.join(f'{label}\n' for label in bank.labels))
     elif args.duplicates:
         write_rows(out, args.format, ('label', 'earlier', 'kind'), bank.duplicates())
     else:
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             *((f'encoder.{name}', str(value)) for name, value in encoder.settings.items()),
         ]
         if args.format == 'table':
-            out.writelines(f'{name:18} {value}\n' for name, value in rows)
+            for name, value in rows:
+                out.write(f'{name:18} {value}\n')
         else:
             write_rows(out, args.format, ('property', 'value'), rows)

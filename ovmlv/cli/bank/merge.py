@@ -9,7 +9,10 @@ Labels that are in several banks are taken once.
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+
+from ovmlv.utils.terminal import Terminal
+
+from ..targets import refuse_other_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', metavar='DIR', help='write here, and leave DIR as it is')
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Merge and save."""
     from ovmlv.apis import LabelBank
 
+    refuse_other_folder(args.out or args.bank, '--out')
     bank = LabelBank.load(args.bank)
     for other in args.others:
         bank.merge(LabelBank.load(other))

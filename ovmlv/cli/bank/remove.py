@@ -8,7 +8,8 @@ Where one of the labels is not in the bank, nothing is removed.
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+
+from ovmlv.utils.terminal import Terminal
 
 from ..arguments import add_label_arguments, read_label_arguments
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_label_arguments(parser, bank=False)
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Remove and save."""
     from ovmlv.apis import LabelBank
 

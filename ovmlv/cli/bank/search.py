@@ -8,9 +8,16 @@ Without --model, queries must be in the bank themselves.
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
 
-from ..arguments import add_format_argument, add_model_arguments, load_model, positive
+from ovmlv.utils.terminal import Terminal
+
+from ..arguments import (
+    add_format_argument,
+    add_model_arguments,
+    load_model,
+    positive,
+    refuse_bytes,
+)
 from ..result_formats import write_rows
 
 
@@ -23,10 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser, required=False)
 
 
-def run(args: argparse.Namespace, out: TextIO) -> None:
+def run(args: argparse.Namespace, out: Terminal) -> None:
     """Search."""
     from ovmlv.apis import LabelBank
 
+    refuse_bytes(args.queries, 'query')
     bank = LabelBank.load(args.bank)
     model = None if args.model is None else load_model(args)
     found = bank.search(args.queries, args.top_k, model)

@@ -15,6 +15,12 @@ def expected_calibration_error(
 
     ``sum_b n_b / n * |mean probability in b - share of positives in b|``.
 
+    Of K bins of equal width, bin b holds the probabilities p with ``b / K <= p < (b + 1) / K``; the
+    last one holds 1 as well. (The code of Guo et al. counts an edge to the bin below it, and
+    torchmetrics puts 1 into a bin of its own: values differ where probabilities fall on edges, as
+    rounded ones do.) Of K adaptive bins, a pair falls into bin ``floor(i * K / n)``, where i counts
+    the pairs of smaller probability: equal probabilities share a bin.
+
     Args:
         scores: ``(N, C)`` probabilities in [0, 1]; ``-inf`` (no prediction) is left out.
         targets: ``(N, C)`` of {1, 0, -1}.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,14 @@ from pathlib import Path
 
 from mmengine.logging import MMLogger
 
+from ovmlv.files import write_csv
+from ovmlv.plain_text import display_width, visible
+
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns aligned: the first one left, numbers right, floats with 4 digits, NaN as ``-``.
+
+    Controls in labels are shown as escapes, so that each row is a line.
 
     Examples:
         >>> print(text_table(['labels', 'all'], [['seen', .5], ['unseen', float('nan')]]))
@@ -25,14 +29,14 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     def show(value: object) -> str:
         if isinstance(value, float):
             return '-' if math.isnan(value) else f'{value:.4f}'
-        return '' if value is None else str(value)
+        return '' if value is None else visible(str(value))
 
     cells = [[show(v) for v in row] for row in [header, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    widths = [max(display_width(row[i]) for row in cells) for i in range(len(header))]
     cells.insert(1, ['-' * w for w in widths])
     lines = [
         '  '.join(
-            c.ljust(w) if i == 0 else c.rjust(w)
+            f'{c}{" " * (w - display_width(c))}' if i == 0 else f'{" " * (w - display_width(c))}{c}'
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells
@@ -74,9 +78,4 @@ def write_per_class(path: str | Path, rows: Sequence[Mapping[str, object]]) -> P
     log_files = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
     if not path.is_absolute() and log_files:
         path = Path(log_files[0]).parent / path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ['label'])
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return write_csv(path, rows, ['label'])
