@@ -64,7 +64,7 @@ class StaticReadout(BaseReadout):
 
     def forget(self) -> None:
         """The states of other weights are in another file."""
-        self._file = None
+        self._store = None
 
     def label_states(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
         """Constant states ``(L_i, H)`` in float32 of every label."""
