@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from pathlib import Path
@@ -127,7 +128,8 @@ def test_generic_files(tmp_path, name, numbers):
     for number, rng in generators(numbers, name):
         path = tmp_path / name
         path.write_bytes(mutator_for(name)(GENERIC[name].encode(), rng))
-        rows = attempt(lambda: read_annotation_file(str(path), classes=classes), (name, number))
+        read_it = functools.partial(read_annotation_file, str(path), classes=classes)
+        rows = attempt(read_it, (name, number))
         if rows is None:
             continue
         for row in rows:
