@@ -13,6 +13,10 @@ class DataError(OvmlvError, ValueError):
     """A file, row or sample that cannot be used."""
 
 
+class UnreadableVideoError(OvmlvError, OSError):
+    """A video that cannot give the frames that are asked for."""
+
+
 class OutputError(OvmlvError, OSError):
     """A file or folder that cannot be written."""
 

@@ -9,14 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from ovmlv.errors import UnreadableVideoError
+
 try:  # decord is what the pipelines use, but reading annotations needs none
     from decord import DECORDError
 except ImportError:
     DECORDError = OSError
-
-
-class UnreadableVideoError(OSError):
-    """A video that cannot give the frames that are asked for."""
 
 
 #: What decoders raise for missing and damaged files. Errors of the config or of a transform
