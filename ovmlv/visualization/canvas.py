@@ -126,7 +126,7 @@ class _Line:
     def _beginning(self, length: int) -> _Line:
         return _Line(self.content[:length].rstrip() + '…', self.size, self.bold)
 
-    def _font(self, path: Path | None) -> ImageFont.FreeTypeFont:
+    def _font(self, path: Path | None) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         return load_font(self.size, path)
 
     def _is_boxes(self, path: Path | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from ovmlv.evaluation.functional import average_precision, expected_calibration_
 from ovmlv.evaluation.label_scores import LabelScores
 
 from .style import COLORS, FAINT, INK, chart, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +108,7 @@ def draw_curves(
 _Pairs = Mapping[str, tuple[Tensor, Tensor]]  # run -> scores and targets, (N, C) each
 
 
-def _draw_precision_recall(ax: object, runs: _Pairs, title: str) -> None:
+def _draw_precision_recall(ax: Axes, runs: _Pairs, title: str) -> None:
     for i, (name, (scores, targets)) in enumerate(runs.items()):
         curve = precision_recall(scores, targets)
         macro = float(average_precision(scores, targets).nanmean())
@@ -119,7 +123,7 @@ def _draw_precision_recall(ax: object, runs: _Pairs, title: str) -> None:
     ax.legend(title='micro AP (mAP) in %', loc='upper right', fontsize=8, title_fontsize=8)
 
 
-def _draw_reliability(ax: object, counts: object, runs: _Pairs, num_bins: int) -> None:
+def _draw_reliability(ax: Axes, counts: Axes, runs: _Pairs, num_bins: int) -> None:
     ax.plot([0, 1], [0, 1], color=FAINT, linestyle='--', linewidth=1)
     width = 0.8 / num_bins / len(runs)
     for i, (name, (scores, targets)) in enumerate(runs.items()):

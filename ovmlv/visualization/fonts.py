@@ -58,7 +58,7 @@ def default_font(bold: bool = False) -> Path | None:
 
 
 @functools.lru_cache(maxsize=64)
-def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont:
+def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font at a size in pixels; Pillow's own for None."""
     if path is None:
         return ImageFont.load_default(size)

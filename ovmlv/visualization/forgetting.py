@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ovmlv.errors import DataError
 from ovmlv.files import parse_json, read_lines
 
@@ -64,6 +66,8 @@ def draw_forgetting(
     if not metrics:
         found = sorted({m for history in runs.values() for m in history if m.startswith('mAP')})
         raise DataError(f'no run has any of the metrics asked for; they have {", ".join(found)}')
+    from matplotlib.ticker import MaxNLocator
+
     size = (3.4 * len(metrics) + 0.6, 3.4)
     with chart(1, len(metrics), size, sharex=True) as (figure, ((*axes,),)):
         for ax, metric in zip(axes, metrics, strict=True):
@@ -79,9 +83,9 @@ def draw_forgetting(
                     color=COLORS[i % len(COLORS)], label=name,
                 )  # fmt: skip
             ax.set(title=metric.replace('mAP_', '').replace('_', ' '), xlabel='epoch')
-            highest = max(y for line in ax.get_lines() for y in line.get_ydata())
+            highest = max(float(y) for line in ax.get_lines() for y in np.asarray(line.get_ydata()))
             ax.set_ylim(0, 108 * highest / 100 or 1)
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0].set_ylabel('mAP in %')
         handles, names = axes[0].get_legend_handles_labels()
         if start:

@@ -150,7 +150,9 @@ def draw_attention(
         for line, (name, weights) in zip(axes, attention.items(), strict=True):
             mean = weights.mean(0)  # over token positions
             whole = mean.mean(0)
-            _draw_map(line[0], whole, f'{name}, mean (up to {float(whole.max()):.2f})', whole.max())
+            _draw_map(
+                line[0], whole, f'{name}, mean (up to {float(whole.max()):.2f})', float(whole.max())
+            )
             # The heads that differ most from reading every frame alike.
             focus = (mean * (mean * num_frames).clamp_min(1e-9).log()).sum(-1).mean(-1)
             best = focus.argsort(descending=True)[: columns - 1].tolist()

@@ -37,7 +37,7 @@ _KEPT = 448  # height of frames in memory
 class FrameScore(NamedTuple):
     """A frame and how much it speaks for a label."""
 
-    index: int
+    number: int
     time: float
     probability: float
 
@@ -163,7 +163,7 @@ def draw_frame_relevance(
         canvas.text(_MARGIN, _MARGIN + 7, title, 13, INK, True, room=size[0] - 2 * _MARGIN)
     for j, label in enumerate(labels):
         y = top + j * row
-        best = relevance.best(label, 1)[0].index
+        best = relevance.best(label, 1)[0].number
         values = table[:, relevance.labels.index(label)]
         canvas.box(_MARGIN, y - 5, size[0] - 2 * _MARGIN, 1, RULE)
         canvas.text(_MARGIN, y + 8, label, 11.5, INK, True, room=size[0] - 2 * _MARGIN)

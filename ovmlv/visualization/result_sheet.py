@@ -53,7 +53,9 @@ def write_contact_sheet(
         raise ConfigError(
             f'top_k={top_k}, max_frames={max_frames} and page_size={page_size} must be at least 1'
         )
-    out, pages, rows = check_picture(out), [], []
+    out = check_picture(out)
+    pages: list[Path] = []
+    rows: list[SheetRow] = []
 
     def write() -> None:
         number = f'-{len(pages) + 1}' if pages else ''
@@ -88,9 +90,9 @@ def make_row(
             frames = read_strip(result.video, max_frames, _HEIGHT).pictures
         except (FileNotFoundError, DataError) as error:
             problem = str(error)
-    if problem is not None:
+    if problem is not None or frames is None:
         # The name is above the frames already.
-        problem = problem.replace(f'video {result.video} ', '')
+        problem = (problem or '').replace(f'video {result.video} ', '')
         return SheetRow(np.zeros((0, 1, 1, 3), np.uint8), [], name, problem)
     # Fewer of wide frames, or else the labels would be far off.
     fitting = max(1, int(_STRIP * frames.shape[1] / frames.shape[2]))

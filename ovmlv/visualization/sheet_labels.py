@@ -36,7 +36,9 @@ def best_labels(
 def true_labels(truth: np.ndarray, metainfo: Mapping[str, Any]) -> list[SheetLabel]:
     """The labels that a video has, without probabilities."""
     classes, splits = metainfo['classes'], label_splits(metainfo)
-    return [SheetLabel(classes[i], None, None, splits[i]) for i in np.flatnonzero(truth == 1)]
+    return [
+        SheetLabel(classes[i], None, None, splits[i]) for i in np.flatnonzero(truth == 1).tolist()
+    ]
 
 
 def label_splits(metainfo: Mapping[str, Any]) -> Sequence[str]:
@@ -47,7 +49,7 @@ def label_splits(metainfo: Mapping[str, Any]) -> Sequence[str]:
 
 def title_with_truth(name: str, truth: np.ndarray, metainfo: Mapping[str, Any]) -> str:
     """A name, followed by the labels that the video has."""
-    true = [metainfo['classes'][i] for i in np.flatnonzero(truth == 1)]
+    true = [metainfo['classes'][i] for i in np.flatnonzero(truth == 1).tolist()]
     if not true:
         return name
     return f'{name} · {len(true)} true label{"s" * (len(true) > 1)}: {", ".join(true)}'

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .style import FAINT, INK, SPLIT_COLORS, chart, save, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def choose_labels(
@@ -73,7 +77,7 @@ def draw_similarity(
         return save(figure, path)
 
 
-def _label_axes(ax: object, labels: Sequence[str], splits: Sequence[str], with_text: bool) -> None:
+def _label_axes(ax: Axes, labels: Sequence[str], splits: Sequence[str], with_text: bool) -> None:
     names = [shorten(label, 26) for label in labels]
     places = range(len(labels))
     ax.set_xticks(places, names, rotation=90, fontsize=6.5)

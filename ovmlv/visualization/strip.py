@@ -47,20 +47,22 @@ def read_strip(
     """
     if num_frames < 1:
         raise ConfigError(f'num_frames={num_frames} must be at least 1')
-    is_array = isinstance(video, np.ndarray)
-    if not is_array and not os.path.isfile(video):
+    if not isinstance(video, np.ndarray) and not os.path.isfile(video):
         raise FileNotFoundError(f'video {video} not found; give the path of a video file')
     try:
-        reader = ArrayReader(video, fps) if is_array else open_video(str(video))
+        reader = (
+            ArrayReader(video, fps) if isinstance(video, np.ndarray) else open_video(str(video))
+        )
         try:
             begins, ends = reader.times[:, 0], reader.times[:, 1]
             count = min(num_frames, len(reader))
             wanted = begins[0] + (ends[-1] - begins[0]) * (np.arange(count) + 0.5) / count
             chosen = np.searchsorted(begins, wanted, side='right').clip(min=1) - 1
-            parts, step = [], 1
-            while sum(map(len, parts)) < count:
-                start = sum(map(len, parts))
+            parts: list[np.ndarray] = []
+            start, step = 0, 1
+            while start < count:
                 frames = np.stack(reader.get_frames(chosen[start : start + step]))
+                start += len(frames)
                 step = max(1, _PIXELS // (frames.shape[1] * frames.shape[2]))
                 parts.append(frames if height is None else shrink(frames, height))
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ovmlv.files import whole_file
 
@@ -17,7 +17,7 @@ INK, FAINT, RULE = '#1f2933', '#7b8794', '#e4e7eb'
 #: Told apart by colour-blind readers too (Okabe and Ito).
 COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6d31', '#4d4d4d')
 SPLIT_COLORS = {'seen': COLORS[0], 'unseen': COLORS[1], 'novel': COLORS[2], 'synthetic': COLORS[3]}
-_RC = {
+_RC: dict[Any, Any] = {
     'font.family': 'DejaVu Sans',
     'font.size': 9,
     'text.color': INK,
@@ -43,7 +43,7 @@ _RC = {
 
 @contextlib.contextmanager
 def chart(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 4.0), **kwargs: object
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 4.0), **kwargs: Any
 ) -> Iterator[tuple[Figure, Sequence[Sequence[Axes]]]]:
     """A figure with a grid of axes, drawn off screen and without pyplot's global state.
 

@@ -34,9 +34,9 @@ def test_the_frames_that_show_it_speak_for_a_label(relevance):
     assert relevance.probabilities.shape == (8, 2) and relevance.labels == tuple(LABELS)
     for label, shown in zip(LABELS, [{0, 1, 2, 3}, {4, 5, 6, 7}]):
         best = relevance.best(label)
-        assert {score.index for score in best} == shown
+        assert {score.number for score in best} == shown
         assert [s.probability for s in best] == sorted((s.probability for s in best), reverse=True)
-        assert best[0].time == relevance.times[best[0].index, 0]
+        assert best[0].time == relevance.times[best[0].number, 0]
 
 
 def test_probabilities_are_those_of_videos_of_one_frame(inferencer, relevance):
@@ -53,7 +53,7 @@ def test_a_file_is_decoded_once(inferencer, frames, write_video):
     assert inferencer.num_decoded == before + 1
     assert found.video == str(video) and found.labels == ('red circle', 'circle', 'tree')
     assert found.times[:, 0] == pytest.approx([0.25, 0.75, 1.25, 1.75])
-    assert found.best('red circle', 1)[0].index in (0, 1)
+    assert found.best('red circle', 1)[0].number in (0, 1)
 
 
 def test_frames_of_any_size(inferencer, frames):
