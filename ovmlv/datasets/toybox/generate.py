@@ -1,0 +1,114 @@
+"""Writes Toybox to disk: real mp4 files and annotations that any reader can open.
+
+Layout::
+
+    root/videos/{train,val,test,test_held_out}/000000.mp4
+    root/annotations/{train,val,test,test_held_out}.jsonl   a video a line: video, labels, unknown
+    root/annotations/classes.json                           label -> split, kind, group
+    root/annotations/meta.json                              version, seed and sizes, written last
+
+Videos of ``test_held_out`` are drawn by the family that is in no image of pretraining and in no
+video of training.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovmlv.datasets.motionshapes.generate import write_video
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_json, write_json, write_text
+
+from .render import render
+from .scene import Scene, sample_scene
+from .tracks import FPS
+from .words import all_labels
+
+#: Raise it with every change of what is drawn, so that older files are not taken for new ones.
+VERSION = 1
+EXTENT = 80
+SPLITS = {'train': 0, 'val': 1, 'test': 2, 'test_held_out': 3}
+
+
+def scene_of(seed: int, split: str, index: int) -> tuple[Scene, np.random.Generator]:
+    """The scene of one video, and the generator to draw it with: a function of its name."""
+    rng = np.random.default_rng((seed, SPLITS[split], index))
+    return sample_scene(rng, EXTENT, held_out=split == 'test_held_out'), rng
+
+
+def annotation_of(scene: Scene, split: str) -> dict[str, list[str]]:
+    """True and unknown labels of a scene; training videos have *seen* labels alone."""
+    found: dict[str, list[str]] = dict(labels=[], unknown=[])
+    for label in all_labels():
+        if split == 'train' and label.split != 'seen':
+            continue
+        truth = scene.truth(label)
+        if truth:
+            found['labels' if truth > 0 else 'unknown'].append(label.text)
+    return found
+
+
+def generate(
+    root: str | Path,
+    sizes: dict[str, int],
+    seed: int = 0,
+    num_workers: int = 2,
+    progress: Callable | None = None,
+) -> bool:
+    """Generate the data set, or reuse what is there.
+
+    Args:
+        root: The folder to write to.
+        sizes: Number of videos of each of :data:`SPLITS` that is wanted.
+        seed: The same seed gives the same scenes and pictures.
+        num_workers: Processes that draw and encode.
+        progress: Wraps the iterator over videos, for instance ``tqdm``.
+
+    Returns:
+        Whether anything had to be written.
+
+    Raises:
+        ConfigError: A split is unknown.
+        DataError: ``root`` holds Toybox of another version, seed or size.
+    """
+    root = Path(root)
+    unknown = sorted(set(sizes) - set(SPLITS))
+    if unknown:
+        raise ConfigError(f'sizes: {unknown[0]!r} is none of {", ".join(SPLITS)}')
+    meta: dict[str, Any] = dict(version=VERSION, seed=seed, sizes=sizes)
+    note = root / 'annotations' / 'meta.json'
+    if note.exists():
+        found = read_json(note)
+        if found == meta:
+            return False
+        raise DataError(f'{root} holds Toybox of {found}, not of {meta}; remove it first')
+    jobs = [(root, seed, split, i) for split, size in sizes.items() for i in range(size)]
+    for split in sizes:
+        (root / 'videos' / split).mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(num_workers) as pool:
+        rows = pool.map(_write_one, *zip(*jobs, strict=True), chunksize=16)
+        rows = list(progress(rows, total=len(jobs)) if progress else rows)
+    for split in sizes:
+        lines = [json.dumps(row) for row, job in zip(rows, jobs, strict=True) if job[2] == split]
+        write_text(root / 'annotations' / f'{split}.jsonl', '\n'.join(lines) + '\n')
+    attributes = {
+        label.text: dict(split=label.split, kind=label.kind, group=label.group)
+        for label in all_labels()
+    }
+    write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
+    write_json(note, meta)
+    return True
+
+
+def _write_one(root: Path, seed: int, split: str, index: int) -> dict[str, Any]:
+    path = root / 'videos' / split / f'{index:06d}.mp4'
+    scene, rng = scene_of(seed, split, index)
+    if not path.exists():
+        write_video(path, render(scene, rng), FPS)
+    return dict(video=f'{split}/{index:06d}.mp4', **annotation_of(scene, split))

@@ -1,0 +1,80 @@
+"""Pictures of scenes, with OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .assets import person_tile, sprite
+from .scene import Actor, Scene
+from .words import PERSON
+
+_DARKEST = 0.45  # how bright a part of a body is that no light reaches
+
+
+def render(scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    """Frames, RGB uint8 ``(T, extent, extent, 3)``."""
+    ground = background(rng, scene.extent)
+    frames = np.empty((scene.num_frames, scene.extent, scene.extent, 3), np.uint8)
+    for t in range(scene.num_frames):
+        frame = ground.copy()
+        for actor in scene.actors:
+            draw(frame, actor, t)
+        frames[t] = np.clip(frame, 0, 255)
+    return frames
+
+
+def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
+    """Draw an actor onto a float32 frame ``(H, W, 3)`` in place."""
+    track = actor.track
+    if track is None or not track.opacity[t]:
+        return
+    picture = _person(actor, t) if actor.thing == PERSON else sprite(actor.family, actor.thing)
+    if actor.mirrored:
+        picture = picture[:, ::-1]
+    # Colours are weighted by opacity while they are made smaller, so that no dark rim appears.
+    picture = picture.astype(np.float32)
+    picture[..., :3] *= picture[..., 3:] / 255
+    size = float(track.size[t])
+    side = max(2, round(size))
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), float(track.angle[t]), size / side)
+    matrix[0, 2] += track.x[t] - side / 2
+    matrix[1, 2] += track.y[t] - side / 2
+    shape = (frame.shape[1], frame.shape[0])
+    warped = cv2.warpAffine(small, matrix, shape, flags=cv2.INTER_LINEAR)
+    frame *= 1 - warped[..., 3:] / 255
+    frame += warped[..., :3]
+
+
+def _person(actor: Actor, t: int) -> np.ndarray:
+    tile = person_tile(actor.movement, actor.side, int(actor.track.tile[t]))
+    part, light = tile // 32, (tile % 32).astype(np.float32) / 31
+    palette = np.concatenate([np.zeros((1, 3), np.float32), actor.colors])
+    shade = _DARKEST + (1 - _DARKEST) * light
+    colors = palette[part] * shade[..., None]
+    return np.concatenate([colors, 255 * (part > 0)[..., None]], -1).astype(np.float32)
+
+
+def background(rng: np.random.Generator, extent: int) -> np.ndarray:
+    """A ground that is not plain, float32 ``(extent, extent, 3)``."""
+    first, second = rng.uniform(40, 215, (2, 3))
+    second = first + 0.5 * (second - first)
+    y, x = np.mgrid[0:extent, 0:extent].astype(np.float32) / extent
+    kind = rng.integers(5)
+    if kind == 0:  # a slope
+        angle = rng.uniform(0, 2 * np.pi)
+        share = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle) + 0.5
+    elif kind == 1:  # a floor and a wall
+        share = (y > rng.uniform(0.45, 0.75)).astype(np.float32)
+    elif kind == 2:  # tiles
+        cell = rng.uniform(0.1, 0.25)
+        share = (np.floor(x / cell + rng.random()) + np.floor(y / cell + rng.random())) % 2
+    elif kind == 3:  # stripes
+        angle, width = rng.uniform(0, np.pi), rng.uniform(0.08, 0.2)
+        share = (np.sin((x * np.cos(angle) + y * np.sin(angle)) * np.pi / width) > 0).astype(float)
+    else:  # clouds
+        coarse = rng.random((4, 4)).astype(np.float32)
+        share = cv2.resize(coarse, (extent, extent), interpolation=cv2.INTER_CUBIC)
+    picture = first + (second - first) * np.clip(share, 0, 1)[..., None]
+    return (picture + rng.normal(0, rng.uniform(1, 7), picture.shape)).astype(np.float32)
