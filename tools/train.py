@@ -21,11 +21,12 @@ from ovmlv.utils.cli import (
     find_checkpoint,
     leave_amp_to_gpus,
     load_config,
-    load_strictly,
     make_parser,
+    open_weights_safely,
     refuse_missing_data,
     refuse_mistakes,
     require_checkpoint,
+    resume_strictly,
     run_tool,
 )
 
@@ -130,12 +131,13 @@ def main(args: argparse.Namespace) -> None:
     refuse_mistakes(cfg, args.config)
     refuse_missing_data(cfg, 'train_dataloader', 'val_dataloader')
     leave_amp_to_gpus(cfg)
+    open_weights_safely()
 
     from mmengine.runner import Runner
 
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     if cfg.get('resume'):
-        load_strictly(runner)
+        resume_strictly(runner)
     runner.train()
 
 

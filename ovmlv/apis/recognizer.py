@@ -10,7 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
-from mmengine.runner import load_checkpoint
 from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
@@ -92,20 +91,14 @@ def check_device(device: str | torch.device | None) -> torch.device:
 
 def _load(model: nn.Module, checkpoint: str) -> None:
     """Load strictly; what is frozen and pretrained is in no checkpoint and not missed."""
+    state = read_state(checkpoint)[1]
+    if all(name.startswith('module.') for name in state):
+        state = {name.removeprefix('module.'): value for name, value in state.items()}
     try:
-        if checkpoint.endswith('.safetensors'):
-            model.load_state_dict(read_state(checkpoint)[1])
-        else:
-            load_checkpoint(model, checkpoint, map_location='cpu', strict=True, logger='silent')
+        model.load_state_dict(state)
     except OvmlvError:
         raise
-    except Exception as error:
-        if isinstance(error, RuntimeError) and 'state_dict' in str(error):
-            raise CheckpointError(
-                f'{checkpoint} does not fit the model of the config: '
-                f'{describe_mismatch(str(error))}'
-            ) from error
+    except RuntimeError as error:
         raise CheckpointError(
-            f'{checkpoint} cannot be read as a checkpoint ({one_line(error)}); it may be cut '
-            'short: give another'
+            f'{checkpoint} does not fit the model of the config: {describe_mismatch(str(error))}'
         ) from error

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ovmlv.errors import CheckpointError
+from ovmlv.files import whole_file
 from ovmlv.models.utils.frozen import FINGERPRINT_KEY
 from ovmlv.models.utils.starting_weights import patch
-from ovmlv.utils.cli import read_checkpoint, require_checkpoint
-
-# mmengine's and most projects', PySlowFast's, ViFi-CLIP's and others'.
-_STATE_KEYS = ('state_dict', 'model_state', 'model')
+from ovmlv.utils.cli import require_checkpoint
+from ovmlv.weight_files import STATE_KEYS, read_weight_file, state_dict_of
 
 
 def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -24,37 +23,22 @@ def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Safetensors files hold a state dict alone. The averaged weights are taken where mmengine's
     ``EMAHook`` was in use.
     """
-    if path.endswith('.safetensors'):
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        require_checkpoint(path)
-        try:
-            return {}, load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f'{path} is no readable safetensors file ({error})') from error
     require_checkpoint(path)
-    content = read_checkpoint(path)
-    found = [
-        k for k in _STATE_KEYS if isinstance(content, dict) and isinstance(content.get(k), dict)
-    ]
-    state = content[found[0]] if found else content
-    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
-    meta = {'meta': content['meta']} if found and 'meta' in content else {}
+    content = read_weight_file(path)
+    state = state_dict_of(content, path)
+    nested = any(isinstance(content.get(key), Mapping) for key in STATE_KEYS)
+    meta = {'meta': content['meta']} if nested and 'meta' in content else {}
     return meta, {k: v for k, v in state.items() if isinstance(v, Tensor)}
 
 
 def write_state(path: str, meta: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     """Write a state dict as safetensors or as a checkpoint that mmengine loads."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
-    if path.endswith('.safetensors'):
-        from safetensors.torch import save_file
-
-        save_file(state, path)
-    else:
-        torch.save({**meta, 'state_dict': state}, path)
+    with whole_file(path) as scratch:
+        if path.endswith('.safetensors'):
+            save_file(state, scratch)
+        else:
+            torch.save({**meta, 'state_dict': state}, scratch)
 
 
 def average_states(

@@ -13,7 +13,6 @@ import argparse
 import dis
 import functools
 import os
-import pickle
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -264,7 +263,9 @@ def checkpoint_seed(path: str) -> int | None:
     if '://' in path:
         return None
     saved = read_checkpoint(path)
-    return saved.get('meta', {}).get('seed') if isinstance(saved, dict) else None
+    meta = saved.get('meta') if isinstance(saved, dict) else None
+    seed = meta.get('seed') if isinstance(meta, dict) else None
+    return seed if isinstance(seed, int) else None
 
 
 def read_checkpoint(path: str) -> Any:
@@ -273,42 +274,47 @@ def read_checkpoint(path: str) -> Any:
     Raises:
         CheckpointError: It is damaged, or holds more than tensors and plain data.
     """
-    apply()
-    import torch
+    from ovmlv.weight_files import read_weight_file
 
-    try:
-        try:
-            return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if 'mmap' not in str(error):  # files of torch < 1.6 cannot be mapped
-                raise
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r'GLOBAL (\S+)', str(error))
-        what = f'the object {found[1]}' if found else 'other things'
-        raise CheckpointError(
-            f'{path} is refused: beside tensors and plain data it holds {what}, and reading that '
-            'may run code; save a state_dict alone'
-        ) from error
-    except Exception as error:
-        raise CheckpointError(
-            f'{path} cannot be read as a checkpoint ({one_line(error)}); it may be cut short: '
-            'take an earlier one'
-        ) from error
+    return read_weight_file(path)
+
+
+def open_weights_safely() -> None:
+    """Let mmengine's runners read checkpoints as :mod:`ovmlv.weight_files` does.
+
+    All mmengine 0.x: files are not compared with their checksums, those of ``https://`` addresses
+    are unpickled whatever they hold, and a resumed run executes the text at ``meta.config``.
+    """
+    apply()
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    for prefix in ('', 'http://', 'https://'):
+        CheckpointLoader.register_scheme(prefix, _load_for_runner, force=True)
+
+
+def _load_for_runner(filename: str, map_location: Any = None) -> Any:
+    from ovmlv.weight_files import read_weight_file
+
+    # Not mapped: the states of optimizers stay those tensors, and the file may be replaced.
+    content = read_weight_file(os.path.expanduser(filename), mmap=False)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)  # mmengine writes it as 'cfg', which nothing runs
+    return content
 
 
 def load_strictly(runner: Any) -> None:
     """Make a runner refuse checkpoints of another model, where mmengine only warns."""
-    original = runner.load_checkpoint
+    open_weights_safely()
+    load_checkpoint = runner.load_checkpoint
 
-    @functools.wraps(original)
+    @functools.wraps(load_checkpoint)
     def load(filename: str, *args: Any, **kwargs: Any) -> dict:
         kwargs['strict'] = True
         if '://' not in str(filename):
             require_checkpoint(str(filename))
-            read_checkpoint(str(filename))
         try:
-            return original(filename, *args, **kwargs)
+            return load_checkpoint(filename, *args, **kwargs)
         except OvmlvError:
             raise
         except RuntimeError as error:
@@ -317,6 +323,27 @@ def load_strictly(runner: Any) -> None:
             ) from error
 
     runner.load_checkpoint = load
+
+
+def resume_strictly(runner: Any) -> None:
+    """Make a runner name a checkpoint whose states are not those of its run, too."""
+    load_strictly(runner)
+    resume = runner.resume
+
+    @functools.wraps(resume)
+    def go_on(filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            resume(filename, *args, **kwargs)
+        except (OvmlvError, FileNotFoundError):
+            raise
+        except Exception as error:  # from wherever such states lead to
+            raise CheckpointError(
+                f'{filename} is no checkpoint that this run can be resumed from '
+                f'({type(error).__name__}: {one_line(error)[:200]}); give it as load_from=, or '
+                'take another'
+            ) from error
+
+    runner.resume = go_on
 
 
 def describe_mismatch(text: str) -> str:

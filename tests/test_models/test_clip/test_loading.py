@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from ovmlv import weight_files
 from ovmlv.errors import CheckpointError, ConfigError
+from ovmlv.files import file_digest
 from ovmlv.models.clip import load_clip
 from ovmlv.models.clip.architecture import find_architecture
 
@@ -72,7 +74,7 @@ def test_open_clip_format(write, tmp_path, custom_text, form):
 
 
 @pytest.mark.parametrize('archive', [False, True])
-def test_openai_format(write, tmp_path, archive):
+def test_openai_format(write, tmp_path, archive, monkeypatch):
     """OpenAI's state dicts are in half precision, carry three numbers, and mean QuickGELU."""
     shape = dict(
         embed_dim=64,
@@ -88,6 +90,10 @@ def test_openai_format(write, tmp_path, archive):
     path = tmp_path / 'openai.pt'
     if archive:
         _save_archive(state, path)
+        with pytest.raises(CheckpointError, match='TorchScript archive is a program'):
+            load_clip(write(**shape), str(path))
+        known = frozenset([file_digest(path)])
+        monkeypatch.setattr(weight_files, '_known_archives', lambda: known)
     else:
         torch.save(state, path)
     reference = open_clip.model.build_model_from_openai_state_dict(
