@@ -69,8 +69,8 @@ def read_weight_file(source: str | Path, mmap: bool = True) -> Any:
         found = re.search(r'GLOBAL (\S+)', str(error))
         what = f'the object {found[1]}' if found else 'other things'
         raise CheckpointError(
-            f'{path} is refused: beside tensors and plain data it holds {what}, and reading that '
-            'may run code; save a state_dict alone'
+            f'{path} is no readable weight file and refused: beside tensors and plain data it '
+            f'holds {what}, and reading that may run code; save a state_dict alone'
         ) from None
     except Exception as error:  # of torch, zipfile and safetensors, whatever bytes lead them to
         raise CheckpointError(

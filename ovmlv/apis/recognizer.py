@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
-from ovmlv.registry import MODELS
+from ovmlv.registry import MODELS, registered_only
 from ovmlv.utils.checkpoints import read_state
 from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
+from ovmlv.utils.data_config import SUFFIXES
 
 
 def init_recognizer(
@@ -45,7 +48,11 @@ def init_recognizer(
     if checkpoint is not None:
         require_checkpoint(str(checkpoint))
     device = check_device(device)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'):
+    is_data = str(getattr(cfg, 'filename', '')).endswith(SUFFIXES)
+    with (
+        DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'),
+        registered_only() if is_data else nullcontext(),
+    ):
         model = MODELS.build(cfg.model)
     if not hasattr(model, 'predict_labels'):
         raise ConfigError(
@@ -95,7 +102,7 @@ def _load(model: nn.Module, checkpoint: str) -> None:
     if all(name.startswith('module.') for name in state):
         state = {name.removeprefix('module.'): value for name, value in state.items()}
     try:
-        model.load_state_dict(state)
+        load_state_dict(model, state, strict=True, logger='silent')
     except OvmlvError:
         raise
     except RuntimeError as error:

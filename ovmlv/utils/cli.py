@@ -116,6 +116,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and merge ``--cfg-options`` into it.
 
+    A config in Python is a program and runs; one in JSON or YAML is data, and nothing of it does.
+
     Raises:
         FileNotFoundError: The file or a base of it does not exist.
         ConfigError: It is no config, or an option points into something that is no dict.
@@ -129,15 +131,34 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         near = get_close_matches(str(file), near, 1)
         hint = f'did you mean {near[0]}?' if near else 'give the path of a .py, .yml or .json file'
         raise FileNotFoundError(f'there is no config {path}; {hint}')
+    from ovmlv.utils.data_config import SUFFIXES, check_types, read_data_config
+
+    is_data = file.suffix in SUFFIXES
     try:
-        cfg = Config.fromfile(path)
+        cfg = read_data_config(path) if is_data else Config.fromfile(path)
     except ImportError as error:  # mmengine's own message blames sys.path and spells it out
         cause: BaseException = error
         while isinstance(cause.__cause__ or cause.__context__, ImportError):
             cause = cause.__cause__ or cause.__context__
         raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
+        if isinstance(error, OvmlvError):
+            raise
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
+    cfg = merge_options(cfg, options, path)
+    if cfg.get('default_scope') is None:
+        cfg.default_scope = 'ovmlv'
+    if is_data:
+        check_types(cfg, path)
+    return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Path) -> Config:
+    """Merge ``--cfg-options`` into a config that was read from a file.
+
+    Raises:
+        ConfigError: An option names nothing, or points into something that is no dict.
+    """
     if options:
         for key in options:
             root = key.split('.')[0]
@@ -151,8 +172,6 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
             raise ConfigError(
                 f'--cfg-options {" ".join(options)} do not fit {path}: {one_line(error)}'
             ) from error
-    if cfg.get('default_scope') is None:
-        cfg.default_scope = 'ovmlv'
     return cfg
 
 
