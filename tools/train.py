@@ -22,11 +22,9 @@ from ovmlv.utils.cli import (
     leave_amp_to_gpus,
     load_config,
     make_parser,
-    open_weights_safely,
     refuse_missing_data,
     refuse_mistakes,
     require_checkpoint,
-    resume_strictly,
     run_tool,
 )
 
@@ -131,9 +129,12 @@ def main(args: argparse.Namespace) -> None:
     refuse_mistakes(cfg, args.config)
     refuse_missing_data(cfg, 'train_dataloader', 'val_dataloader')
     leave_amp_to_gpus(cfg)
-    open_weights_safely()
 
     from mmengine.runner import Runner
+
+    from ovmlv.utils.checkpoints import open_weights_safely, resume_strictly
+
+    open_weights_safely()
 
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     if cfg.get('resume'):

@@ -1,19 +1,22 @@
-"""State dicts of files, their averages and the way back to another one."""
+"""State dicts of files, how runners read them, their averages and the way back to another one."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ovmlv.errors import CheckpointError
+from ovmlv.errors import CheckpointError, OvmlvError
 from ovmlv.files import whole_file
 from ovmlv.models.utils.frozen import FINGERPRINT_KEY
 from ovmlv.models.utils.starting_weights import patch
-from ovmlv.utils.cli import require_checkpoint
+from ovmlv.utils.cli import load_strictly, one_line, require_checkpoint
 from ovmlv.weight_files import STATE_KEYS, read_weight_file, state_dict_of
 
 
@@ -39,6 +42,46 @@ def write_state(path: str, meta: Mapping[str, Any], state: Mapping[str, Tensor])
             save_file(state, scratch)
         else:
             torch.save({**meta, 'state_dict': state}, scratch)
+
+
+def open_weights_safely() -> None:
+    """Let mmengine's runners read checkpoints as :mod:`ovmlv.weight_files` does.
+
+    All mmengine 0.x: files are not compared with their checksums, those of ``https://`` addresses
+    are unpickled whatever they hold, and a resumed run executes the text at ``meta.config``.
+    """
+    for prefix in ('', 'http://', 'https://'):
+        CheckpointLoader.register_scheme(prefix, _load_for_runner, force=True)
+
+
+def _load_for_runner(filename: str, map_location: Any = None) -> Any:
+    # Not mapped: the states of optimizers stay those tensors, and the file may be replaced.
+    content = read_weight_file(os.path.expanduser(filename), mmap=False)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)  # mmengine writes it as 'cfg', which nothing runs
+    return content
+
+
+def resume_strictly(runner: Any) -> None:
+    """Make a runner name a checkpoint whose states are not those of its run, too."""
+    load_strictly(runner)
+    resume = runner.resume
+
+    @functools.wraps(resume)
+    def go_on(filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            resume(filename, *args, **kwargs)
+        except (OvmlvError, FileNotFoundError):
+            raise
+        except Exception as error:  # from wherever such states lead to
+            raise CheckpointError(
+                f'{filename} is no checkpoint that this run can be resumed from '
+                f'({type(error).__name__}: {one_line(error)[:200]}); give it as load_from=, or '
+                'take another'
+            ) from error
+
+    runner.resume = go_on
 
 
 def average_states(

@@ -298,32 +298,10 @@ def read_checkpoint(path: str) -> Any:
     return read_weight_file(path)
 
 
-def open_weights_safely() -> None:
-    """Let mmengine's runners read checkpoints as :mod:`ovmlv.weight_files` does.
-
-    All mmengine 0.x: files are not compared with their checksums, those of ``https://`` addresses
-    are unpickled whatever they hold, and a resumed run executes the text at ``meta.config``.
-    """
-    apply()
-    from mmengine.runner.checkpoint import CheckpointLoader
-
-    for prefix in ('', 'http://', 'https://'):
-        CheckpointLoader.register_scheme(prefix, _load_for_runner, force=True)
-
-
-def _load_for_runner(filename: str, map_location: Any = None) -> Any:
-    from ovmlv.weight_files import read_weight_file
-
-    # Not mapped: the states of optimizers stay those tensors, and the file may be replaced.
-    content = read_weight_file(os.path.expanduser(filename), mmap=False)
-    meta = content.get('meta') if isinstance(content, dict) else None
-    if isinstance(meta, dict):
-        meta.pop('config', None)  # mmengine writes it as 'cfg', which nothing runs
-    return content
-
-
 def load_strictly(runner: Any) -> None:
     """Make a runner refuse checkpoints of another model, where mmengine only warns."""
+    from ovmlv.utils.checkpoints import open_weights_safely
+
     open_weights_safely()
     load_checkpoint = runner.load_checkpoint
 
@@ -342,27 +320,6 @@ def load_strictly(runner: Any) -> None:
             ) from error
 
     runner.load_checkpoint = load
-
-
-def resume_strictly(runner: Any) -> None:
-    """Make a runner name a checkpoint whose states are not those of its run, too."""
-    load_strictly(runner)
-    resume = runner.resume
-
-    @functools.wraps(resume)
-    def go_on(filename: str, *args: Any, **kwargs: Any) -> None:
-        try:
-            resume(filename, *args, **kwargs)
-        except (OvmlvError, FileNotFoundError):
-            raise
-        except Exception as error:  # from wherever such states lead to
-            raise CheckpointError(
-                f'{filename} is no checkpoint that this run can be resumed from '
-                f'({type(error).__name__}: {one_line(error)[:200]}); give it as load_from=, or '
-                'take another'
-            ) from error
-
-    runner.resume = go_on
 
 
 def describe_mismatch(text: str) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.files import read_json
-from ovmlv.models.clip.architecture import SHIPPED, Architecture
+from ovmlv.models.clip.architecture import HUB, SHIPPED, Architecture
 from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
 from ovmlv.models.clip.video_formats import from_video_clip, is_video_clip
 from ovmlv.weight_files import read_weight_file, read_weight_folder, state_dict_of
@@ -44,7 +44,8 @@ class Weights:
 
 
 def find_weights(architecture: Architecture, pretrained: str) -> Weights:
-    """Read weights from a local file or folder, or by a tag of open_clip (downloaded once)."""
+    """Read weights from a local file or folder, or by a tag of open_clip or ``hf-hub:owner/name``
+    (downloaded once)."""
     name = architecture.name
     path = Path(pretrained).expanduser()
     shipped = SHIPPED / f'{pretrained}.safetensors'
@@ -52,6 +53,8 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
         path = shipped
     if pretrained not in architecture.tags and path.exists():
         return read_weights(path)
+    if pretrained.startswith(HUB):
+        return _of_hub(pretrained)
     config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
     if not config:
         if _PATH_LIKE.search(pretrained) or not architecture.tags:
@@ -77,6 +80,18 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
         ) from error
     weights.quick_gelu = bool(config.get('quick_gelu', False))
     return weights
+
+
+def _of_hub(name: str) -> Weights:
+    where = name.removeprefix(HUB)
+    try:
+        path = open_clip.pretrained.download_pretrained_from_hf(where)
+    except Exception as error:  # any of several libraries' errors
+        raise CheckpointError(
+            f'the weights of {name} cannot be downloaded ({type(error).__name__}); fetch them from '
+            f"https://huggingface.co/{where} and set pretrained='/path/to/the/file'"
+        ) from error
+    return read_weights(Path(path))
 
 
 def read_weights(path: Path) -> Weights:
