@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import DataError
 from .files import read_json
+
+_LARGE = 1e300
 
 
 def text(value: Any) -> bool:
@@ -37,8 +38,8 @@ def positive(value: Any) -> bool:
 
 
 def number(value: Any) -> bool:
-    """A finite number."""
-    return integer(value) or (isinstance(value, float) and math.isfinite(value))
+    """A finite number, as a float can hold it."""
+    return (integer(value) or isinstance(value, float)) and -_LARGE < value < _LARGE
 
 
 def is_plain_path(name: str) -> bool:

@@ -23,6 +23,7 @@ from safetensors.torch import save, save_file
 from ovmlv.apis import LabelBank, open_model, publish_model
 from ovmlv.apis.model_folder import CONFIG, INDEX, _checksum
 from ovmlv.errors import OvmlvError
+from ovmlv.evaluation import Calibration
 from ovmlv.models.backbones.prefix_cache import PrefixCache
 from ovmlv.models.clip import load_clip
 from ovmlv.models.llm.llm_loading import load_llm
@@ -178,7 +179,9 @@ def published(tmp_path_factory):
         dict(type='PackMultilabelInputs'),
     ]
     config.write_text(json.dumps(dict(model=zero_shot_model(), test_pipeline=pipeline)))
-    return publish_model(open_model(config, device='cpu'), folder, ['a dog'], check=False)
+    calibration = Calibration(2.0, -1.0, 0.4, {'a dog': 0.2})
+    model = open_model(config, device='cpu')
+    return publish_model(model, folder, ['a dog'], calibration, check=False)
 
 
 def rewrite(folder: Path, change: Any) -> None:
@@ -398,7 +401,12 @@ def test_nested_bombs(published, ground, name, text):
         refused(open_model, folder, device='cpu')
     elif known:
         rewrite(folder, lambda content: None)
-        refused(lambda: open_model(folder, device='cpu').published.bank())
+
+        def open_all() -> None:
+            opened = open_model(folder, device='cpu').published
+            opened.bank(), opened.calibration()
+
+        refused(open_all)
 
 
 # --- other configs -------------------------------------------------------------------------------
@@ -499,7 +507,7 @@ def _program_of_tokenizer(folder: Path, ground: Ground) -> None:
     'content',
     [
         dict(model_type='strange', auto_map=AUTO),
-        dict(model_type='gpt2', auto_map=AUTO),
+        dict(model_type='gpt2', n_embd=8, n_head=2, n_layer=1, auto_map=AUTO),
         dict(model_type='gpt2', attn_implementation='stranger/kernel'),
         dict(model_type='gpt2', custom_code='code.py', n_embd='x'),
         [],

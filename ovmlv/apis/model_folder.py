@@ -101,7 +101,8 @@ class ModelFolder:
             raise DataError(
                 f'{where} is no config of a published model: {one_line(e)}; publish the model again'
             ) from None
-        cfg = merge_options(cfg, cfg_options, where)
+        if cfg_options:
+            merge_options(cfg, cfg_options, where)
         check_types(cfg, where)
         try:
             with registered_only():

@@ -145,7 +145,8 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         if isinstance(error, OvmlvError):
             raise
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
-    cfg = merge_options(cfg, options, path)
+    if options:
+        merge_options(cfg, options, path)
     if cfg.get('default_scope') is None:
         cfg.default_scope = 'ovmlv'
     if is_data:
@@ -153,26 +154,24 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     return cfg
 
 
-def merge_options(cfg: Config, options: Mapping[str, Any] | None, path: str | Path) -> Config:
+def merge_options(cfg: Config, options: Mapping[str, Any], path: str | Path) -> None:
     """Merge ``--cfg-options`` into a config that was read from a file.
 
     Raises:
         ConfigError: An option names nothing, or points into something that is no dict.
     """
-    if options:
-        for key in options:
-            root = key.split('.')[0]
-            if root not in cfg and root not in TOP_LEVEL:
-                near = get_close_matches(root, {*cfg, *TOP_LEVEL}, 1)
-                mend = f'did you mean {near[0]}?' if near else 'print_config.py shows what there is'
-                raise ConfigError(f'--cfg-options {key}: {path} has no {root}; {mend}')
-        try:
-            cfg.merge_from_dict(dict(options))
-        except (KeyError, TypeError, AssertionError, AttributeError, IndexError) as error:
-            raise ConfigError(
-                f'--cfg-options {" ".join(options)} do not fit {path}: {one_line(error)}'
-            ) from error
-    return cfg
+    for key in options:
+        root = key.split('.')[0]
+        if root not in cfg and root not in TOP_LEVEL:
+            near = get_close_matches(root, {*cfg, *TOP_LEVEL}, 1)
+            mend = f'did you mean {near[0]}?' if near else 'print_config.py shows what there is'
+            raise ConfigError(f'--cfg-options {key}: {path} has no {root}; {mend}')
+    try:
+        cfg.merge_from_dict(dict(options))
+    except (KeyError, TypeError, AssertionError, AttributeError, IndexError) as error:
+        raise ConfigError(
+            f'--cfg-options {" ".join(options)} do not fit {path}: {one_line(error)}'
+        ) from error
 
 
 def apply_common_arguments(cfg: Config, args: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ SUFFIXES = ('.json', '.yml', '.yaml')
 #: Keys whose values registries are asked for.
 TYPE_KEYS = frozenset(('type', 'runner_type', 'constructor', 'ema_type'))
 #: Aliases of YAML may name a part again and again, or within itself.
-_MOST_PARTS, _DEEPEST = 1_000_000, 200
+_MOST_PARTS, _DEEPEST = 200_000, 100
 _WORD = re.compile(r'[A-Za-z_]\w*(\.[A-Za-z_]\w*)?')
 #: What transformers' own configurations hold is read by transformers alone.
 _FOREIGN = re.compile(r'(^|\.)llm\.config$')

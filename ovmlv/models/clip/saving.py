@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from ovmlv.errors import ConfigError
 from ovmlv.files import whole_file, write_json
 from ovmlv.models.clip.architecture import (
+    HUB,
     SHIPPED,
     Architecture,
     build_model,
@@ -52,7 +53,7 @@ def save_clip(model_name: str, pretrained: str, folder: Path) -> dict[str, Path]
             'hub; publish it without the pretrained weights'
         )
     is_own_file = architecture.folder is not None and architecture.folder != SHIPPED
-    if is_own_file or text.get('hf_tokenizer_name'):
+    if is_own_file or architecture.name.startswith(HUB) or text.get('hf_tokenizer_name'):
         found['model_name'] = _save_architecture(architecture, folder)
     return found
 
