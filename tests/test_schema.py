@@ -20,7 +20,8 @@ from ovmlv.schema import (
 RIGHT = [
     ('a', text), ('', text), ('a', label), (0, count), (1, positive), (1.5, number), (-2, number),
     (None, (text, None)), (['a'], [text]), ([], [label]), ({'a': 1}, {text: integer}),
-    ({}, {text: integer}), ({'a': 1, 'b': 2}, dict(a=count)), ([dict(a=1)], [dict(a=count)]), (True, bool), ({}, dict),
+    ({}, {text: integer}), ({'a': 1, 'b': 2}, dict(a=count)), ([dict(a=1)], [dict(a=count)]),
+    (True, bool), ({}, dict),
 ]  # fmt: skip
 WRONG = [
     (3, text), ('\ud800', text), (' ', label), (True, integer), (True, number), (-1, count),
@@ -57,7 +58,8 @@ def test_paths_that_lead_out(name):
 @pytest.mark.parametrize(
     ('content', 'words'),
     [('[', 'no valid JSON'), ('[]', 'no object'), ('{}', 'a is missing'),
-     ('{"a": "x"}', 'a is missing or wrong'), ('[' * 100000, 'nested too deep'), ('{"a": 1, "a": 2}', 'twice')],
+     ('{"a": "x"}', 'a is missing or wrong'), ('[' * 100000, 'nested too deep'),
+     ('{"a": 1, "a": 2}', 'twice')],
 )  # fmt: skip
 def test_files(tmp_path, content, words):
     path = tmp_path / 'x.json'

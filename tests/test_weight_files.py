@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import pickle
 import re
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -179,9 +183,35 @@ def test_other_addresses_are_refused(address):
         read_weight_file(address)
 
 
-def test_devices_and_pipes_are_refused(tmp_path):
-    import os
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A folder whose files are at an address of this machine."""
+    folder = tmp_path / 'served'
+    folder.mkdir()
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
 
+
+def test_addresses_are_read_alike(served, tmp_path):
+    """FAULTS B2: mmengine unpickles what it downloads, whatever it holds."""
+    folder, address = served
+    torch.save(CONTENT, folder / 'good.pth')
+    torch.save({'state_dict': Runs(tmp_path / 'canary')}, folder / 'evil.pth')
+    assert same(read_weight_file(f'{address}/good.pth')['state_dict'])
+    for mmap in (True, False):
+        with pytest.raises(CheckpointError, match='refused'):
+            read_weight_file(f'{address}/evil.pth', mmap)
+    with pytest.raises(CheckpointError, match='cannot be downloaded'):
+        read_weight_file(f'{address}/none.pth')
+    assert not (tmp_path / 'canary').exists()
+
+
+def test_devices_and_pipes_are_refused(tmp_path):
     os.mkfifo(tmp_path / 'x.pth')
     for path in (tmp_path / 'x.pth', '/dev/zero', tmp_path):
         with pytest.raises(CheckpointError, match='no regular file'):

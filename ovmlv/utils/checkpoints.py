@@ -72,6 +72,8 @@ def resume_strictly(runner: Any) -> None:
     def go_on(filename: str, *args: Any, **kwargs: Any) -> None:
         try:
             resume(filename, *args, **kwargs)
+            if not all(isinstance(n, int) and n >= 0 for n in (runner.epoch, runner.iter)):
+                raise ValueError(f'epoch={runner.epoch!r}, iter={runner.iter!r}')
         except (OvmlvError, FileNotFoundError):
             raise
         except Exception as error:  # from wherever such states lead to

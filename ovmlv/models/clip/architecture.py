@@ -135,27 +135,23 @@ def build_tokenizer(architecture: Architecture) -> Any:
     """Tokenizer of the text tower, as open_clip chooses it."""
     text = architecture.config['text_cfg']
     kwargs = dict(text.get('tokenizer_kwargs') or {})
-    if kwargs.keys() - _TOKENIZER_KWARGS:
-        raise ConfigError(
-            f'{architecture.name}: tokenizer_kwargs.{min(kwargs.keys() - _TOKENIZER_KWARGS)} is '
-            f'none of {", ".join(sorted(_TOKENIZER_KWARGS))}; remove it'
-        )
     try:
         if architecture.folder is None:
+            if architecture.name.startswith(HUB) and text.get('hf_tokenizer_name'):
+                return open_clip.get_tokenizer(architecture.name, trust_remote_code=False)
             return open_clip.get_tokenizer(architecture.name)
         length = text.get('context_length', open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)
         if text.get('hf_tokenizer_name'):
-            local = own_file(architecture, text['hf_tokenizer_name'])
+            local = architecture.folder / text['hf_tokenizer_name']
             source = str(local) if local.exists() else text['hf_tokenizer_name']
             mode = text.get('tokenizer_mode')
+            kwargs['trust_remote_code'] = False
             return open_clip.tokenizer.HFTokenizer(
                 source, context_length=length, tokenizer_mode=mode, **kwargs
             )
         if 'bpe_path' in kwargs:
-            kwargs['bpe_path'] = str(own_file(architecture, kwargs['bpe_path']))
+            kwargs['bpe_path'] = str(architecture.folder / kwargs['bpe_path'])
         return open_clip.SimpleTokenizer(context_length=length, **kwargs)
-    except ConfigError:
-        raise
     except Exception as error:  # of whatever reads a folder's files of a tokenizer
         reason = str(error).strip().split('\n')[0] or type(error).__name__
         raise ConfigError(
@@ -176,7 +172,6 @@ def _read_json(path: Path) -> Architecture:
         raise ConfigError(f'{error}; write it as open_clip writes its model configs') from None
     architecture = _parse(content, str(path))
     architecture.folder = path.resolve().parent
-    own_file(architecture, architecture.config['vision_cfg'].get('timm_model_name') or 'timm')
     return architecture
 
 
@@ -210,19 +205,23 @@ def _parse(content: Any, name: str) -> Architecture:
             f'{name} lacks {", ".join(missing or wrong)}; write it as open_clip writes its model '
             'configs'
         )
-    return Architecture(name, config, preprocess)
-
-
-def own_file(architecture: Architecture, name: Any) -> Path:
-    """Where a file is that an architecture file names: beside it, since it may be a stranger's.
-
-    Raises:
-        ConfigError: It would be elsewhere.
-    """
-    folder = architecture.folder or Path()
-    if not isinstance(name, str) or not is_plain_path(name):
+    text = config['text_cfg']
+    words = text.get('tokenizer_kwargs') or {}
+    strange = words.keys() - _TOKENIZER_KWARGS if isinstance(words, dict) else {'all'}
+    if strange:
         raise ConfigError(
-            f'{architecture.name} names {str(name)[:80]!r}, which is not in its own folder; copy '
-            'it there'
+            f'{name}: tokenizer_kwargs.{min(strange)} is none of '
+            f'{", ".join(sorted(_TOKENIZER_KWARGS))}; remove it'
         )
-    return folder / name
+    # It may be a stranger's: files are beside it, and all else is a name that is published.
+    for key, value in (
+        ('timm_model_name', config['vision_cfg'].get('timm_model_name')),
+        ('hf_tokenizer_name', text.get('hf_tokenizer_name')),
+        ('hf_model_name', text.get('hf_model_name')),
+        ('bpe_path', words.get('bpe_path')),
+    ):
+        if value is not None and not (isinstance(value, str) and is_plain_path(value)):
+            raise ConfigError(
+                f'{name}: {key}={str(value)[:80]!r} is not in its own folder; copy it there'
+            )
+    return Architecture(name, config, preprocess)

@@ -18,7 +18,6 @@ from ovmlv.models.clip.architecture import (
     build_model,
     build_tokenizer,
     find_architecture,
-    own_file,
 )
 from ovmlv.models.clip.weights import OPENAI_EXTRAS, find_weights, load_weights
 
@@ -66,7 +65,7 @@ def _save_architecture(architecture: Architecture, folder: Path) -> Path:
         text['hf_tokenizer_name'] = 'tokenizer'
     vocabulary = (text.get('tokenizer_kwargs') or {}).get('bpe_path')
     if vocabulary is not None:
-        source = own_file(architecture, vocabulary) if architecture.folder else Path(vocabulary)
+        source = (architecture.folder or Path()) / vocabulary
         shutil.copyfile(source, folder / source.name)
         text['tokenizer_kwargs']['bpe_path'] = source.name
     if architecture.preprocess:

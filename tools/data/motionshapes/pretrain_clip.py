@@ -56,6 +56,7 @@ from ovmlv.datasets.motionshapes.world import (  # noqa: E402
     is_never_rendered_pair,
     is_unseen_composition,
 )
+from ovmlv.files import whole_file  # noqa: E402
 
 CONTEXT_LENGTH = 20
 TEMPLATES = ('{}', '{}', 'a photo of {}', 'a video of {}', 'a picture of {}', 'there is {} here')
@@ -279,7 +280,8 @@ def save(model: torch.nn.Module, path: Path) -> dict[str, torch.Tensor]:
         k: (v.half() if v.is_floating_point() else v).contiguous()
         for k, v in model.state_dict().items()
     }
-    save_file(state, path, metadata={'format': 'pt'})
+    with whole_file(path) as scratch:
+        save_file(state, scratch, metadata={'format': 'pt'})
     return state
 
 
