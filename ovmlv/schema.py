@@ -46,10 +46,10 @@ def is_plain_path(name: str) -> bool:
     """Whether a name stays in the folder that it is joined to, on any system."""
     parts = name.replace('\\', '/').split('/')
     return (
-        bool(name)
+        text(name)
         and '\0' not in name
         and ':' not in parts[0]
-        and not any(part in ('', '.', '..') for part in parts)
+        and not any(part in ('', '.', '..') or len(part.encode()) > 255 for part in parts)
     )
 
 

@@ -49,7 +49,7 @@ def test_paths_inside_of_a_folder(name):
 @pytest.mark.parametrize(
     'name',
     ['', '.', '..', '/a', 'a/', 'a//b', 'a/../b', '../a', 'a/..', '\\a', 'a\\..\\b', 'C:\\a',
-     'C:a', 'http://a', 'a\0'],
+     'C:a', 'http://a', 'a\0', 'a' * 300, '\ud800'],
 )  # fmt: skip
 def test_paths_that_lead_out(name):
     assert not is_plain_path(name)

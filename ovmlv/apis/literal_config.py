@@ -137,6 +137,8 @@ def _texts(value: Any, deep: bool = False) -> list[str]:
 
 def _is_name(text: str) -> bool:
     """Whether it names something that is published, rather than a file beside us."""
+    if len(text) > 200:
+        return False
     if text in WHEELS or (SHIPPED / f'{text}.json').is_file():
         return True
     return bool(_NAME.fullmatch(text) and not _FILE_NAME.search(text) and not Path(text).exists())
