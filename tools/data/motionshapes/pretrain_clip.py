@@ -276,10 +276,8 @@ def evaluate(
 
 def save(model: torch.nn.Module, path: Path) -> dict[str, torch.Tensor]:
     """Write the weights in half precision, which halves the download, and return them."""
-    state = {
-        k: (v.half() if v.is_floating_point() else v).contiguous()
-        for k, v in model.state_dict().items()
-    }
+    state = {k: v.contiguous() for k, v in model.state_dict().items()}
+    state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     with whole_file(path) as scratch:
         save_file(state, scratch, metadata={'format': 'pt'})
     return state
