@@ -157,7 +157,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """A scratch folder beside ``path`` that takes its place when the block ends well.
 
-    What stood at ``path`` before is removed only then.
+    What stood at ``path`` before is removed only then. Permissions are those of the umask, whatever
+    the writers of single files set.
     """
     path = Path(path)
     try:
@@ -168,7 +169,9 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         raise OutputError(f'{path} cannot be written: {_reason(error)}') from None
     try:
         yield scratch
-        os.chmod(scratch, 0o777 & ~_umask())
+        for part in (scratch, *scratch.rglob('*')):
+            if not part.is_symlink():
+                os.chmod(part, (0o777 if part.is_dir() else 0o666) & ~_umask())
         if target.is_dir():
             shutil.rmtree(target)
         os.replace(scratch, target)

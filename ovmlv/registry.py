@@ -5,7 +5,14 @@ where one is missing. ``locations`` lets mmengine import a registry's modules on
 that configs need no ``custom_imports``.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from importlib import import_module
+from typing import Any
+
 import mmengine.registry as _root
+from mmengine.registry import registry as _machinery
 
 from ovmlv.compat import apply as _apply
 
@@ -42,3 +49,62 @@ VISBACKENDS = _child(_root.VISBACKENDS, 'visualization')
 LOG_PROCESSORS = _child(_root.LOG_PROCESSORS, 'engine')
 INFERENCERS = _child(_root.INFERENCERS, 'apis')
 FUNCTIONS = _child(_root.FUNCTIONS, 'apis')
+
+
+# --- names of data ---------------------------------------------------------------------------
+
+#: Scopes that a config may name without anybody having imported them.
+_SCOPES = ('ovmlv', 'mmaction', 'mmengine')
+_only_registered: ContextVar[bool] = ContextVar('only_registered', default=False)
+
+
+def is_scope(name: Any) -> bool:
+    """Whether a config may name this scope: one of ours, or of a package that was imported."""
+    return isinstance(name, str) and (name in _SCOPES or name in _root.MODELS.children)
+
+
+def find_registered(root: _root.Registry, name: str, scope: str = 'ovmlv') -> Any:
+    """What is registered under a name, or None.
+
+    ``Registry.get`` takes the path of any object of any module for a name, too, and imports it
+    (all mmengine 0.x). Nothing is imported here but the parts of known packages.
+
+    Args:
+        root: One of mmengine's registries.
+        name: With or without the scope before it.
+        scope: Where to look for a name without.
+    """
+    prefix, dot, rest = name.partition('.')
+    if dot:
+        scope, name = prefix, rest
+    if scope in _SCOPES and scope != root.scope:
+        try:
+            import_module(f'{scope}.registry')
+        except ImportError:
+            return None
+    node = root if scope == root.scope else root.children.get(scope)
+    while node is not None:
+        with suppress(ImportError):  # mmaction2 1.2.0 names locations that are not there
+            node.import_from_location()
+        if name in node.module_dict:
+            return node.module_dict[name]
+        node = None if dot else node.parent
+    return None
+
+
+@contextmanager
+def registered_only() -> Iterator[None]:
+    """While this lasts, in this thread, registries build what is registered and nothing else."""
+    original = _machinery.get_object_from_string
+    if not hasattr(original, '__wrapped__'):
+
+        def get_object_from_string(name: str) -> Any:
+            return None if _only_registered.get() else original(name)
+
+        get_object_from_string.__wrapped__ = original
+        _machinery.get_object_from_string = get_object_from_string
+    token = _only_registered.set(True)
+    try:
+        yield
+    finally:
+        _only_registered.reset(token)

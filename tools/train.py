@@ -21,7 +21,6 @@ from ovmlv.utils.cli import (
     find_checkpoint,
     leave_amp_to_gpus,
     load_config,
-    load_strictly,
     make_parser,
     refuse_missing_data,
     refuse_mistakes,
@@ -134,10 +133,13 @@ def main(args: argparse.Namespace) -> None:
 
     from mmengine.runner import Runner
 
+    from ovmlv.utils.checkpoints import open_weights_safely, resume_strictly
+
+    open_weights_safely()
     with only_training_in(cfg.work_dir, cfg.launcher):
         runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         if cfg.get('resume'):
-            load_strictly(runner)
+            resume_strictly(runner)
         runner.train()
 
 

@@ -99,7 +99,8 @@ class LabelBank:
         encoder, chunks = read_index(folder)
         if model is not None:
             encoder.check(EncoderIdentity.of(model), f'label bank {folder}')
-        return cls(encoder, (read_block(folder, entry, verify) for entry in chunks))
+        size = encoder.embed_dim
+        return cls(encoder, (read_block(folder, entry, verify, size) for entry in chunks))
 
     def save(self, folder: str | Path) -> Path:
         """Write the bank into a folder, of which an earlier bank is replaced as a whole."""

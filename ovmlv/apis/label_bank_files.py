@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ovmlv.errors import DataError
-from ovmlv.files import write_text
+from ovmlv.files import parse_json, whole_file, write_json
+from ovmlv.schema import count, fits, is_plain_path, label, positive, read_object, text
 
 from .encoder_identity import EncoderIdentity
 from .label_block import TENSOR, LabelBlock
 
 FORMAT = 'ovmlv label bank 1'
 INDEX = 'bank.json'
+_MEND = 'perhaps cut short; build the bank again'
 _PIECE = 1 << 24
+#: What the index must have.
+_FIELDS: dict[str, Any] = dict(
+    format=text,
+    checksum=text,
+    encoder=dict(type=text, fingerprint=text, settings=dict, embed_dim=positive, unit_length=bool),
+    chunks=[dict(file=text, labels=count, bytes=count, checksum=text)],
+)
 
 
 def write_bank(
     folder: Path, encoder: EncoderIdentity, blocks: Sequence[LabelBlock]
 ) -> list[LabelBlock]:
     """Write what is not in the folder yet, then the index; give the blocks as they are in it."""
-    folder.mkdir(parents=True, exist_ok=True)
     blocks = [
         b
         if b.path is not None and b.rows is None and b.path.parent == folder
@@ -47,10 +55,9 @@ def write_bank(
             for b in blocks
         ],
     )
-    text = json.dumps(dict(content, checksum=_checksum(content)), indent=1)
-    write_text(folder / INDEX, text + '\n')
+    write_json(folder / INDEX, dict(content, checksum=_checksum(content)), indent=1)
     names = {b.path.name for b in blocks}
-    for old in (*folder.glob('chunk-*.safetensors'), *folder.glob('.chunk-*.part')):
+    for old in (*folder.glob('chunk-*.safetensors'), *folder.glob('.chunk-*')):
         if old.name not in names:
             old.unlink()
     return blocks
@@ -63,27 +70,20 @@ def read_index(folder: Path) -> tuple[EncoderIdentity, list[dict[str, Any]]]:
         raise FileNotFoundError(
             f'there is no label bank in {folder} (no {INDEX}); make one by LabelBank.build'
         )
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        if content['format'] != FORMAT:
-            raise DataError(f'{path} is of format {content["format"]!r}, not {FORMAT!r}')
-        checksum = content.pop('checksum')
-        if checksum != _checksum(content):
-            raise DataError(f'{path} was altered (its checksum differs); build the bank again')
-        chunks = content['chunks']
-        if any(Path(c['file']).name != c['file'] for c in chunks):
-            raise DataError(f'{path} names files outside its folder; build the bank again')
-        return EncoderIdentity(**content['encoder']), chunks
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f'{path} is no index of a label bank ({type(error).__name__}), perhaps cut short; '
-            'build the bank again'
-        ) from None
+    content = read_object(path, _FIELDS, 'no index of a label bank', _MEND)
+    if content['format'] != FORMAT:
+        raise DataError(f'{path} is of format {content["format"]!r}, not {FORMAT!r}')
+    checksum = content.pop('checksum')
+    if checksum != _checksum(content):
+        raise DataError(f'{path} was altered (its checksum differs); build the bank again')
+    chunks = content['chunks']
+    if not all(is_plain_path(c['file']) and '/' not in c['file'] for c in chunks):
+        raise DataError(f'{path} names files outside its folder; build the bank again')
+    encoder = {name: content['encoder'][name] for name in _FIELDS['encoder']}
+    return EncoderIdentity(**encoder), chunks
 
 
-def read_block(folder: Path, entry: dict[str, Any], verify: bool) -> LabelBlock:
+def read_block(folder: Path, entry: dict[str, Any], verify: bool, embed_dim: int) -> LabelBlock:
     """One file of a bank, after it was checked against the index."""
     path = folder / entry['file']
     if not path.is_file():
@@ -96,21 +96,28 @@ def read_block(folder: Path, entry: dict[str, Any], verify: bool) -> LabelBlock:
             f'{path} has {size} bytes instead of {entry["bytes"]}, perhaps cut short; copy it '
             'again, or build the bank again'
         )
-    if verify and _file_digest(path) != entry['checksum']:
+    if verify and _digest(path) != entry['checksum']:
         raise DataError(f'{path} was altered (its checksum differs); build the bank again')
     try:
         with safe_open(path, 'pt') as file:
-            labels = tuple(json.loads(file.metadata()['labels']))
-            rows = file.get_slice(TENSOR).get_shape()[0]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            labels = parse_json(file.metadata()['labels'], str(path))
+            rows = file.get_slice(TENSOR)
+            shape, kind = rows.get_shape(), rows.get_dtype()
+            finite = not verify or bool(torch.isfinite(file.get_tensor(TENSOR)).all())
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f'{path} is no part of a label bank ({type(error).__name__}); build the bank again'
         ) from None
-    if not len(labels) == rows == entry['labels']:
+    if not (fits(labels, [label]) and kind == 'F32' and finite and len(shape) == 2):
         raise DataError(
-            f'{path} has {rows} embeddings of {len(labels)} labels; build the bank again'
+            f'{path} is no part of a label bank (labels are texts, embeddings numbers); build the '
+            'bank again'
         )
-    return LabelBlock(labels, path=path, digest=entry['checksum'])
+    if not len(labels) == shape[0] == entry['labels'] or shape[1] != embed_dim:
+        raise DataError(
+            f'{path} has {shape[0]} embeddings of {len(labels)} labels; build the bank again'
+        )
+    return LabelBlock(tuple(labels), path=path, digest=entry['checksum'])
 
 
 def _write(folder: Path, block: LabelBlock) -> LabelBlock:
@@ -118,13 +125,12 @@ def _write(folder: Path, block: LabelBlock) -> LabelBlock:
     data = save({TENSOR: block.embeddings().cpu().contiguous()}, metadata=dict(labels=labels))
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     path = folder / f'chunk-{digest}.safetensors'
-    part = folder / f'.chunk-{digest}.{os.getpid()}.part'
-    part.write_bytes(data)
-    os.replace(part, path)
+    with whole_file(path) as scratch:
+        scratch.write_bytes(data)
     return LabelBlock(block.labels, path=path, digest=digest)
 
 
-def _file_digest(path: Path) -> str:
+def _digest(path: Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
     with path.open('rb') as file:
         while piece := file.read(_PIECE):
@@ -133,5 +139,5 @@ def _file_digest(path: Path) -> str:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    data = json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

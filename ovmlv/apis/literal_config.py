@@ -1,32 +1,56 @@
-"""Configs of which nothing is executed."""
+"""Configs of published folders, of which nothing is executed."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import mmengine.registry as registry
 from mmengine.config import Config
 
-from ovmlv.errors import DataError
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_text
+from ovmlv.models.clip.architecture import SHIPPED
+from ovmlv.models.llm.llm_loading import WHEELS
+from ovmlv.utils.data_config import check_types, dicts_of, find_type
 
-_REGISTERED = re.compile(r'((ovmlv|mmaction|mmengine|mmcv)\.)?[A-Za-z_]\w*')
+#: All that opening a published folder needs of a config.
+_TOP_LEVEL = frozenset(('default_scope', 'model', 'test_pipeline'))
+#: Where registries build what, from the inside out.
+_BUILT = (
+    (re.compile(r'\binit_cfg\.'), (registry.WEIGHT_INITIALIZERS,)),
+    (re.compile(r'^model\.'), (registry.MODELS, registry.TASK_UTILS)),
+    (re.compile(r'^test_pipeline\.'), (registry.TRANSFORMS,)),
+)
+#: Keys of names of pretrained parts, which may be files of the folder instead.
+FILE_KEYS = frozenset(('model_name', 'pretrained', 'name', 'tokenizer'))
+#: Keys of whatever else names a file, a folder or a way to them.
+_OTHER_FILES = re.compile(
+    r'(^|_)(file|files|filename|dir|folder|path|paths|root|roots|prefix|checkpoint|url|uri|cache|'
+    r'tmpl|args|client|pretrained\w*)$'
+)
+_BACKENDS = ('disk', 'local')
+_NAME = re.compile(r'(hf-hub:)?[A-Za-z0-9][\w.\-]*(/[\w][\w.\-]*)?')
+_FILE_NAME = re.compile(r'\.(json|py|txt|gz|pt|pth|bin|ckpt|safetensors|npz|gguf|onnx)$')
+_PATH = re.compile(r'^([/~\\]|[A-Za-z]:[/\\])|(^|[/\\])\.\.([/\\]|$)|://|^(file|data|local-dir):')
 
 
 def read_literal_config(path: Path) -> Config:
     """Read a config in Python's syntax that holds values only, as ``Config.dump`` writes them.
 
     ``Config.fromfile`` runs what a config says; files that come from others should not be. For the
-    same reason a ``type`` must be a registered name, perhaps with its scope: registries would take
-    the path of any function, too.
+    same reason each ``type`` must be a registered name: registries would take the path of any
+    function, too. What else a published folder may say: :func:`check_published`.
 
     Raises:
         DataError: It holds anything else than ``name = value``, or such a path.
     """
     try:
         found = {}
-        for node in ast.parse(path.read_text(encoding='utf-8')).body:
+        for node in ast.parse(read_text(path, 'config')).body:
             if not (
                 isinstance(node, ast.Assign)
                 and len(node.targets) == 1
@@ -34,22 +58,90 @@ def read_literal_config(path: Path) -> Config:
             ):
                 raise ValueError(f'line {node.lineno} is no assignment')
             found[node.targets[0].id] = _value(node.value)
-        _check_types(found)
-        return Config(found)
-    except (ValueError, SyntaxError, RecursionError) as error:
+        config = Config(found)
+        check_types(config, 'it')
+        return config
+    except DataError:
+        raise
+    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
         raise DataError(
-            f'{path} is no config of plain values ({error}); publish the model again'
+            f'{path} is no config of plain values ({_reason(error)}); publish the model again'
         ) from None
 
 
-def _check_types(part: Any) -> None:
-    if isinstance(part, dict):
-        kind = part.get('type')
-        if kind is not None and not (isinstance(kind, str) and _REGISTERED.fullmatch(kind)):
-            raise ValueError(f'type={kind!r} is no registered name')
-    if isinstance(part, (dict, list, tuple)):
-        for value in part.values() if isinstance(part, dict) else part:
-            _check_types(value)
+def check_published(config: Mapping[str, Any], own: Collection[str] = ()) -> None:
+    """Raise unless a config of another's folder builds a model and reads no other files.
+
+    Args:
+        config: As it will be built.
+        own: Paths that are in the folder.
+
+    Raises:
+        DataError: It names a class of another kind, a file that is not in the folder, an address,
+            or has settings of its own.
+    """
+    config = config.to_dict() if isinstance(config, Config) else config
+    strange = sorted(map(str, config.keys() - _TOP_LEVEL))
+    if strange:
+        raise DataError(f'{strange[0]} is not for published models; publish the model again')
+    if not isinstance(config.get('model'), Mapping):
+        raise DataError('it has no model; publish the model again')
+    try:
+        check_types(config, 'it')
+        for place, part, scope in dicts_of(config, config.get('default_scope') or 'ovmlv'):
+            if 'type' in part:
+                _check_kind(place, part['type'], scope)
+            for key, value in part.items():
+                _check_value(f'{place}{key}', key, value, own)
+    except ConfigError as error:
+        raise DataError(str(error)) from None
+
+
+def _check_kind(place: str, name: Any, scope: Any) -> None:
+    kinds = next((kinds for where, kinds in _BUILT if where.search(place)), ())
+    found = find_type(name, scope, kinds)
+    if found is None:
+        raise ConfigError(f'{place}type={str(name)[:80]!r} is of a kind that is not built there')
+    if getattr(found, '__name__', '') == 'PretrainedInit':
+        raise ConfigError(f'{place}type={name!r} reads another file; leave it out')
+
+
+def _check_value(place: str, key: Any, value: Any, own: Collection[str]) -> None:
+    texts = [text for text in _texts(value) if text not in own]
+    if key == 'io_backend':
+        bad = [text for text in texts if text not in _BACKENDS]
+    elif key in FILE_KEYS:
+        bad = [text for text in texts if not _is_name(text)]
+    elif isinstance(key, str) and _OTHER_FILES.search(key):
+        bad = texts or ([str(value)] if isinstance(value, Mapping) and value else [])
+    elif place.endswith('llm.config'):
+        bad = [text for text in _texts(value, deep=True) if '/' in text or '\\' in text]
+    else:
+        bad = [text for text in texts if _PATH.search(text)]
+    if bad:
+        raise ConfigError(
+            f'{place}={bad[0][:80]!r} may lead to another file or address, and only files of the '
+            'folder are read'
+        )
+
+
+def _texts(value: Any, deep: bool = False) -> list[str]:
+    """Texts in a value and in lists of it, and, if so wished, in dicts."""
+    if isinstance(value, str):
+        return [value]
+    if deep and isinstance(value, Mapping):
+        value = list(value.values())
+    parts = value if isinstance(value, (list, tuple)) else ()
+    return [text for part in parts for text in _texts(part, deep)]
+
+
+def _is_name(text: str) -> bool:
+    """Whether it names something that is published, rather than a file beside us."""
+    if len(text) > 200:
+        return False
+    if text in WHEELS or (SHIPPED / f'{text}.json').is_file():
+        return True
+    return bool(_NAME.fullmatch(text) and not _FILE_NAME.search(text) and not Path(text).exists())
 
 
 def _value(node: ast.expr) -> Any:
@@ -72,3 +164,7 @@ def _name(keyword: ast.keyword) -> str:
     if keyword.arg is None:
         raise ValueError(f'line {keyword.lineno} unpacks something')
     return keyword.arg
+
+
+def _reason(error: Exception) -> str:
+    return ' '.join(str(error).split())[:200] or type(error).__name__

@@ -32,6 +32,11 @@ def model_card(about: Mapping[str, Any], cfg: Config, calibration: Calibration |
         ('calibration', _calibrated(calibration)),
         ('made by', about['made_by']),
     ]
+    own = about.get('modules') or ()
+    if own:
+        rows.append(
+            ('needs', ', '.join(f'`import {name}`' for name in own) + ' before it is opened')
+        )
     table = '\n'.join(f'| {name} | {value} |' for name, value in rows)
     labels = '' if about['labels'] else ", ['a dog', 'running']"
     return f"""---

@@ -10,21 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.utils import import_modules_from_strings
 from torch import nn
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, OvmlvError
 from ovmlv.evaluation.score_calibration import Calibration
-from ovmlv.files import write_text
+from ovmlv.files import file_digest, write_json
+from ovmlv.registry import registered_only
+from ovmlv.schema import count, is_plain_path, read_object, text
+from ovmlv.utils.cli import merge_options, one_line
+from ovmlv.utils.data_config import check_types
 
 from .label_bank import LabelBank
-from .literal_config import read_literal_config
+from .literal_config import FILE_KEYS, check_published, read_literal_config
 from .recognizer import init_recognizer
 
 FORMAT = 'ovmlv model 1'
+_MEND = 'perhaps cut short; publish the model again'
 INDEX, CONFIG, WEIGHTS = 'ovmlv.json', 'config.py', 'model.safetensors'
 CALIBRATION, BANK, CARD = 'calibration.json', 'bank', 'README.md'
-_PIECE = 1 << 24
+#: What the index must have.
+_FIELDS: dict[str, Any] = dict(
+    format=text,
+    checksum=text,
+    paths={text: text},
+    files={text: dict(bytes=count, sha256=text)},
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class ModelFolder:
             verify: Compare checksums too, 1 s a gigabyte.
 
         Raises:
-            DataError: A file is missing or altered.
+            DataError: A file is missing or altered, or is not in the folder.
         """
         path = Path(path)
         index = _read_index(path / INDEX)
@@ -56,6 +66,8 @@ class ModelFolder:
             file = path / name
             if not file.is_file():
                 raise DataError(f'{file} of the published model is missing; copy the whole folder')
+            if not _is_inside(file, path):
+                raise DataError(f'{file} leads out of the published model; copy the file itself')
             if file.stat().st_size != known['bytes'] or (
                 verify and file_digest(file) != known['sha256']
             ):
@@ -63,21 +75,60 @@ class ModelFolder:
                     f'{file} was altered since the model was published; copy it again, or publish '
                     'the model again'
                 )
-        return cls(path, index)
+        folder = cls(path, index)
+        for name in index['paths'].values():
+            folder._check_part(name)
+        return folder
 
     def model(
         self,
         device: str | torch.device | None = None,
         cfg_options: Mapping[str, Any] | None = None,
     ) -> nn.Module:
-        """The recognizer, with this folder as ``model.published``."""
-        cfg = read_literal_config(self.path / CONFIG)
-        if cfg.get('custom_imports'):
-            import_modules_from_strings(**cfg.custom_imports)
-        cfg.merge_from_dict({key: str(self.path / v) for key, v in self.index['paths'].items()})
-        model = init_recognizer(cfg, self.path / WEIGHTS, device, cfg_options)
+        """The recognizer, with this folder as ``model.published``.
+
+        Raises:
+            DataError: The config is none of a published model; see :func:`check_published`.
+            ConfigError: An option does not fit, or a class is not registered.
+        """
+        where = self.path / CONFIG
+        cfg = read_literal_config(where)
+        own = {key: str(self.path / name) for key, name in self.index['paths'].items()}
+        try:
+            cfg.merge_from_dict(own)
+            check_published(cfg, set(own.values()))
+        except (KeyError, TypeError, AttributeError, AssertionError, IndexError, ValueError) as e:
+            raise DataError(
+                f'{where} is no config of a published model: {one_line(e)}; publish the model again'
+            ) from None
+        if cfg_options:
+            merge_options(cfg, cfg_options, where)
+        check_types(cfg, where)
+        try:
+            with registered_only():
+                model = init_recognizer(cfg, self.path / WEIGHTS, device)
+        except (OvmlvError, FileNotFoundError):
+            raise
+        except Exception as error:  # of whatever a class does with such settings
+            raise DataError(
+                f'{where} builds no model ({type(error).__name__}: {one_line(error)[:200]}); '
+                'publish the model again'
+            ) from error
         model.published = self
         return model
+
+    def _check_part(self, name: str) -> None:
+        """A file or folder that the config shall name must be of the checked files."""
+        part = self.path / name
+        found = [part] if part.is_file() else [file for file in part.rglob('*') if file.is_file()]
+        names = [file.relative_to(self.path).as_posix() for file in found]
+        # A system's and the hub's own files begin with a dot.
+        strange = [n for n in names if n not in self.index['files'] and '/.' not in f'/{n}']
+        if strange or not names:
+            raise DataError(
+                f'{self.path / (strange or [name])[0]} is none of the files of the published '
+                'model; copy the folder again'
+            )
 
     def calibration(self) -> Calibration | None:
         """The calibration that was published with the model."""
@@ -107,17 +158,16 @@ def write_index(folder: Path, content: dict[str, Any], names: list[str]) -> None
         for name in sorted(names)
     }
     content = dict(format=FORMAT, **content, files=files)
-    text = json.dumps(dict(content, checksum=_checksum(content)), indent=1, ensure_ascii=False)
-    write_text(folder / INDEX, text + '\n')
+    content = dict(content, checksum=_checksum(content))
+    write_json(folder / INDEX, content, indent=1, ensure_ascii=False)
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+def _is_inside(file: Path, folder: Path) -> bool:
+    """Whether a file is in the folder itself, or where a cache of a model hub keeps its content."""
+    real, root = file.resolve(), folder.resolve()
+    # .../snapshots/REVISION/NAME is a link to .../blobs/DIGEST there.
+    blobs = root.parent.parent / 'blobs' if root.parent.name == 'snapshots' else root
+    return real.is_relative_to(root) or (file.is_symlink() and real.parent == blobs)
 
 
 def _read_index(path: Path) -> dict[str, Any]:
@@ -126,26 +176,22 @@ def _read_index(path: Path) -> dict[str, Any]:
             f'there is no published model in {path.parent} (no {path.name}); write one by '
             '"ovmlv publish"'
         )
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        if content['format'] != FORMAT:
-            raise DataError(f'{path} is of format {content["format"]!r}, not {FORMAT!r}')
-        checksum = content.pop('checksum')
-        if checksum != _checksum(content):
-            raise DataError(f'{path} was altered (its checksum differs); publish the model again')
-        names = [*content['files'], *content['paths'].values()]
-        if any(Path(name).is_absolute() or '..' in Path(name).parts for name in names):
-            raise DataError(f'{path} names files outside its folder; publish the model again')
-        return content
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f'{path} is no index of a published model ({type(error).__name__}), perhaps cut short; '
-            'publish the model again'
-        ) from None
+    content = read_object(path, _FIELDS, 'no index of a published model', _MEND)
+    checksum = content.pop('checksum')
+    if content['format'] != FORMAT:
+        raise DataError(f'{path} is of format {content["format"]!r}, not {FORMAT!r}')
+    if checksum != _checksum(content):
+        raise DataError(f'{path} was altered (its checksum differs); publish the model again')
+    names = [*content['files'], *content['paths'].values()]
+    if not all(is_plain_path(name) for name in names):
+        raise DataError(f'{path} names files outside its folder; publish the model again')
+    if CONFIG not in content['files'] or WEIGHTS not in content['files']:
+        raise DataError(f'{path} lists no {CONFIG} or {WEIGHTS}; publish the model again')
+    for key in content['paths']:
+        if key.rpartition('.')[2] not in FILE_KEYS or not key.startswith('model.'):
+            raise DataError(f'{path}: {key} is no setting that names a file; publish again')
+    return content
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,9 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation.score_calibration import Calibration
+from ovmlv.files import whole_folder, write_text
 from ovmlv.models.clip.saving import save_clip
 from ovmlv.models.llm.causal_llm import DTYPES
 from ovmlv.models.llm.llm_loading import save_llm
@@ -24,7 +22,7 @@ from ovmlv.version import __version__
 
 from .encoder_identity import EncoderIdentity
 from .label_bank import LabelBank
-from .literal_config import read_literal_config
+from .literal_config import check_published, read_literal_config
 from .model_card import model_card
 from .model_folder import (
     BANK,
@@ -43,6 +41,8 @@ TOLERANCE = 1e-5
 _TRAINING = ('loss', 'reference_vocabulary', 'labels_per_step', 'interpolation', 'init_cfg')
 _TRAINING_KEYS = ('criterion.', 'start_weights.', 'interpolation.')
 _PRETRAINED = 'pretrained'
+#: Files of this machine that make what is computed anew elsewhere.
+_NO_CACHES = dict(prefix_cache=0.0, prefix_cache_dir=None, cache_dir=None, cache_file=None)
 
 
 def publish_model(
@@ -84,27 +84,20 @@ def publish_model(
     if not include_pretrained:
         _refuse_files(cfg.model)
     _refuse_other_content(folder)
-    folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+    about = dict(
+        name=name or folder.resolve().name,
+        made_by=f'ovmlv {__version__}',
+        fingerprint=EncoderIdentity.of(model).fingerprint,
+        pretrained='included' if include_pretrained else sorted(_pretrained_names(cfg.model)),
+        labels=0 if bank is None else len(bank),
+        calibrated=calibration is not None,
+        modules=_own_modules(model),
+    )
     # Beside the folder until it is whole: the model or the bank may be of the one it replaces.
-    scratch = Path(tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.resolve().parent))
-    try:
-        about = dict(
-            name=name or folder.resolve().name,
-            made_by=f'ovmlv {__version__}',
-            fingerprint=EncoderIdentity.of(model).fingerprint,
-            pretrained='included' if include_pretrained else sorted(_pretrained_names(cfg.model)),
-            labels=0 if bank is None else len(bank),
-            calibrated=calibration is not None,
-        )
+    with whole_folder(folder) as scratch:
         _write(scratch, model, cfg, about, bank, calibration, include_pretrained)
         if check:
             _compare(model, scratch)
-        scratch.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
@@ -119,7 +112,12 @@ def _write(
 ) -> None:
     paths = _save_pretrained(cfg, folder) if include_pretrained else {}
     cfg.dump(str(folder / CONFIG))
-    read_literal_config(folder / CONFIG)
+    try:
+        check_published(
+            read_literal_config(folder / CONFIG), [Path(v).name for v in paths.values()]
+        )
+    except DataError as error:
+        raise ConfigError(f'the config cannot be published: {error}') from None
     state = {
         key: value.cpu()
         for key, value in model.state_dict().items()
@@ -130,7 +128,7 @@ def _write(
         calibration.save(folder / CALIBRATION)
     if bank is not None:
         LabelBank(bank.encoder, bank.blocks).save(folder / BANK)
-    (folder / CARD).write_text(model_card(about, cfg, calibration), encoding='utf-8')
+    write_text(folder / CARD, model_card(about, cfg, calibration))
     files = [path for path in folder.rglob('*') if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in files]
     write_index(folder, dict(about, paths=paths), names)
@@ -144,8 +142,8 @@ def _for_inference(model: nn.Module) -> Config:
     parts = copy.deepcopy(cfg.model.to_dict())
     for key in _TRAINING:
         parts.pop(key, None)
-    if 'prefix_cache' in parts.get('backbone', {}):
-        parts['backbone']['prefix_cache'] = 0.0
+    for _, part in _parts(parts, 'model'):
+        part.update({key: value for key, value in _NO_CACHES.items() if key in part})
     mean = getattr(model.data_preprocessor, 'mean', None)
     if mean is not None:
         # Those of the pretrained weights, which a file of weights alone does not tell.
@@ -155,13 +153,26 @@ def _for_inference(model: nn.Module) -> Config:
             **(parts.get('data_preprocessor') or dict(type='VideoDataPreprocessor')),
             **statistics,
         }
-    steps = [dict(step) for step in copy.deepcopy(find_test_pipeline(cfg))]
+    steps = [dict(step) for step in copy.deepcopy(_without_caches(find_test_pipeline(cfg)))]
     for step in steps:
         step.pop('backend_args', None)
     found = dict(default_scope=cfg.get('default_scope') or 'ovmlv')
-    if cfg.get('custom_imports'):
-        found['custom_imports'] = copy.deepcopy(cfg.custom_imports.to_dict())
     return Config(dict(found, model=parts, test_pipeline=steps))
+
+
+def _without_caches(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The transforms with those inside of a ``CacheFrames`` in its place."""
+    found: list[Mapping[str, Any]] = []
+    for step in steps:
+        is_cache = str(step.get('type')).split('.')[-1] == 'CacheFrames'
+        found += _without_caches(step['transforms']) if is_cache else [step]
+    return found
+
+
+def _own_modules(model: nn.Module) -> list[str]:
+    """What ``custom_imports`` names: a folder is data, so whoever opens it imports them before."""
+    imports = (model.cfg.get('custom_imports') or {}).get('imports') or []
+    return [imports] if isinstance(imports, str) else list(imports)
 
 
 def _refuse_other_content(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ovmlv.errors import CheckpointError, ConfigError
+from ovmlv.errors import CheckpointError, ConfigError, DataError
+from ovmlv.files import read_json
 
 from .model_folder import INDEX, load_published
 from .recognizer import check_device, init_recognizer
@@ -113,7 +113,7 @@ def _built(
 def _is_config(path: Path) -> bool:
     """Whether a JSON file is a config of mmengine, rather than open_clip's of an architecture."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+        content = read_json(path)
+    except DataError:  # whoever reads it next says why
         return False
     return isinstance(content, dict) and isinstance(content.get('model'), dict)

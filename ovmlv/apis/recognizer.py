@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
-from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
-from ovmlv.registry import MODELS
+from ovmlv.registry import MODELS, registered_only
 from ovmlv.utils.checkpoints import read_state
 from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
 from ovmlv.utils.config_check import check_config
 from ovmlv.utils.config_options import merge_options
+from ovmlv.utils.data_config import SUFFIXES
 
 
 def init_recognizer(
@@ -48,7 +50,11 @@ def init_recognizer(
     if checkpoint is not None:
         require_checkpoint(str(checkpoint))
     device = check_device(device)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'):
+    is_data = str(getattr(cfg, 'filename', '')).endswith(SUFFIXES)
+    with (
+        DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'ovmlv'),
+        registered_only() if is_data else nullcontext(),
+    ):
         model = _build(cfg, _name(config))
     if not hasattr(model, 'predict_labels'):
         raise ConfigError(
@@ -107,20 +113,14 @@ def check_device(device: str | torch.device | None) -> torch.device:
 
 def _load(model: nn.Module, checkpoint: str) -> None:
     """Load strictly; what is frozen and pretrained is in no checkpoint and not missed."""
+    state = read_state(checkpoint)[1]
+    if all(name.startswith('module.') for name in state):
+        state = {name.removeprefix('module.'): value for name, value in state.items()}
     try:
-        if checkpoint.endswith('.safetensors'):
-            model.load_state_dict(read_state(checkpoint)[1])
-        else:
-            load_checkpoint(model, checkpoint, map_location='cpu', strict=True, logger='silent')
+        load_state_dict(model, state, strict=True, logger='silent')
     except OvmlvError:
         raise
-    except Exception as error:
-        if isinstance(error, RuntimeError) and 'state_dict' in str(error):
-            raise CheckpointError(
-                f'{checkpoint} does not fit the model of the config: '
-                f'{describe_mismatch(str(error))}'
-            ) from error
+    except RuntimeError as error:
         raise CheckpointError(
-            f'{checkpoint} cannot be read as a checkpoint ({one_line(error)}); it may be cut '
-            'short: give another'
+            f'{checkpoint} does not fit the model of the config: {describe_mismatch(str(error))}'
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.config import Config
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.clip.architecture import SHIPPED, Architecture, find_architecture
+from ovmlv.models.clip.architecture import HUB, SHIPPED, Architecture, find_architecture
 
 #: Captions of photos are what CLIPs were trained on; those of videos name what these lack.
 TEMPLATES = (
@@ -86,7 +86,7 @@ def _split(model: str) -> tuple[Architecture, str | None]:
         return find_architecture(model), None
     except ConfigError:
         name, slash, tag = model.rpartition('/')
-        if not slash:
+        if not slash or model.startswith(HUB):
             raise
         architecture = find_architecture(name)
         if tag not in architecture.tags:
@@ -103,6 +103,8 @@ def _weights(architecture: Architecture, tag: str | None, weights: str | None) -
         )
     if tag is not None or weights is not None:
         return tag or str(weights)
+    if architecture.name.startswith(HUB):
+        return architecture.name
     shipped = SHIPPED / f'{architecture.name}'
     if architecture.folder == SHIPPED:
         return shipped.stem

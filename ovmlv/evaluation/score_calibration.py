@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,11 +13,20 @@ import torch
 from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.files import write_text
+from ovmlv.files import write_json
+from ovmlv.schema import fits, number, read_object, text
 
 from . import functional as F
 
 FORMAT = 'ovmlv calibration 1'
+_MEND = 'fit one by "ovmlv calibrate"'
+_FIELDS = dict(
+    temperature=number,
+    bias=number,
+    threshold=number,
+    thresholds={text: number},
+    fitted_on=dict,
+)
 _STEPS = 100
 
 
@@ -65,8 +73,8 @@ class Calibration:
 
     def save(self, path: str | Path) -> Path:
         """Write a .json file."""
-        text = json.dumps(dict(format=FORMAT, **asdict(self)), indent=1, ensure_ascii=False)
-        return write_text(path, text + '\n')
+        content = dict(format=FORMAT, **asdict(self))
+        return write_json(path, content, indent=1, ensure_ascii=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
@@ -74,17 +82,15 @@ class Calibration:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f'there is no calibration {path}; fit one by "ovmlv calibrate"')
+        content = read_object(path, dict(format=text), 'no calibration', _MEND)
+        known = content.pop('format') == FORMAT
+        bad = [k for k, v in content.items() if k not in _FIELDS or not fits(v, _FIELDS[k])]
+        if bad or not known:
+            raise DataError(f'{path} is no calibration ({(bad or ["format"])[0]}), {_MEND}')
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-            if content.pop('format') != FORMAT:
-                raise ValueError('format')
             return cls(**content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DataError):
-                raise DataError(f'{path}: {error}') from None
-            raise DataError(
-                f'{path} is no calibration ({type(error).__name__}); fit one by "ovmlv calibrate"'
-            ) from None
+        except DataError as error:
+            raise DataError(f'{path}: {error}') from None
 
 
 def fit_calibration(

@@ -38,8 +38,10 @@ class FrameGenerator:
         self.temperature, self.top_p = temperature, top_p
         self.max_new_tokens, self.seed = max_new_tokens, seed
         try:
-            self.processor = AutoProcessor.from_pretrained(name)
-            model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
+            self.processor = AutoProcessor.from_pretrained(name, trust_remote_code=False)
+            model = AutoModelForImageTextToText.from_pretrained(
+                name, dtype=dtype, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             reason = ' '.join(str(error).split())[:200]
             raise ConfigError(

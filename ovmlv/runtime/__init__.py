@@ -1,7 +1,7 @@
 """Tagging with an exported model: NumPy and onnxruntime, without torch, mmengine or transformers.
 
-Made by ``ovmlv export``. Nothing here may import other parts of ovmlv than `ovmlv.errors` and
-`ovmlv.files`.
+Made by ``ovmlv export``. Nothing here may import other parts of ovmlv than `ovmlv.errors`,
+`ovmlv.files` and `ovmlv.schema`, which know no torch either.
 """
 
 from .encoder_meta import EncoderMeta

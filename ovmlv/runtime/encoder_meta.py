@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ovmlv.errors import DataError
 from ovmlv.files import write_json
+from ovmlv.schema import fits, integer, number, positive, read_object, text
 
 FORMAT = 1
+_MEND = 'export the model again'
+_FIELDS: dict[str, Any] = dict(
+    fingerprint=text,
+    embed_dim=positive,
+    image_size=[positive],
+    num_frames=positive,
+    num_clips=positive,
+    num_crops=lambda value: integer(value) and value in (1, 3),
+    short_side=(positive, None),
+    average_views=lambda value: value in ('score', 'embedding', 'probability'),
+    input_type=lambda value: value in ('uint8', 'float32'),
+    mean=[number],
+    std=[number],
+    template=(text, None),
+    layout=lambda value: value == 'BTHWC',
+    format=integer,
+    made_by=text,
+)
 
 
 @dataclass(frozen=True)
@@ -53,33 +72,33 @@ class EncoderMeta:
 
     @classmethod
     def load(cls, path: Path) -> EncoderMeta:
-        """Read ``meta.json``."""
-        content = read_json(path)
-        if content.get('format') != FORMAT:
+        """Read ``meta.json``.
+
+        Raises:
+            FileNotFoundError: It is missing.
+            DataError: It is damaged, or of another version.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f'{path} not found; make it by tools/deployment/export_onnx.py')
+        content = read_object(path, dict(format=integer), 'no description of an encoder', _MEND)
+        if content['format'] != FORMAT:
             raise DataError(
-                f'{path} has format {content.get("format")!r}, not {FORMAT}; export the model with '
+                f'{path} has format {content["format"]!r}, not {FORMAT}; export the model with '
                 'the same version of ovmlv'
             )
-        try:
-            meta = cls(**content)
-        except TypeError as error:
-            raise DataError(f'{path} does not fit ({error}); export the model again') from None
-        values = {'image_size': tuple(meta.image_size)}
-        return dataclasses.replace(meta, mean=tuple(meta.mean), std=tuple(meta.std), **values)
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        needed = [k for k, field in known.items() if field.default is dataclasses.MISSING]
+        bad = next((k for k in needed if k not in content), None) or next(
+            (k for k, v in content.items() if k not in known or not fits(v, _FIELDS[k])), None
+        )
+        if bad is not None:
+            raise DataError(f'{path} does not fit ({bad!r} is missing, wrong or unknown); {_MEND}')
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        meta = cls(**values)
+        if not len(meta.mean) == len(meta.std) == 3 or len(meta.image_size) != 2:
+            raise DataError(f'{path} does not fit (mean, std or image_size); {_MEND}')
+        return meta
 
     def save(self, path: Path) -> None:
         """Write ``meta.json``."""
         write_json(path, dataclasses.asdict(self), indent=2)
-
-
-def read_json(path: Path) -> dict:
-    """A JSON file that holds an object."""
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} not found; make it by "ovmlv export"')
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise DataError(f'{path} is no JSON ({error}); export the model again') from None
-    if not isinstance(content, dict):
-        raise DataError(f'{path} holds no JSON object; export the model again')
-    return content

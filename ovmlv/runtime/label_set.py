@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from ovmlv.errors import DataError, VocabularyError
-from ovmlv.files import whole_file, write_json
-
-from .encoder_meta import read_json
+from ovmlv.files import file_digest, whole_file, write_json
+from ovmlv.schema import label, read_object, text
 
 _ARRAYS = ('embeddings', 'label_bias', 'scale', 'bias')
 #: Of a calibration, where there is one.
 _CALIBRATION = ('temperature', 'calibration_bias', 'thresholds')
+_FIELDS = dict(labels=[label], fingerprint=text, sha256=text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +110,7 @@ class LabelSet:
 
     def save(self, path: str | Path) -> None:
         """Write ``NAME.json`` and ``NAME.npz`` for a path with or without either ending."""
-        text, numbers = label_files(path)
+        words, numbers = label_files(path)
         names = _ARRAYS + (() if self.thresholds is None else _CALIBRATION)
         values = {name: np.asarray(getattr(self, name), np.float32) for name in names}
         with whole_file(numbers) as scratch:
@@ -120,9 +119,9 @@ class LabelSet:
             labels=self.labels,
             fingerprint=self.fingerprint,
             template=self.template,
-            sha256=_digest(numbers),
+            sha256=file_digest(numbers),
         )
-        write_json(text, content, ensure_ascii=False, indent=1)
+        write_json(words, content, ensure_ascii=False, indent=1)
 
     @classmethod
     def load(cls, path: str | Path) -> LabelSet:
@@ -132,18 +131,20 @@ class LabelSet:
             FileNotFoundError: One of them is missing.
             DataError: One is damaged, or they are of different exports.
         """
-        text, numbers = label_files(path)
-        content = read_json(text)
+        words, numbers = label_files(path)
+        if not words.is_file():
+            raise FileNotFoundError(
+                f'{words} not found; make it by tools/deployment/export_onnx.py'
+            )
+        content = read_object(words, _FIELDS, 'no usable label file', 'export the labels again')
         if not numbers.is_file():
-            raise FileNotFoundError(f'{numbers} not found; it belongs to {text}: copy both')
-        if content.get('sha256') != _digest(numbers):
+            raise FileNotFoundError(f'{numbers} not found; it belongs to {words}: copy both')
+        if content['sha256'] != file_digest(numbers):
             raise DataError(
-                f'{numbers} is not the file that {text} was written with; export both again'
+                f'{numbers} is not the file that {words} was written with; export both again'
             )
         try:
-            with np.load(numbers, allow_pickle=False) as file:
-                values = {name: file[name] for name in _ARRAYS}
-                calibration = {name: file[name] for name in _CALIBRATION if name in file}
+            values = _read_arrays(numbers)
             return cls(
                 tuple(content['labels']),
                 values['embeddings'],
@@ -152,12 +153,27 @@ class LabelSet:
                 values['label_bias'],
                 content['fingerprint'],
                 content.get('template'),
-                float(calibration.get('temperature', 1.0)),
-                float(calibration.get('calibration_bias', 0.0)),
-                calibration.get('thresholds'),
+                float(values.get('temperature', 1.0)),
+                float(values.get('calibration_bias', 0.0)),
+                values.get('thresholds'),
             )
-        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f'{text}: no usable label file ({error}); export it again') from None
+        except Exception as error:  # of zipfile, zlib and numpy, whatever bytes lead them to
+            reason = ' '.join(str(error).split())[:200] or type(error).__name__
+            raise DataError(f'{words}: no usable label file ({reason}); export it again') from None
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of finite float32 numbers, none larger than the file; nothing is unpickled."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise ValueError('its arrays are larger than the file')
+    with np.load(path, allow_pickle=False) as file:
+        found = {name: file[name] for name in (*_ARRAYS, *_CALIBRATION) if name in file}
+    missing = [name for name in _ARRAYS if name not in found]
+    wrong = [k for k, v in found.items() if v.dtype != np.float32 or not np.isfinite(v).all()]
+    if missing or wrong:
+        raise ValueError(f'{(missing or wrong)[0]} is missing or no array of finite float32')
+    return found
 
 
 def label_files(path: str | Path) -> tuple[Path, Path]:
@@ -170,11 +186,3 @@ def label_files(path: str | Path) -> tuple[Path, Path]:
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return np.exp(-np.logaddexp(0, -x))
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

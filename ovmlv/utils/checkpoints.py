@@ -1,21 +1,23 @@
-"""State dicts of files, their averages and the way back to another one."""
+"""State dicts of files, how runners read them, their averages and the way back to another one."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors.torch import save_file
 from torch import Tensor
 
-from ovmlv.errors import CheckpointError
+from ovmlv.errors import CheckpointError, OvmlvError
+from ovmlv.files import whole_file
 from ovmlv.models.utils.frozen import FINGERPRINT_KEY
 from ovmlv.models.utils.starting_weights import patch
-from ovmlv.utils.cli import read_checkpoint, require_checkpoint
-
-# mmengine's and most projects', PySlowFast's, ViFi-CLIP's and others'.
-_STATE_KEYS = ('state_dict', 'model_state', 'model')
+from ovmlv.utils.cli import load_strictly, one_line, require_checkpoint
+from ovmlv.weight_files import STATE_KEYS, read_weight_file, state_dict_of
 
 
 def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -24,37 +26,64 @@ def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Safetensors files hold a state dict alone. The averaged weights are taken where mmengine's
     ``EMAHook`` was in use.
     """
-    if path.endswith('.safetensors'):
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        require_checkpoint(path)
-        try:
-            return {}, load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f'{path} is no readable safetensors file ({error})') from error
     require_checkpoint(path)
-    content = read_checkpoint(path)
-    found = [
-        k for k in _STATE_KEYS if isinstance(content, dict) and isinstance(content.get(k), dict)
-    ]
-    state = content[found[0]] if found else content
-    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
-    meta = {'meta': content['meta']} if found and 'meta' in content else {}
+    content = read_weight_file(path)
+    state = state_dict_of(content, path)
+    nested = any(isinstance(content.get(key), Mapping) for key in STATE_KEYS)
+    meta = {'meta': content['meta']} if nested and 'meta' in content else {}
     return meta, {k: v for k, v in state.items() if isinstance(v, Tensor)}
 
 
 def write_state(path: str, meta: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
     """Write a state dict as safetensors or as a checkpoint that mmengine loads."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
-    if path.endswith('.safetensors'):
-        from safetensors.torch import save_file
+    with whole_file(path) as scratch:
+        if path.endswith('.safetensors'):
+            save_file(state, scratch)
+        else:
+            torch.save({**meta, 'state_dict': state}, scratch)
 
-        save_file(state, path)
-    else:
-        torch.save({**meta, 'state_dict': state}, path)
+
+def open_weights_safely() -> None:
+    """Let mmengine's runners read checkpoints as :mod:`ovmlv.weight_files` does.
+
+    All mmengine 0.x: files are not compared with their checksums, those of ``https://`` addresses
+    are unpickled whatever they hold, and a resumed run executes the text at ``meta.config``.
+    """
+    for prefix in ('', 'http://', 'https://'):
+        CheckpointLoader.register_scheme(prefix, _load_for_runner, force=True)
+
+
+def _load_for_runner(filename: str, map_location: Any = None) -> Any:
+    # Not mapped: the states of optimizers stay those tensors, and the file may be replaced.
+    content = read_weight_file(os.path.expanduser(filename), mmap=False)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)  # mmengine writes it as 'cfg', which nothing runs
+    return content
+
+
+def resume_strictly(runner: Any) -> None:
+    """Make a runner name a checkpoint whose states are not those of its run, too."""
+    load_strictly(runner)
+    resume = runner.resume
+
+    @functools.wraps(resume)
+    def go_on(filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            resume(filename, *args, **kwargs)
+            if not all(isinstance(n, int) and n >= 0 for n in (runner.epoch, runner.iter)):
+                raise ValueError(f'epoch={runner.epoch!r}, iter={runner.iter!r}')
+        except (OvmlvError, FileNotFoundError):
+            raise
+        except Exception as error:  # from wherever such states lead to
+            raise CheckpointError(
+                f'{filename} is no checkpoint that this run can be resumed from '
+                f'({type(error).__name__}: {one_line(error)[:200]}); give it as load_from=, or '
+                'take another'
+            ) from error
+
+    runner.resume = go_on
 
 
 def average_states(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import functools
 import os
-import pickle
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,6 +132,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and merge ``--cfg-options`` into it.
 
+    A config in Python is a program and runs; one in JSON or YAML is data, and nothing of it does.
+
     Raises:
         FileNotFoundError: The file or a base of it does not exist.
         ConfigError: It is no config, or an option does not fit; see :func:`merge_options`.
@@ -146,20 +147,27 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         near = get_close_matches(str(file), near, 1)
         hint = f'did you mean {near[0]}?' if near else 'give the path of a .py, .yml or .json file'
         raise FileNotFoundError(f'there is no config {path}; {hint}')
+    from ovmlv.utils.data_config import SUFFIXES, check_types, read_data_config
+
+    is_data = file.suffix in SUFFIXES
     try:
-        cfg = Config.fromfile(path)
+        cfg = read_data_config(path) if is_data else Config.fromfile(path)
     except ImportError as error:  # mmengine's own message blames sys.path and spells it out
         cause: BaseException = error
         while isinstance(cause.__cause__ or cause.__context__, ImportError):
             cause = cause.__cause__ or cause.__context__
         raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
+        if isinstance(error, OvmlvError):
+            raise
         raise ConfigError(f'{path} is no usable config: {one_line(error)}') from error
     if options:
         merge_options(cfg, options, path)
     settle_loaders(cfg)
     if cfg.get('default_scope') is None:
         cfg.default_scope = 'ovmlv'
+    if is_data:
+        check_types(cfg, path)
     return cfg
 
 
@@ -321,7 +329,9 @@ def checkpoint_seed(path: str) -> int | None:
     if '://' in path:
         return None
     saved = read_checkpoint(path)
-    return saved.get('meta', {}).get('seed') if isinstance(saved, dict) else None
+    meta = saved.get('meta') if isinstance(saved, dict) else None
+    seed = meta.get('seed') if isinstance(meta, dict) else None
+    return seed if isinstance(seed, int) else None
 
 
 def read_checkpoint(path: str) -> Any:
@@ -330,42 +340,25 @@ def read_checkpoint(path: str) -> Any:
     Raises:
         CheckpointError: It is damaged, or holds more than tensors and plain data.
     """
-    apply()
-    import torch
+    from ovmlv.weight_files import read_weight_file
 
-    try:
-        try:
-            return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if 'mmap' not in str(error):  # files of torch < 1.6 cannot be mapped
-                raise
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r'GLOBAL (\S+)', str(error))
-        what = f'the object {found[1]}' if found else 'other things'
-        raise CheckpointError(
-            f'{path} is refused: beside tensors and plain data it holds {what}, and reading that '
-            'may run code; save a state_dict alone'
-        ) from error
-    except Exception as error:
-        raise CheckpointError(
-            f'{path} cannot be read as a checkpoint ({one_line(error)}); it may be cut short: '
-            'take an earlier one'
-        ) from error
+    return read_weight_file(path)
 
 
 def load_strictly(runner: Any) -> None:
     """Make a runner refuse checkpoints of another model, where mmengine only warns."""
-    original = runner.load_checkpoint
+    from ovmlv.utils.checkpoints import open_weights_safely
 
-    @functools.wraps(original)
+    open_weights_safely()
+    load_checkpoint = runner.load_checkpoint
+
+    @functools.wraps(load_checkpoint)
     def load(filename: str, *args: Any, **kwargs: Any) -> dict:
         kwargs['strict'] = True
         if '://' not in str(filename):
             require_checkpoint(str(filename))
-            read_checkpoint(str(filename))
         try:
-            return original(filename, *args, **kwargs)
+            return load_checkpoint(filename, *args, **kwargs)
         except OvmlvError:
             raise
         except RuntimeError as error:

@@ -204,3 +204,23 @@ def test_plain_values_are_read(tmp_path):
     )
     found = read_literal_config(tmp_path / 'config.py')
     assert found.a == dict(b=(1, -2.5), c=['x', None], type='mmaction.Resize')
+
+
+def test_every_config_may_be_published(repository):
+    """What :func:`check_published` allows is what configs of this project say."""
+    from types import SimpleNamespace
+
+    from ovmlv.apis.literal_config import check_published
+    from ovmlv.apis.model_publishing import _for_inference
+
+    seen = 0
+    for path in sorted((repository / 'configs').rglob('*.py')):
+        if '_base_' in path.parts:
+            continue
+        cfg = Config.fromfile(path)
+        if cfg.get('model') is None or not hasattr(cfg, 'test_dataloader'):
+            continue
+        cfg.default_scope = cfg.get('default_scope') or 'ovmlv'
+        check_published(_for_inference(SimpleNamespace(cfg=cfg, data_preprocessor=None)))
+        seen += 1
+    assert seen > 20

@@ -295,6 +295,41 @@ def test_checkpoint_of_another_model_is_refused(tester, tmp_path, trained, capsy
     assert 'epoch_1.pth does not fit the model' in line and 'layers.0.weight' in line
 
 
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda c: c.pop('meta'),
+        lambda c: c.update(meta=3),
+        lambda c: c['meta'].pop('iter'),
+        lambda c: c['meta'].update(epoch='x'),
+        lambda c: c.pop('message_hub'),
+        lambda c: c.update(optimizer={}),
+        lambda c: c.update(optimizer='x'),
+        lambda c: c['optimizer']['param_groups'].pop(),
+        lambda c: c.update(param_schedulers=[3]),
+    ],
+)
+def test_states_of_another_run_are_refused(train, tmp_path, trained, capsys, change):
+    """FAULTS B2, B5: what is resumed is more than weights."""
+    content = torch.load(trained, weights_only=True)
+    change(content)
+    torch.save(content, tmp_path / 'x.pth')
+    args = [CONFIG, '--resume', tmp_path / 'x.pth', '--work-dir', tmp_path]
+    assert run_tool(train.main, train.parse_args([*map(str, args)])) == 2
+    line = [x for x in capsys.readouterr().err.splitlines() if x.startswith('error: ')][0]
+    assert 'x.pth is no checkpoint that this run can be resumed from' in line
+
+
+def test_text_of_a_checkpoint_is_not_run(train, tmp_path, trained):
+    """mmengine's Runner runs ``meta.config`` of what it resumes from."""
+    content = torch.load(trained, weights_only=True)
+    content['meta']['config'] = f"open({str(tmp_path / 'mark')!r}, 'w')"
+    torch.save(content, tmp_path / 'x.pth')
+    args = [CONFIG, '--resume', tmp_path / 'x.pth', '--work-dir', tmp_path]
+    assert run_tool(train.main, train.parse_args([*map(str, args)])) == 0
+    assert not (tmp_path / 'mark').exists()
+
+
 def test_debug_shows_the_traceback(train, tmp_path, monkeypatch):
     missing = [str(tmp_path / 'no.py')]
     with pytest.raises(FileNotFoundError):

@@ -16,11 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from ovmlv.errors import ConfigError
 from ovmlv.files import read_json, write_json
-from ovmlv.utils.cli import add_cfg_options, make_parser, run_tool
+from ovmlv.utils.cli import add_cfg_options, load_config, make_parser, run_tool
 
 TEST = Path(__file__).resolve().parents[1] / 'test.py'
 
@@ -61,7 +59,7 @@ def _options(overrides: Mapping[str, Any]) -> list[str]:
 
 
 def main(args: argparse.Namespace) -> None:
-    splits = Config.fromfile(args.config).get('test_splits')
+    splits = load_config(args.config).get('test_splits')
     if not splits:
         raise ConfigError(f'{args.config} has no test_splits; test it with tools/test.py')
     work = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem)

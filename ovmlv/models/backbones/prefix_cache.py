@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ovmlv.files import whole_file
 from ovmlv.models.utils.weight_watch import WeightWatch, digest_of
 
 
@@ -96,10 +96,8 @@ class PrefixCache:
             self.used += size
         if write and self.folder is not None:
             path = self._path(key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_name(f'.{path.name}.{os.getpid()}')
-            save_file({str(i): tensor for i, tensor in enumerate(entry)}, scratch)
-            os.replace(scratch, path)
+            with whole_file(path) as scratch:
+                save_file({str(i): tensor for i, tensor in enumerate(entry)}, scratch)
 
     def _read(self, key: bytes) -> tuple[Tensor, ...] | None:
         """The entry of a file, or None where there is none that can be read."""
@@ -107,9 +105,9 @@ class PrefixCache:
             return None
         try:
             tensors = load_file(self._path(key))
-        except (FileNotFoundError, SafetensorError):
+            entry = tuple(tensors[str(i)] for i in range(len(tensors)))
+        except (OSError, SafetensorError, KeyError):
             return None
-        entry = tuple(tensors[str(i)] for i in range(len(tensors)))
         self._keep(key, entry, write=False)
         return entry
 

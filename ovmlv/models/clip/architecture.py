@@ -15,7 +15,9 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import nn
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_json
+from ovmlv.schema import is_plain_path
 
 if importlib.util.find_spec('ovmlv.models.clip.timm_models') is not None:
     importlib.import_module('ovmlv.models.clip.timm_models')  # registers architectures in timm
@@ -24,6 +26,12 @@ if importlib.util.find_spec('ovmlv.models.clip.timm_models') is not None:
 #: ``NAME.safetensors``, both named by NAME in configs.
 SHIPPED = Path(__file__).resolve().parent / 'shipped'
 
+#: Before the name of a repository on Hugging Face's hub.
+HUB = 'hf-hub:'
+#: What an architecture may say of its tokenizer; others lead to files, or to code that runs.
+_TOKENIZER_KWARGS = frozenset(
+    'bpe_path clean strip_sep_token language additional_special_tokens reduction_mask'.split()
+)
 _REQUIRED = ('embed_dim', 'vision_cfg', 'text_cfg')
 
 
@@ -70,7 +78,8 @@ class Architecture:
 def find_architecture(model: str) -> Architecture:
     """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.
 
-    ``motionshapes`` is the tiny CLIP that comes with this package.
+    ``motionshapes`` is the tiny CLIP that comes with this package, ``hf-hub:owner/name`` one of
+    Hugging Face's hub, with the weights there.
 
     The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have
     a ``preprocess_cfg`` beside the model's keys.
@@ -82,6 +91,8 @@ def find_architecture(model: str) -> Architecture:
     config = (
         open_clip.get_model_config(str(model).replace('/', '-')) if ':' not in str(model) else None
     )
+    if config is None and str(model).startswith(HUB):
+        return _read_hub(str(model))
     if config is None:
         near = difflib.get_close_matches(str(model), open_clip.list_models(), n=3, cutoff=0.5)
         hint = (
@@ -126,20 +137,23 @@ def build_tokenizer(architecture: Architecture) -> Any:
     kwargs = dict(text.get('tokenizer_kwargs') or {})
     try:
         if architecture.folder is None:
+            if architecture.name.startswith(HUB) and text.get('hf_tokenizer_name'):
+                return open_clip.get_tokenizer(architecture.name, trust_remote_code=False)
             return open_clip.get_tokenizer(architecture.name)
         length = text.get('context_length', open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)
         if text.get('hf_tokenizer_name'):
             local = architecture.folder / text['hf_tokenizer_name']
             source = str(local) if local.exists() else text['hf_tokenizer_name']
             mode = text.get('tokenizer_mode')
+            kwargs['trust_remote_code'] = False
             return open_clip.tokenizer.HFTokenizer(
                 source, context_length=length, tokenizer_mode=mode, **kwargs
             )
         if 'bpe_path' in kwargs:
             kwargs['bpe_path'] = str(architecture.folder / kwargs['bpe_path'])
         return open_clip.SimpleTokenizer(context_length=length, **kwargs)
-    except (OSError, ImportError, ValueError) as error:
-        reason = str(error).strip().split('\n')[0]
+    except Exception as error:  # of whatever reads a folder's files of a tokenizer
+        reason = str(error).strip().split('\n')[0] or type(error).__name__
         raise ConfigError(
             f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the '
             'architecture to a .json file and name a local folder in its text_cfg.hf_tokenizer_name'
@@ -153,17 +167,61 @@ def _read_json(path: Path) -> Architecture:
             'open_clip'
         )
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+        content = read_json(path, 'architecture file')
+    except DataError as error:
+        raise ConfigError(f'{error}; write it as open_clip writes its model configs') from None
+    architecture = _parse(content, str(path))
+    architecture.folder = path.resolve().parent
+    return architecture
+
+
+def _read_hub(model: str) -> Architecture:
+    """The architecture of a repository on Hugging Face's hub, as open_clip stores it."""
+    where = model.removeprefix(HUB)
+    try:
+        path = open_clip.pretrained.download_pretrained_from_hf(where, 'open_clip_config.json')
+    except Exception as error:  # any of several libraries' errors
         raise ConfigError(
-            f'{path} is no valid JSON ({error}); write it as open_clip writes its model configs'
+            f'model_name={model!r}: there is no open_clip_config.json of {where}, or it cannot be '
+            f'downloaded ({type(error).__name__}); give hf-hub:owner/name of a CLIP of open_clip'
         ) from error
-    config = content.get('model_cfg', content)
-    preprocess = content.get('preprocess_cfg') or config.pop('preprocess_cfg', None) or {}
+    try:
+        return _parse(read_json(path, 'architecture file'), model)
+    except DataError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _parse(content: Any, name: str) -> Architecture:
+    config = content.get('model_cfg', content) if isinstance(content, dict) else None
+    if not isinstance(config, dict):
+        raise ConfigError(f'{name} holds no object; write it as open_clip writes its model configs')
+    preprocess = content.get('preprocess_cfg') or config.get('preprocess_cfg') or {}
     config = {k: v for k, v in config.items() if k != 'preprocess_cfg'}
     missing = [key for key in _REQUIRED if key not in config]
-    if missing:
+    wrong = [key for key in _REQUIRED[1:] if not isinstance(config.get(key, {}), dict)]
+    wrong += [] if isinstance(preprocess, dict) else ['preprocess_cfg']
+    if missing or wrong:
         raise ConfigError(
-            f'{path} lacks {", ".join(missing)}; write it as open_clip writes its model configs'
+            f'{name} lacks {", ".join(missing or wrong)}; write it as open_clip writes its model '
+            'configs'
         )
-    return Architecture(str(path), config, preprocess, path.resolve().parent)
+    text = config['text_cfg']
+    words = text.get('tokenizer_kwargs') or {}
+    strange = words.keys() - _TOKENIZER_KWARGS if isinstance(words, dict) else {'all'}
+    if strange:
+        raise ConfigError(
+            f'{name}: tokenizer_kwargs.{min(strange)} is none of '
+            f'{", ".join(sorted(_TOKENIZER_KWARGS))}; remove it'
+        )
+    # It may be a stranger's: files are beside it, and all else is a name that is published.
+    for key, value in (
+        ('timm_model_name', config['vision_cfg'].get('timm_model_name')),
+        ('hf_tokenizer_name', text.get('hf_tokenizer_name')),
+        ('hf_model_name', text.get('hf_model_name')),
+        ('bpe_path', words.get('bpe_path')),
+    ):
+        if value is not None and not (isinstance(value, str) and is_plain_path(value)):
+            raise ConfigError(
+                f'{name}: {key}={str(value)[:80]!r} is not in its own folder; copy it there'
+            )
+    return Architecture(name, config, preprocess)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from ovmlv.files import whole_file
 from ovmlv.models.clip.architecture import build_model, find_architecture
 from ovmlv.models.clip.weights import OPENAI_EXTRAS, find_weights, load_weights, read_weights
 
@@ -45,6 +46,6 @@ def import_weights(source: str, model: str, out: str, base: str | None = None) -
     if weights.quick_gelu:
         # How a file tells its activation, see read_weights; the values themselves are not read.
         state.update({name: torch.zeros(()) for name in OPENAI_EXTRAS})
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, out)
+    with whole_file(out) as scratch:
+        save_file(state, scratch)
     return filled

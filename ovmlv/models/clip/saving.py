@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from ovmlv.errors import ConfigError
+from ovmlv.files import whole_file, write_json
 from ovmlv.models.clip.architecture import (
+    HUB,
     SHIPPED,
     Architecture,
     build_model,
@@ -41,8 +42,8 @@ def save_clip(model_name: str, pretrained: str, folder: Path) -> dict[str, Path]
     if weights.quick_gelu:
         # How a file tells its activation, see read_weights; the values themselves are not read.
         state.update({name: torch.zeros(()) for name in OPENAI_EXTRAS})
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / 'weights.safetensors')
+    with whole_file(folder / 'weights.safetensors') as scratch:
+        save_file(state, scratch)
     found = dict(pretrained=folder / 'weights.safetensors')
     text = architecture.config['text_cfg']
     if text.get('hf_model_name'):
@@ -51,7 +52,7 @@ def save_clip(model_name: str, pretrained: str, folder: Path) -> dict[str, Path]
             'hub; publish it without the pretrained weights'
         )
     is_own_file = architecture.folder is not None and architecture.folder != SHIPPED
-    if is_own_file or text.get('hf_tokenizer_name'):
+    if is_own_file or architecture.name.startswith(HUB) or text.get('hf_tokenizer_name'):
         found['model_name'] = _save_architecture(architecture, folder)
     return found
 
@@ -69,6 +70,4 @@ def _save_architecture(architecture: Architecture, folder: Path) -> Path:
         text['tokenizer_kwargs']['bpe_path'] = source.name
     if architecture.preprocess:
         config['preprocess_cfg'] = architecture.preprocess
-    path = folder / 'architecture.json'
-    path.write_text(json.dumps(config, indent=1) + '\n', encoding='utf-8')
-    return path
+    return write_json(folder / 'architecture.json', config, indent=1)

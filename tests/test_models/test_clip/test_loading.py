@@ -5,11 +5,15 @@ import json
 import open_clip
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
+from ovmlv import weight_files
+from ovmlv.apis.zero_shot import zero_shot_config
 from ovmlv.errors import CheckpointError, ConfigError
+from ovmlv.files import file_digest
 from ovmlv.models.clip import load_clip
-from ovmlv.models.clip.architecture import find_architecture
+from ovmlv.models.clip.architecture import _TOKENIZER_KWARGS, find_architecture
+from ovmlv.models.clip.saving import save_clip
 
 TINY = {
     'embed_dim': 24,
@@ -72,7 +76,7 @@ def test_open_clip_format(write, tmp_path, custom_text, form):
 
 
 @pytest.mark.parametrize('archive', [False, True])
-def test_openai_format(write, tmp_path, archive):
+def test_openai_format(write, tmp_path, archive, monkeypatch):
     """OpenAI's state dicts are in half precision, carry three numbers, and mean QuickGELU."""
     shape = dict(
         embed_dim=64,
@@ -88,6 +92,10 @@ def test_openai_format(write, tmp_path, archive):
     path = tmp_path / 'openai.pt'
     if archive:
         _save_archive(state, path)
+        with pytest.raises(CheckpointError, match='TorchScript archive is a program'):
+            load_clip(write(**shape), str(path))
+        known = frozenset([file_digest(path)])
+        monkeypatch.setattr(weight_files, '_known_archives', lambda: known)
     else:
         torch.save(state, path)
     reference = open_clip.model.build_model_from_openai_state_dict(
@@ -299,3 +307,58 @@ def test_a_text_tower_of_the_hub_is_not_needed_for_the_image_tower(tmp_path, mon
         assert '\n' not in str(error.value)
     with pytest.raises(ConfigError, match='local folder'):
         load_clip('roberta-ViT-B-32', part='text')
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A function that puts files where Hugging Face's hub keeps what it downloaded."""
+    cache = tmp_path / 'hub'
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(cache))
+
+    def put(repository, **files):
+        folder = cache / f'models--{repository.replace("/", "--")}'
+        revision = 'a' * 40
+        snapshot = folder / 'snapshots' / revision
+        snapshot.mkdir(parents=True)
+        (folder / 'refs').mkdir()
+        (folder / 'refs' / 'main').write_text(revision)
+        for name, data in files.items():
+            (snapshot / name.replace('__', '.')).write_bytes(data)
+
+    return put
+
+
+def test_clips_of_the_hub(hub, tmp_path):
+    """FAULTS D16: ``hf-hub:owner/name`` is a CLIP of open_clip; nothing is cut at its slash."""
+    model = original()
+    state = {k: v.contiguous() for k, v in model.state_dict().items()}
+    description = dict(model_cfg=TINY, preprocess_cfg=dict(mean=[0.1, 0.2, 0.3], std=[1, 1, 1]))
+    hub(
+        'owner/name.of-it',
+        open_clip_config__json=json.dumps(description).encode(),
+        open_clip_model__safetensors=save(state),
+    )
+    name = 'hf-hub:owner/name.of-it'
+    theirs = open_clip.create_model(name)
+    clip = load_clip(name, name)
+    assert_same(clip, theirs.eval())
+    assert_same(clip, model)
+    assert clip.mean == (0.1, 0.2, 0.3)
+    cfg = zero_shot_config(name)
+    assert cfg.model.backbone.model_name == cfg.model.head.pretrained == name
+    saved = save_clip(name, name, tmp_path / 'saved')
+    assert_same(load_clip(str(saved['model_name']), str(saved['pretrained'])), model)
+    for wrong in ('hf-hub:owner/none', 'hf-hub:owner', 'hf-hub:'):
+        with pytest.raises(ConfigError, match='open_clip_config.json'):
+            zero_shot_config(wrong)
+    with pytest.raises(CheckpointError, match='weights of hf-hub:owner/none'):
+        load_clip(name, 'hf-hub:owner/none')
+    hub('owner/bad', open_clip_config__json=b'[')
+    with pytest.raises(ConfigError, match='no valid JSON'):
+        zero_shot_config('hf-hub:owner/bad')
+
+
+def test_settings_of_all_tokenizers_are_known():
+    for name in open_clip.list_models():
+        text = open_clip.get_model_config(name)['text_cfg']
+        assert set(text.get('tokenizer_kwargs') or {}) <= _TOKENIZER_KWARGS, name

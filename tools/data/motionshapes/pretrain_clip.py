@@ -56,6 +56,7 @@ from ovmlv.datasets.motionshapes.world import (  # noqa: E402
     is_never_rendered_pair,
     is_unseen_composition,
 )
+from ovmlv.files import whole_file  # noqa: E402
 
 CONTEXT_LENGTH = 20
 TEMPLATES = ('{}', '{}', 'a photo of {}', 'a video of {}', 'a picture of {}', 'there is {} here')
@@ -275,11 +276,10 @@ def evaluate(
 
 def save(model: torch.nn.Module, path: Path) -> dict[str, torch.Tensor]:
     """Write the weights in half precision, which halves the download, and return them."""
-    state = {
-        k: (v.half() if v.is_floating_point() else v).contiguous()
-        for k, v in model.state_dict().items()
-    }
-    save_file(state, path, metadata={'format': 'pt'})
+    state = {k: v.contiguous() for k, v in model.state_dict().items()}
+    state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    with whole_file(path) as scratch:
+        save_file(state, scratch, metadata={'format': 'pt'})
     return state
 
 
