@@ -9,15 +9,22 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from ovmlv.containers import UnreadableVideoError
+
 try:  # decord is what the pipelines use, but reading annotations needs none
     from decord import DECORDError
 except ImportError:
     DECORDError = OSError
 
 
-class UnreadableVideoError(OSError):
-    """A video that cannot give the frames that are asked for."""
-
+__all__ = [
+    'READ_ERRORS',
+    'FailureFlags',
+    'UnreadableVideoError',
+    'black_frames',
+    'describe',
+    'run_until_frames',
+]
 
 #: What decoders raise for missing and damaged files. Errors of the config or of a transform
 #: (KeyError, TypeError, ValueError, ...) are not among them, so that they are not taken for a
