@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from .errors import DataError, DependencyError
 
@@ -38,6 +38,7 @@ _SIGNATURES = (
     (0, b'\x30\x26\xb2\x75'),  # ASF, WMV
 )
 _HEAD = 4096
+_INTRA, _BOTH_WAYS = 1, 3  # I and B of AVPictureType
 
 
 class UnreadableVideoError(DataError, OSError):
@@ -111,25 +112,38 @@ def is_harmless(source: str | Path | bytes) -> bool:
         with open(source, 'rb') as file:
             head = file.read(_HEAD)
     known = any(head[at : at + len(sign)] == sign for at, sign in _SIGNATURES)
-    known = known or head[:1] == head[188:189] == head[376:377] == b'\x47'
     if not known or b'<MPD' in head or b'#EXT' in head:
         return False
     with open_container(source):
         return True
 
 
-def decode_packets(
-    packets: Iterable[av.Packet], stream: av.VideoStream
-) -> Iterator[tuple[av.VideoFrame, str]]:
-    """Frames in the order of a plain decode, each with what speaks against it (mostly nothing).
+class Decoded(NamedTuple):
+    """A frame of a plain decode.
+
+    Attributes:
+        frame: Of PyAV.
+        damage: What speaks against it; mostly nothing.
+        key: Whether decoding can start at it.
+    """
+
+    frame: av.VideoFrame
+    damage: str
+    key: bool
+
+
+def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iterator[Decoded]:
+    """Frames in the order of a plain decode, each with what speaks against it.
 
     A frame is damaged if it has errors itself, or if since the last good key frame before it any
     frame had some, any packet could not be decoded, or the container had lost a part of one:
     what is predicted from a damaged frame is as wrong as that one, although no decoder says so.
+    (B-frames are also predicted from frames that come out later, see :func:`reach_back`.)
     """
     from av.error import FFmpegError
 
-    reason, since = '', None
+    reason, since, keys = '', None, set()
+    intra_only = stream.codec_context.codec.intra_only
     packets = iter(packets)
     while True:
         try:
@@ -145,36 +159,55 @@ def decode_packets(
                 pass
         else:
             stamp = packet.dts if packet.pts is None else packet.pts
+            if packet.is_keyframe or intra_only:
+                keys.add(packet.pts)
             if packet.is_corrupt:
-                reason, since = f'the packet {_at(stamp, stream)} is incomplete', stamp
+                since = _latest(stamp, since, reason)
+                reason = reason or f'the packet {_at(stamp, stream)} is incomplete'
             try:
                 frames = packet.decode()
             except FFmpegError as error:
-                reason = f'decoding fails {_at(stamp, stream, "near")} ({error.strerror})'
-                since, frames = stamp, []
+                since, frames = _latest(stamp, since, reason), []
+                reason = reason or f'decoding fails {_at(stamp, stream, "near")} ({error.strerror})'
         for frame in frames:
+            # Where a gradual refresh starts is flagged like a key frame, but is no intra picture.
+            key = bool(frame.key_frame) and int(frame.pict_type) == _INTRA
+            key = key and (frame.pts is None or frame.pts in keys)
             if frame.is_corrupt:
-                reason, since = f'the frame {_at(frame.pts, stream)} has errors', frame.pts
-            elif reason and _begins_anew(frame, since):
+                since = _latest(frame.pts, since, reason)
+                reason = reason or f'the frame {_at(frame.pts, stream)} has errors'
+            elif reason and key and since is not None and (frame.pts or since) > since:
+                # Decoders hold frames back: what comes out later may have been put in before.
                 reason = ''
-            yield frame, reason
+            yield Decoded(frame, reason, key)
         if packet is None:
             return
 
 
-def _begins_anew(frame: av.VideoFrame, since: int | None) -> bool:
-    """Whether a frame depends on none before it, the damaged one included.
+def _latest(stamp: int | None, since: int | None, reason: str) -> int | None:
+    """Time stamp of the latest damage so far; None if it is not known of all."""
+    if not reason:
+        return stamp
+    return None if stamp is None or since is None else max(stamp, since)
 
-    Decoders hold frames back: one that comes out after an error may have been put in before it.
+
+def is_b_frame(frame: av.VideoFrame) -> bool:
+    """Whether a frame may be predicted from one that is shown after it."""
+    return int(frame.pict_type) == _BOTH_WAYS
+
+
+def reach_back(damage: Sequence[str], b_frames: Sequence[bool]) -> list[str]:
+    """Carry damage over to the B-frames right before a damaged frame.
+
+    Args:
+        damage: Of each frame, as :func:`decode_packets` tells it.
+        b_frames: Which frames are such.
     """
-    late = since is not None and frame.pts is not None and frame.pts > since
-    return late and is_key(frame)
-
-
-def is_key(frame: av.VideoFrame) -> bool:
-    """Whether decoding can start at a frame. Where a gradual refresh starts is flagged like a key
-    frame, but is no intra picture."""
-    return bool(frame.key_frame) and int(frame.pict_type) == 1  # I, of AVPictureType
+    found = list(damage)
+    for i in range(len(found) - 2, -1, -1):
+        if b_frames[i] and not found[i]:
+            found[i] = found[i + 1]
+    return found
 
 
 def _at(stamp: int | None, stream: av.VideoStream, word: str = 'at') -> str:
