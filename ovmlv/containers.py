@@ -37,8 +37,11 @@ _SIGNATURES = (
     (0, b'\x00\x00\x01\xba'),  # MPEG program stream
     (0, b'\x30\x26\xb2\x75'),  # ASF, WMV
 )
-_HEAD = 4096
+_HEAD, _TEXT = 4096, 64
 _INTRA, _BOTH_WAYS = 1, 3  # I and B of AVPictureType
+
+
+_NO_MEDIA = 'it is a playlist, a script, a picture or another file that holds no video'
 
 
 class UnreadableVideoError(DataError, OSError):
@@ -75,21 +78,50 @@ def open_container(
         if not is_file(source):
             raise FileNotFoundError(f'video {source} not found; give the path of a video file')
         source = f'file:{os.path.abspath(source)}'
+    if _is_text(source):
+        raise UnreadableVideoError(f'no readable video ({_NO_MEDIA})')
     # What is in memory needs no protocol at all, and there is none of this name.
     rules = {'format_whitelist': formats, 'protocol_whitelist': 'none' if held else 'file'}
+    settings['options'] = {**options, **rules}
     try:
-        return av.open(source, options={**options, **rules}, **settings)
+        try:
+            return av.open(source, **settings)
+        except av.error.ArgumentError:  # a format that is not among them
+            if held:
+                raise
+            # Names such as img%03d.png outweigh the content; without a name that alone counts.
+            return av.open(_Nameless(source.removeprefix('file:')), **settings)
     except av.error.FFmpegError as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
-        reason = error.strerror
-        if isinstance(error, ValueError) and 'argument' in str(reason):
-            reason = 'it is a playlist, a script, a picture or another file that holds no video'
+        reason = _NO_MEDIA if isinstance(error, av.error.ArgumentError) else error.strerror
         raise UnreadableVideoError(f'no readable video ({reason})') from None
     except (ValueError, ArithmeticError, MemoryError) as error:
         raise UnreadableVideoError(
             f'no readable video (its header makes no sense: {type(error).__name__})'
         ) from None
+
+
+class _Nameless:
+    """A file that has content alone."""
+
+    def __init__(self, path: str) -> None:
+        file = open(path, 'rb')  # closed with the container
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _is_text(source: str | BinaryIO) -> bool:
+    """Whether a file begins like a text: scripts and playlists do, containers do not."""
+    if isinstance(source, str):
+        with open(source.removeprefix('file:'), 'rb') as file:
+            head = file.read(_TEXT)
+    else:
+        place = source.tell()
+        head = source.read(_TEXT)
+        source.seek(place)
+    if head.startswith(b'YUV4MPEG2'):
+        return False
+    return len(head) > 8 and all(byte >= 32 or byte in b'\t\n\r\f' for byte in head)
 
 
 def is_file(path: str | Path) -> bool:

@@ -45,8 +45,12 @@ class DecordReader(BaseReader):
             raise UnreadableVideoError(
                 "it begins like none of the containers that decord may open; use backend='pyav'"
             )
+        if not held:
+            source = os.path.abspath(source)
+            if '%' in source:  # FFmpeg may take it for a pattern of other files
+                source, held = Path(source).read_bytes(), True
         self._open = lambda: decord.VideoReader(
-            io.BytesIO(source) if held else os.path.abspath(source), num_threads=num_threads
+            io.BytesIO(source) if held else source, num_threads=num_threads
         )
         self.reader, self._next = self._open(), 0
         times = np.asarray(self.reader.get_frame_timestamp(range(len(self.reader))))

@@ -230,7 +230,14 @@ class PyAVReader(BaseReader):
     def _decode_rows(self) -> list[FrameRow]:
         self.reopen()
         return [
-            FrameRow(f.pts, f.duration or 0, key, is_b_frame(f), (f.width, f.height), damage)
+            FrameRow(
+                f.pts,
+                getattr(f, 'duration', 0) or 0,
+                key,
+                is_b_frame(f),
+                (f.width, f.height),
+                damage,
+            )
             for f, damage, key in decode_packets(self.container.demux(self.stream), self.stream)
         ]
 
@@ -287,7 +294,7 @@ class PyAVReader(BaseReader):
         return None
 
     def _walk(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames from a key frame on, as long as each is good and the one that the index has next."""
+        """Frames from a key frame on, while each is good and the one that the index has next."""
         index = self.index
         expected = int(np.searchsorted(index.pts, index.key_pts[key]))
         for frame, damage, _ in decode_packets(self._seek(key), self.stream):

@@ -42,7 +42,7 @@ def _cases():
     lagging = {'cpu-used': '8', 'auto-alt-ref': '1', 'lag-in-frames': '12', 'b': '50k'}
     quiet = 'log-level=none:pools=none:frame-threads=1'
     cases = {}
-    for suffix in 'mp4 mov mkv avi ts flv h264 nut asf 3gp mpg vob gxf'.split():
+    for suffix in 'mp4 mov mkv avi ts flv h264 nut asf 3gp mpg vob'.split():
         for b in (0, 3):
             cases[f'h264-{suffix}-b{b}'] = Case(suffix, 'libx264', b)
     for suffix in 'mp4 mkv ts avi'.split():
@@ -69,7 +69,6 @@ def _cases():
     cases['mpeg2-ts-fields'] = Case(
         'ts', 'mpeg2video', 2, options=dict(fine, flags='+ildct+ilme'), interlaced=True
     )
-    cases['mpeg1-mpg-b2'] = Case('mpg', 'mpeg1video', 2, options=fine)
     for suffix in 'webm mkv ivf avi'.split():
         cases[f'vp8-{suffix}'] = Case(suffix, 'libvpx', options=fast)
         cases[f'vp8-{suffix}-altref'] = Case(suffix, 'libvpx', options=lagging)
