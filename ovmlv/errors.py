@@ -13,12 +13,12 @@ class DataError(OvmlvError, ValueError):
     """A file, row or sample that cannot be used."""
 
 
-class UnreadableVideoError(OvmlvError, OSError):
-    """A video that cannot give the frames that are asked for."""
-
-
 class OutputError(OvmlvError, OSError):
     """A file or folder that cannot be written."""
+
+
+class UnreadableVideoError(DataError, OSError):
+    """A video that cannot give the frames that are asked for."""
 
 
 class VocabularyError(OvmlvError, ValueError):

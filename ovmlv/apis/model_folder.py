@@ -17,7 +17,8 @@ from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.files import file_digest, write_json
 from ovmlv.registry import registered_only
 from ovmlv.schema import count, is_plain_path, read_object, text
-from ovmlv.utils.cli import merge_options, one_line
+from ovmlv.utils.cli import one_line
+from ovmlv.utils.config_options import merge_options
 from ovmlv.utils.data_config import check_types
 
 from .label_bank import LabelBank

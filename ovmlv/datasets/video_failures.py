@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import av  # noqa: F401 - before decord, whose own codec libraries else take the place of PyAV's
 import numpy as np
 import torch
 
@@ -16,6 +17,15 @@ try:  # decord is what the pipelines use, but reading annotations needs none
 except ImportError:
     DECORDError = OSError
 
+
+__all__ = [
+    'READ_ERRORS',
+    'FailureFlags',
+    'UnreadableVideoError',
+    'black_frames',
+    'describe',
+    'run_until_frames',
+]
 
 #: What decoders raise for missing and damaged files. Errors of the config or of a transform
 #: (KeyError, TypeError, ValueError, ...) are not among them, so that they are not taken for a

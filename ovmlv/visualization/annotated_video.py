@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ovmlv.containers import open_container
 from ovmlv.datasets.decoders.upright import upright
-from ovmlv.errors import ConfigError, DataError, DependencyError, OutputError
+from ovmlv.errors import ConfigError, DataError, DependencyError, OutputError, UnreadableVideoError
 from ovmlv.files import whole_file
 
 from .frame_labeler import FrameLabeler, PlateRow
@@ -50,6 +51,7 @@ def write_annotated_video(
 
     Raises:
         DataError: The video cannot be read, or its result is an error.
+        OutputError: ``out`` cannot be written.
         FileNotFoundError: There is no such file.
     """
     import av
@@ -66,8 +68,8 @@ def write_annotated_video(
     try:
         with (
             whole_file(out) as partial,
-            av.open(f'file:{video}') as source,
-            av.open(f'file:{partial}', 'w') as target,
+            open_container(video) as source,
+            av.open(f'file:{partial.absolute()}', 'w') as target,
         ):
             frames = _read(source, video)
             time, frame, rate = next(frames, (0.0, None, None))
@@ -94,9 +96,9 @@ def write_annotated_video(
             target.mux(stream.encode())
     except OutputError:
         raise
-    except av.error.FFmpegError as error:
+    except (av.error.FFmpegError, UnreadableVideoError) as error:
         raise DataError(
-            f'video {video} cannot be annotated ({error.strerror}); repair or remove it'
+            f'video {video} cannot be annotated ({error.strerror or error}); repair or remove it'
         ) from None
     return out
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ovmlv.datasets.video_failures import UnreadableVideoError
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, UnreadableVideoError
 
 from .base import BaseReader
 

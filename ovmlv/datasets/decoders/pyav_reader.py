@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,34 +11,51 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
+from mmengine.logging import MMLogger
 
-from ovmlv.datasets.video_failures import UnreadableVideoError
-from ovmlv.errors import ConfigError
+from ovmlv.containers import decode_packets, is_b_frame, open_container, reach_back, set_threads
+from ovmlv.errors import ConfigError, UnreadableVideoError
 
 from .base import BaseReader
 from .upright import upright
-from .video_index import VideoIndex, build_index
+from .video_index import FrameRow, VideoIndex, index_by_frames, index_by_packets, read_packets
 
-# Decoders that look at ``skip_frame`` anew for each packet. Others, such as dav1d, do it once.
-_CAN_SKIP = frozenset(['h264', 'hevc', 'mpeg4'])
 # From 17 on PyAV converts colours in as many threads as there are cores unless told otherwise. For
 # small frames in the workers of a data loader, waiting for them takes longer than all the rest.
 _CONVERTS_IN_THREADS = int(av.__version__.split('.')[0]) >= 17
+# Packets as the container stores them: by default FFmpeg fills in times that it guesses.
+_AS_STORED = {'fflags': '+nofillin-genpts', 'analyzeduration': '1', 'fpsprobesize': '0'}
+_CHOICES = {
+    'truncated': ('refuse', 'use'),
+    'damaged': ('refuse', 'skip'),
+    'resized': ('refuse', 'scale'),
+}
+_LOGGED: set[tuple[str, str]] = set()
 
 
 class PyAVReader(BaseReader):
-    """A video, of which wanted frames alone are decoded, found by their time stamps.
+    """A video, of which wanted frames alone are decoded where that is sure to give the right ones.
 
-    It follows what the container states: rotation, edit lists, and the time of each frame, whether
-    or not the rate is constant. Between wanted frames it seeks to key frames and leaves out frames
-    that no other depends on. Where time stamps are missing or belong to no frame (MPEG-4 with
-    B-frames in AVI), frames are counted from the first.
+    The order of frames and their times are those of a plain decode from the first packet, and so
+    are the pictures: rotation, edit lists, rates that vary, B-frames in whatever container. Where
+    the packets tell the frames (see :mod:`.video_index`), decoding starts at the key frame before a
+    wanted frame, and each frame that comes out has to be the one that the index has next. In all
+    other cases the file is decoded once when it is opened, and where its times say nothing again
+    from the first packet to the last wanted frame.
+
+    What a recording that starts inside a group of pictures has before its first key frame is left
+    out. A frame is damaged if any frame from its key frame to it has errors; see
+    :func:`ovmlv.containers.decode_packets`. Once damage was met, all is decoded once, so that the
+    answer for a frame does not depend on what else is asked.
 
     Args:
         source: Path, or what the file holds.
         num_threads: Threads of the decoder; the workers of a data loader are parallel already.
         stream: Index of the stream in the file; by default FFmpeg's choice.
         truncated: ``refuse`` files whose end is missing, or ``use`` what is left.
+        damaged: ``refuse`` to give damaged frames, or ``skip`` them: the video then has the good
+            frames alone, which takes a decode of all when it is opened.
+        resized: ``refuse`` frames of several sizes, or ``scale`` all to the size of the first.
 
     Raises:
         UnreadableVideoError: With the reason.
@@ -52,38 +68,52 @@ class PyAVReader(BaseReader):
         num_threads: int = 1,
         stream: int | None = None,
         truncated: str = 'refuse',
+        damaged: str = 'refuse',
+        resized: str = 'refuse',
     ) -> None:
-        if truncated not in ('refuse', 'use'):
-            raise ConfigError(f"truncated={truncated!r} is not 'refuse' or 'use'")
+        for name, value in dict(truncated=truncated, damaged=damaged, resized=resized).items():
+            if value not in _CHOICES[name]:
+                raise ConfigError(
+                    f'{name}={value!r} is not {" or ".join(map(repr, _CHOICES[name]))}'
+                )
         self.source, self.num_threads, self.wanted_stream = source, num_threads, stream
-        if not isinstance(source, bytes) and not Path(source).is_file():
-            raise FileNotFoundError(f'video {source} not found; give the path of a video file')
+        self.skips_damage, self.resized = damaged == 'skip', resized
         self.container: av.container.InputContainer | None = None
         self.converter = VideoReformatter()
         self.converting = {'threads': num_threads} if _CONVERTS_IN_THREADS else {}
-        with _translated():
-            self.reopen()
-            self.index: VideoIndex = build_index(self.container, self.stream)
-            if not self.index.reliable:
-                self._count()
-        self.times = self.index.times
-        if truncated == 'refuse' and self.index.cut_short:
+        self._first_size: tuple[int, int] | None = None
+        #: Number of decoded frame -> number of frame, where all were decoded.
+        self._order: list[int] | None = None
+        try:
+            with _translated():
+                self.index: VideoIndex = self._build_index()
+                if damaged == 'skip' and self.index.damage is None:
+                    self.survey()
+            if truncated == 'refuse' and self.index.cut_short:
+                raise UnreadableVideoError(self.index.cut_short)
+            #: Frame of the index of each frame.
+            self._kept = np.arange(len(self.index.times))
+            if damaged == 'skip':
+                self._skip_damaged()
+            self.times = self.index.times[self._kept]
+        except BaseException:
             self.close()
-            raise UnreadableVideoError(self.index.cut_short)
+            raise
 
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :class:`BaseReader`."""
-        indices = np.asarray(indices, dtype=np.int64)
+        indices = np.asarray(indices, dtype=np.int64).ravel()
         outside = indices[(indices < 0) | (indices >= len(self))]
         if len(outside):
             raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
+        indices = self._kept[indices]
         wanted = np.unique(indices)
         with _translated():
-            found = self._by_time(wanted) if self.index.reliable else self._by_count(wanted)
+            found = self._read(wanted)
         if len({frame.shape for frame in found.values()}) > 1:
+            sizes = sorted({'x'.join(map(str, f.shape[1::-1])) for f in found.values()})
             raise UnreadableVideoError(
-                'its frames change their size: '
-                + ', '.join(sorted({'x'.join(map(str, f.shape[1::-1])) for f in found.values()}))
+                f"its frames change their size: {', '.join(sizes)}; set resized='scale'"
             )
         return [found[i] for i in indices.tolist()]
 
@@ -96,129 +126,265 @@ class PyAVReader(BaseReader):
     def reopen(self) -> None:
         """Open the file, again where it is open, and choose the stream."""
         self.close()
-        held = isinstance(self.source, bytes)
-        # Without the protocol, a colon in the name of a file would be taken for one.
-        source = io.BytesIO(self.source) if held else f'file:{self.source}'
-        # Titles and such may be in any encoding.
-        self.container = av.open(source, metadata_errors='replace')
-        videos = self.container.streams.video
+        self.container = open_container(self.source)
+        self.stream = self._choose(self.container)
+        set_threads(self.stream, self.num_threads)
+
+    def decode_all(self) -> Iterator[tuple[int, av.VideoFrame, str]]:
+        """A plain decode from the first packet: number, frame, and what speaks against it.
+
+        What comes before the first key frame is left out.
+        """
+        self.reopen()
+        packets = self.container.demux(self.stream)
+        decoded = decode_packets(packets, self.stream)
+        for i, row in enumerate(itertools.islice(decoded, self.index.left_out, None)):
+            yield i, row.frame, row.damage
+
+    def survey(self) -> dict[int, str]:
+        """Decode all once to learn which frames are damaged, and why."""
+        index = self.index
+        if index.damage is not None:
+            return index.damage
+        rows = self._decode_rows()
+        found = [row.pts for row in rows]
+        places = {int(pts): i for i, pts in enumerate(index.pts)}
+        order = [places.get(pts, -1) for pts in found]
+        index.sizes = {row.size for row in rows}
+        backwards = sum(b < a for a, b in zip(order, order[1:]))
+        if any(row.damage for row in rows):
+            order = _increasing(order)
+        elif backwards or -1 in order:
+            if len(rows) != len(index.pts):
+                raise UnreadableVideoError(
+                    f'damaged: its packets tell of {len(index.pts)} frames, but {len(rows)} others '
+                    'come out of the decoder'
+                )
+            order, index.reliable, index.backwards = list(range(len(rows))), False, backwards
+        index.damage = _spread({i: row for i, row in zip(order, rows) if i >= 0}, index)
+        self._order = order
+        if index.damage and index.reliable:
+            self._clear()
+        return index.damage
+
+    def _clear(self) -> None:
+        """Take back what is said of frames that are good when decoding starts at a key frame."""
+        index = self.index
+        damaged = np.array(list(index.damage))
+        keys = np.searchsorted(index.key_pts, index.pts[damaged], side='right') - 1
+        for key in np.unique(keys[keys >= 0]).tolist():
+            group = damaged[keys == key]
+            last, reached = index.until[group].max(), -1
+            for reached, _ in self._walk(key):
+                if reached >= last:
+                    break
+            for i in group[index.until[group] <= reached].tolist():
+                del index.damage[i]
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    def _build_index(self) -> VideoIndex:
+        self.reopen()
+        if self.stream.codec_context.codec.reorder:
+            with open_container(self.source, **_AS_STORED) as stored:
+                packets = read_packets(stored, self._choose(stored))
+        else:  # frames are shown as they are decoded, whether the time is stored or filled in
+            packets = read_packets(self.container, self.stream)
+        index = index_by_packets(packets, self.container, self.stream)
+        if isinstance(index, VideoIndex):
+            return index
+        doubt = index
+        self.reopen()
+        rows = self._decode_rows()
+        index = index_by_frames(rows, packets, self.container, self.stream)
+        index.doubt = doubt
+        if index.left_out:
+            self._log(
+                f'starts inside a group of pictures: {index.left_out} frames before its first key '
+                'frame are left out'
+            )
+        self._order = list(range(len(index.pts)))
+        return index
+
+    def _choose(self, container: av.container.InputContainer) -> av.VideoStream:
+        videos = container.streams.video
         if self.wanted_stream is not None:
             chosen = [s for s in videos if s.index == self.wanted_stream]
             if not chosen:
                 raise UnreadableVideoError(
                     f'it has no video stream {self.wanted_stream}, but {[s.index for s in videos]}'
                 )
-            self.stream = chosen[0]
+            stream = chosen[0]
         else:
-            self.stream = self.container.streams.best('video')
-        if self.stream is None:
-            kinds = sorted({s.type for s in self.container.streams})
+            stream = container.streams.best('video')
+        if stream is None:
+            kinds = sorted({s.type for s in container.streams})
             raise UnreadableVideoError(f'it has no video stream ({", ".join(kinds) or "nothing"})')
-        if self.stream.disposition & av.stream.Disposition.attached_pic:
+        if stream.disposition & av.stream.Disposition.attached_pic:
             raise UnreadableVideoError('its only picture is the cover of a sound file')
-        if self.stream.codec_context is None:
+        if stream.codec_context is None:
             raise UnreadableVideoError('its codec is unknown')
-        self.stream.codec_context.thread_count = self.num_threads
-        if self.num_threads != 1:
-            self.stream.thread_type = 'AUTO'
+        return stream
 
-    def _count(self) -> None:
-        """Find the real number of frames by decoding them all.
-
-        Packets of these formats may hold no picture, or two.
-        """
+    def _decode_rows(self) -> list[FrameRow]:
         self.reopen()
-        count = sum(1 for _ in self.container.decode(self.stream))
+        return [
+            FrameRow(
+                f.pts,
+                getattr(f, 'duration', 0) or 0,
+                key,
+                is_b_frame(f),
+                (f.width, f.height),
+                damage,
+            )
+            for f, damage, key in decode_packets(self.container.demux(self.stream), self.stream)
+        ]
+
+    def _skip_damaged(self) -> None:
+        damage = self.survey()
+        self._kept = np.array([i for i in range(len(self.index.times)) if i not in damage], int)
+        if not len(self._kept):
+            raise UnreadableVideoError(f'damaged: no frame is good; {next(iter(damage.values()))}')
+        if damage:
+            count = len(self.index.times)
+            self._log(f'{len(damage)} of {count} frames are damaged and left out')
+
+    def _log(self, what: str) -> None:
+        name = 'a video in memory' if isinstance(self.source, bytes) else str(self.source)
+        if (name, what) not in _LOGGED:  # a training opens it again and again
+            _LOGGED.add((name, what))
+            MMLogger.get_current_instance().warning(f'{name}: {what}')
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def _read(self, wanted: np.ndarray) -> dict[int, np.ndarray]:
+        """Pictures of the frames of the index."""
         index = self.index
-        if not count:
-            raise UnreadableVideoError('no frame could be decoded')
-        if count != len(index.pts):
-            step = float(np.median(np.diff(index.times, axis=1)))
-            begins = index.times[0, 0] + step * np.arange(count)
-            index.times = np.stack([begins, begins + step], axis=1)
-            index.pts = np.arange(count)
+        self._refuse(wanted)
+        found: dict[int, np.ndarray] = {}
+        if index.reliable and len(index.key_pts):
+            keys = np.searchsorted(index.key_pts, index.pts[wanted], side='right') - 1
+            for key in np.unique(keys[keys >= 0]).tolist():
+                frames = self._from_key(key, wanted[keys == key])
+                if frames is None and index.damage is None:
+                    self.survey()
+                    self._refuse(wanted)
+                found.update(frames or {})
+        left = [i for i in wanted.tolist() if i not in found]
+        return {**found, **self._from_start(left)} if left else found
 
-    def _by_count(self, wanted: np.ndarray) -> dict[int, np.ndarray]:
-        self.reopen()
-        left, found = set(wanted.tolist()), {}
-        for i, frame in enumerate(self.container.decode(self.stream)):
+    def _refuse(self, wanted: np.ndarray) -> None:
+        for i in wanted.tolist():
+            reason = (self.index.damage or {}).get(i)
+            if reason:
+                raise UnreadableVideoError(
+                    f'damaged: {reason}, so frame {i} of {len(self.index.times)} (at '
+                    f"{self.index.times[i, 0]:.2f} s) is no good; damaged='skip' reads the others"
+                )
+
+    def _from_key(self, key: int, wanted: np.ndarray) -> dict[int, np.ndarray] | None:
+        """Frames after a key frame; None if they cannot be had that way."""
+        left, last, found = set(wanted.tolist()), self.index.until[wanted].max(), {}
+        for i, frame in self._walk(key):
             if i in left:
                 found[i] = self._picture(frame)
-                left.discard(i)
+            if i >= last:
+                return found
+        return None
+
+    def _walk(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames from a key frame on, while each is good and the one that the index has next."""
+        index = self.index
+        expected = int(np.searchsorted(index.pts, index.key_pts[key]))
+        for frame, damage, _ in decode_packets(self._seek(key), self.stream):
+            if frame.pts is not None and frame.pts < index.key_pts[key]:
+                continue  # shown before the key frame, and made from what was passed over
+            if damage or expected >= len(index.pts) or frame.pts != index.pts[expected]:
+                return
+            yield expected, frame
+            expected += 1
+
+    def _from_start(self, wanted: Sequence[int]) -> dict[int, np.ndarray]:
+        """Frames by a plain decode."""
+        self.survey()
+        left, found = set(wanted), {}
+        for i, frame, _ in self.decode_all():
+            number = self._order[i] if i < len(self._order) else -1
+            if number in left:
+                found[number] = self._picture(frame)
+                left.discard(number)
                 if not left:
                     return found
         raise UnreadableVideoError(f'damaged: frame {min(left)} cannot be decoded')
 
-    def _by_time(self, wanted: np.ndarray) -> dict[int, np.ndarray]:
-        """Decode from the key frame before each wanted frame, going on where that is nearer."""
-        index = self.index
-        number = {int(index.pts[i]): int(i) for i in wanted}
-        keys = np.searchsorted(index.key_pts, index.pts[wanted], side='right') - 1
-        found: dict[int, np.ndarray] = {}
-        for key in np.unique(keys):
-            group = {int(index.pts[i]) for i in wanted[keys == key]}
-            frames = self._decode_from(int(key), group) if key >= 0 else {}
-            if len(frames) < len(group):
-                # The container's own index may lead behind the key frame.
-                frames.update(self._decode_from(None, group - set(frames)))
-            found.update((number[pts], frame) for pts, frame in frames.items())
-        lacking = sorted(set(number.values()) - set(found))
-        if lacking:
-            at = index.times[lacking[0], 0]
-            raise UnreadableVideoError(
-                f'damaged: frame {lacking[0]} of {len(self)} (at {at:.2f} s) cannot be decoded'
-            )
-        return found
-
-    def _decode_from(self, key: int | None, group: set[int]) -> dict[int, np.ndarray]:
-        """The frames with these time stamps, as far as they come after a key frame (None: from
-        the first)."""
-        packets = self._seek(key)
-        context, left, found = self.stream.codec_context, set(group), {}
-        can_skip = context.name in _CAN_SKIP
-        for packet in packets:
-            if can_skip:
-                # Frames that no other needs are decoded only where they are wanted themselves.
-                context.skip_frame = 'DEFAULT' if packet.pts in left else 'NONREF'
-            try:
-                frames = packet.decode()
-            except FFmpegError as error:
-                raise UnreadableVideoError(
-                    f'damaged: decoding fails near {self._seconds(packet):.2f} s ({error.strerror})'
-                ) from None
-            for frame in frames:
-                if frame.pts in left:
-                    found[frame.pts] = self._picture(frame)
-                    left.discard(frame.pts)
-            if not left:
-                break
-        return found
-
-    def _seek(self, key: int | None) -> Iterator[av.Packet]:
-        """Packets from a key frame on, or from the first if it cannot be gone to."""
+    def _seek(self, key: int) -> Iterator[av.Packet]:
+        """Packets from a key frame on; none if it cannot be gone to."""
         # Demuxers differ, also between versions of FFmpeg, in which of the stamps they go by.
-        stamps = [] if key is None else [self.index.key_pts[key], self.index.key_dts[key]]
-        for stamp in stamps:
+        goal = int(self.index.key_pts[key])
+        for stamp in (goal, self.index.key_dts[key]):
             try:
                 self.container.seek(int(stamp), stream=self.stream)
+                packets = self.container.demux(self.stream)
+                first = next(packets, None)
             except FFmpegError:  # no index, or a source that cannot go back
                 continue
-            packets = self.container.demux(self.stream)
-            first = next(packets, None)
-            if first is not None and first.pts is not None and first.pts <= self.index.key_pts[key]:
+            if first is not None and first.pts is not None and first.pts <= goal:
                 return itertools.chain([first], packets)
-        self.reopen()
-        return self.container.demux(self.stream)
+        return iter(())
 
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:
-        if frame.is_corrupt:
-            raise UnreadableVideoError(f'damaged: the frame at {frame.time or 0:.2f} s has errors')
+        size = {}
+        if self.resized == 'scale':
+            width, height = self._first()
+            size = dict(width=width, height=height)
         # One converter for all frames: to make it takes longer than to use it.
-        picture = self.converter.reformat(frame, format='rgb24', **self.converting).to_ndarray()
-        return upright(picture, frame.side_data.get('DISPLAYMATRIX'))
+        picture = self.converter.reformat(frame, format='rgb24', **size, **self.converting)
+        # Not ``frame.side_data``, which holds the frame until garbage is collected: where a decoder
+        # leaves parts of a broken picture as they were and does not say so, what memory it gets
+        # must not depend on what else was asked.
+        return upright(picture.to_ndarray(), picture.side_data.get('DISPLAYMATRIX'))
 
-    def _seconds(self, packet: av.Packet) -> float:
-        return float((packet.pts or packet.dts or 0) * self.stream.time_base)
+    def _first(self) -> tuple[int, int]:
+        """Width and height of the first frame, as it is stored."""
+        if self._first_size is None:
+            with open_container(self.source) as container:
+                stream = self._choose(container)
+                set_threads(stream, self.num_threads)
+                decoded = decode_packets(container.demux(stream), stream)
+                first = next(itertools.islice(decoded, self.index.left_out, None)).frame
+                self._first_size = first.width, first.height
+        return self._first_size
+
+
+def _increasing(order: Sequence[int]) -> list[int]:
+    """With -1 in the place of what does not go on from those before it."""
+    kept, last = [], -1
+    for place in order:
+        kept.append(place if place > last else -1)
+        last = max(last, place)
+    return kept
+
+
+def _spread(rows: dict[int, FrameRow], index: VideoIndex) -> dict[int, str]:
+    """Damage of each frame, where frames that never came out are damage to others as well."""
+    found, reason = [], ''
+    for i, time in enumerate(index.times[:, 0]):
+        row = rows.get(i)
+        if row is None:
+            reason = reason or f'the frame at {time:.2f} s cannot be decoded'
+        elif row.damage:
+            reason = reason or row.damage
+        elif row.key:
+            reason = ''
+        found.append(reason)
+    if not index.reliable:
+        found = reach_back(found, [i in rows and rows[i].b_frame for i in range(len(found))])
+    damage: dict[int, str] = {}
+    for i, last in enumerate(index.until.tolist()):
+        reason = next(filter(None, found[i : last + 1]), '')
+        if reason:
+            damage[i] = reason
+    return damage
 
 
 @contextlib.contextmanager

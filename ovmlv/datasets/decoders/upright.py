@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.errors import UnreadableVideoError
 
 
 def upright(picture: np.ndarray, matrix: object | None) -> np.ndarray:

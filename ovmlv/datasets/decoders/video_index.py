@@ -1,20 +1,27 @@
-"""The frames of a video by the packets of its container, without decoding one."""
+"""Which frames a video has, and when: by its packets where they can be trusted, else by decoding.
+
+A plain decode from the first packet is the truth, and slow. Packets tell the same without decoding
+where the container *stores* the time at which each is shown, each holds one picture, and nothing
+speaks of another order. Whether that is so is asked of the stream, never of a container's name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import av
 import numpy as np
 
-from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.containers import reach_back
+from ovmlv.errors import UnreadableVideoError
 
-# These containers store the order of decoding alone, and FFmpeg guesses the times of frames that
-# are shown in another order: wrongly so for MPEG-4 with B-frames in AVI.
-_NO_PRESENTATION_TIMES = frozenset(['avi', 'h264', 'hevc', 'm4v', 'mpegvideo', 'mpeg'])
 # A file is cut short if this share of its stated length, and more than this many frames, lack.
 _MISSING_SHARE, _MISSING_FRAMES = 0.05, 2
+# Of these a packet holds one picture, or it can be seen that it does not; so it is where each
+# picture stands alone. MPEG-4 has packets with two pictures or none, MPEG-1 and 2 have fields.
+_ONE_PICTURE = frozenset(['h264', 'hevc', 'vvc', 'av1', 'vp8', 'vp9'])
 
 
 @dataclass
@@ -22,13 +29,21 @@ class VideoIndex:
     """Frames in the order in which they are shown.
 
     Attributes:
-        pts: Time stamps ``(N,)`` in units of the stream's time base, increasing.
+        pts: Time stamps ``(N,)`` in units of the stream's time base, not decreasing.
         times: Begin and end in seconds ``(N, 2)``, from the start of the container.
         key_pts: Time stamps of the frames at which decoding can start, increasing.
         key_dts: Where to seek for those.
         reliable: Whether the time stamp of a decoded frame tells which frame it is. Otherwise the
             frames have to be counted from the first.
+        until: For each frame the last one that was decoded before it or is it ``(N,)``: it is good
+            only if all up to there are.
         stated_end: Seconds at which the header says that the video ends; None if it does not.
+        left_out: Frames that a plain decode gives before the first good key frame: what they are
+            made from is not in the file.
+        damage: Frame -> why it is not good; None where not all frames were decoded.
+        doubt: Why the packets could not be trusted; empty if they could.
+        backwards: How often the stamps of decoded frames go backwards.
+        sizes: Sizes of the decoded frames; empty where not all were.
     """
 
     pts: np.ndarray
@@ -36,7 +51,13 @@ class VideoIndex:
     key_pts: np.ndarray
     key_dts: list[int]
     reliable: bool
+    until: np.ndarray
     stated_end: float | None = None
+    left_out: int = 0
+    damage: dict[int, str] | None = None
+    doubt: str = ''
+    backwards: int = 0
+    sizes: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def variable_rate(self) -> bool:
@@ -58,6 +79,28 @@ class VideoIndex:
         )
 
 
+class PacketRow(NamedTuple):
+    """What a packet says of itself."""
+
+    pts: int | None
+    dts: int | None
+    duration: int
+    key: bool
+    shown: bool
+    pictureless: bool
+
+
+class FrameRow(NamedTuple):
+    """What a plain decode says of a frame."""
+
+    pts: int | None
+    duration: int
+    key: bool
+    b_frame: bool
+    size: tuple[int, int]
+    damage: str
+
+
 def is_even(times: np.ndarray) -> bool:
     """Whether all frames ``(N, 2)`` begin within half a frame of where an even rate has them, and
     the last one lasts no longer than one and a half."""
@@ -69,64 +112,188 @@ def is_even(times: np.ndarray) -> bool:
     return bool(max(off.max(), times[-1, 1] - times[-1, 0] - step) <= step / 2)
 
 
-def build_index(container: av.container.InputContainer, stream: av.VideoStream) -> VideoIndex:
+def read_packets(container: av.container.InputContainer, stream: av.VideoStream) -> list[PacketRow]:
     """Read all packets of a stream once.
 
     Raises:
-        UnreadableVideoError: There is no frame, or no time for one and no frame rate either.
+        UnreadableVideoError: There is none.
     """
-    rows: list[tuple[int | None, int | None, int, bool]] = []
-    for packet in container.demux(stream):
-        # What lies before the start of an edit list is decoded, but not shown.
-        if packet.size and not packet.is_discard:
-            rows.append((packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
-    if not rows:
+    codec = stream.codec_context.codec
+    rows = [
+        PacketRow(
+            packet.pts,
+            packet.dts,
+            packet.duration or 0,
+            packet.is_keyframe or codec.intra_only,
+            # What lies before the start of an edit list is decoded, but not shown.
+            not packet.is_discard,
+            _is_pictureless(packet, codec.canonical_name),
+        )
+        for packet in container.demux(stream)
+        if packet.size
+    ]
+    if not any(row.shown for row in rows):
         raise UnreadableVideoError('its video stream holds no frame')
-    pts = [row[0] for row in rows]
-    reliable = None not in pts and len(set(pts)) == len(pts)
-    names = set(container.format.name.split(','))
-    if names & _NO_PRESENTATION_TIMES and reliable:
-        reliable = all(a < b for a, b in zip(pts, pts[1:]))
-    base = float(stream.time_base)
-    start = container.start_time / av.time_base if container.start_time else 0.0
-    if not reliable:
-        shown, last = _even_stamps(rows, stream), 0
-    else:
-        order = sorted(range(len(rows)), key=pts.__getitem__)
-        shown, last = np.array([pts[i] for i in order], dtype=np.float64), rows[order[-1]][2]
-    begins = shown * base - start
-    typical = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
-    rate = float(stream.average_rate or 0)
-    last_length = last * base or typical or (1 / rate if rate else 1.0)
-    times = np.stack([begins, np.append(begins[1:], begins[-1] + last_length)], axis=1)
-    keys = (
-        sorted((row[0], row[1] if row[1] is not None else row[0]) for row in rows if row[3])
-        if reliable
-        else []
-    )
+    return rows
+
+
+def index_by_packets(
+    rows: Sequence[PacketRow],
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+) -> VideoIndex | str:
+    """The index without decoding, or why the packets cannot be trusted.
+
+    Args:
+        rows: Packets with what the container stores, nothing filled in.
+        container: To ask for its start.
+        stream: Its stream.
+
+    A container that stores the times of decoding in the place of those of showing is not seen here;
+    the reader sees it by the first frame that comes out in another order.
+    """
+    codec = stream.codec_context.codec
+    pts = [row.pts for row in rows]
+    if not (codec.intra_only or codec.canonical_name in _ONE_PICTURE):
+        return f'{codec.canonical_name} may have packets with no picture or two'
+    if any(row.pictureless for row in rows):
+        return 'some packets hold no picture to show'
+    if None in pts or len(set(pts)) < len(pts):
+        return 'the file does not store when each frame is shown'
+    if not rows[0].key or pts[0] > min(pts):
+        return 'it starts inside a group of pictures'
+    latest = pts[0]
+    for row in rows:
+        if row.key and row.pts < latest:
+            return 'its times go back'
+        latest = max(latest, row.pts)
+    shown = sorted((row for row in rows if row.shown), key=lambda row: row.pts)
+    stamps = np.array([row.pts for row in shown], dtype=np.int64)
+    keys = [row for row in rows if row.key]
     return VideoIndex(
-        pts=shown.astype(np.int64) if reliable else np.arange(len(rows)),
-        times=times,
-        key_pts=np.array([key[0] for key in keys], dtype=np.int64),
-        key_dts=[key[1] for key in keys],
-        reliable=reliable,
-        stated_end=_stated_end(container, stream, start),
+        pts=stamps,
+        times=_times(stamps, shown[-1].duration, container, stream),
+        key_pts=np.array([row.pts for row in keys], dtype=np.int64),
+        key_dts=[row.pts if row.dts is None else row.dts for row in keys],
+        reliable=True,
+        until=_until(np.array([row.pts for row in rows if row.shown]), stamps),
+        stated_end=_stated_end(container, stream),
     )
 
 
-def _even_stamps(rows: Sequence[tuple], stream: av.VideoStream) -> np.ndarray:
-    """Time stamps where those of the packets cannot be trusted: by the frame rate."""
+def index_by_frames(
+    frames: Sequence[FrameRow],
+    packets: Sequence[PacketRow],
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+) -> VideoIndex:
+    """The index by a plain decode.
+
+    Args:
+        frames: All that come out, in their order.
+        packets: With what the container stores, nothing filled in.
+        container: To ask for its start.
+        stream: Its stream.
+
+    Raises:
+        UnreadableVideoError: No frame came out, or there is neither a time nor a frame rate.
+    """
+    keys = [i for i, row in enumerate(frames) if row.key and not row.damage]
+    # A codec that knows no key frames, as with gradual refresh, leaves nothing to go by.
+    left_out = keys[0] if keys else 0
+    kept = frames[left_out:]
+    if not kept:
+        raise UnreadableVideoError('no frame could be decoded')
+    found = [row.pts for row in kept]
+    known = None not in found
+    backwards = sum(b < a for a, b in zip(found, found[1:])) if known else 0
+    ordered = known and not backwards
+    if ordered:
+        stamps = np.array(found, dtype=np.int64)
+    elif known:
+        # They are those of the packets in the order of decoding: right, but dealt out wrongly.
+        stamps = np.sort(np.array(found, dtype=np.int64))
+    else:
+        stamps = _even_stamps(len(kept), stream)
+    if known and not left_out and all(row.pts is None for row in packets):
+        # All times are guesses from the order of decoding, late by what the decoder holds back.
+        shown = stamps - stamps[0] + (stream.start_time or 0)
+    else:
+        shown = stamps
+    damage = reach_back([row.damage for row in kept], [row.b_frame for row in kept])
+    # Only where decoding starts at a frame whose time is stored can frames be told after a seek.
+    stored = {row.pts: row for row in packets if row.key and row.pts is not None}
+    if not stream.codec_context.has_b_frames:
+        stored.update((row.dts, row) for row in packets if row.key and row.pts is None)
+    goals = [stored[row.pts] for row in kept if row.key and row.pts in stored] if ordered else []
+    reliable = ordered and len(set(found)) == len(found)
+    return VideoIndex(
+        pts=stamps,
+        times=_times(shown, kept[-1].duration, container, stream),
+        key_pts=np.array([r.dts if r.pts is None else r.pts for r in goals], dtype=np.int64),
+        key_dts=[r.pts if r.dts is None else r.dts for r in goals],
+        reliable=reliable,
+        until=np.arange(len(kept)),
+        stated_end=_stated_end(container, stream),
+        left_out=left_out,
+        damage={i: reason for i, reason in enumerate(damage) if reason},
+        backwards=backwards,
+        sizes={row.size for row in kept},
+    )
+
+
+def _until(decoded: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """See :attr:`VideoIndex.until`; time stamps in the orders of decoding and of showing."""
+    places = np.searchsorted(shown, decoded)
+    until = np.empty(len(places), dtype=np.int64)
+    until[places] = np.maximum.accumulate(places)
+    return until
+
+
+def _is_pictureless(packet: av.Packet, codec: str) -> bool:
+    """Whether a packet of VP8 or VP9 holds a frame that is never shown."""
+    if codec not in ('vp8', 'vp9'):
+        return False
+    data = bytes(memoryview(packet)[:1])
+    if codec == 'vp8':
+        return not data[0] & 0x10
+    last = bytes(memoryview(packet)[-1:])[0]
+    if last & 0xE0 == 0xC0:  # several frames, of which the last is shown
+        return False
+    bits = data[0] << 1 if data[0] & 0x30 == 0x30 else data[0]  # profile 3 has one bit more
+    repeats, shows = bits & 0x08, bits & 0x02
+    return not repeats and not shows
+
+
+def _times(
+    stamps: np.ndarray,
+    last: int,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+) -> np.ndarray:
+    base, rate = float(stream.time_base), float(stream.average_rate or 0)
+    begins = stamps * base - _start(container)
+    typical = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+    length = last * base or typical or (1 / rate if rate else 1.0)
+    return np.stack([begins, np.append(begins[1:], begins[-1] + length)], axis=1)
+
+
+def _start(container: av.container.InputContainer) -> float:
+    return container.start_time / av.time_base if container.start_time else 0.0
+
+
+def _even_stamps(count: int, stream: av.VideoStream) -> np.ndarray:
+    """Time stamps where decoded frames have none: by the frame rate."""
     rate = float(stream.average_rate or stream.guessed_rate or 0)
     if rate <= 0:
         raise UnreadableVideoError('neither its frames nor its header tell their times')
     first = stream.start_time or 0
-    return first + np.arange(len(rows)) / (rate * float(stream.time_base))
+    return first + np.arange(count) / (rate * float(stream.time_base))
 
 
-def _stated_end(
-    container: av.container.InputContainer, stream: av.VideoStream, start: float
-) -> float | None:
+def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
     """Where the header says that the stream ends, in seconds from the start of the container."""
+    start = _start(container)
     if stream.duration:
         begin = (stream.start_time or 0) * float(stream.time_base) - start
         return begin + stream.duration * float(stream.time_base)

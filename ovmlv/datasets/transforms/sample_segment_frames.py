@@ -6,8 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ovmlv.datasets.decoders.video_index import is_even
-from ovmlv.datasets.video_failures import UnreadableVideoError
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, UnreadableVideoError
 from ovmlv.registry import TRANSFORMS
 
 

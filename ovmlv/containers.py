@@ -1,0 +1,255 @@
+"""The one place that opens media files, and plain decoding with a word on what is damaged.
+
+FFmpeg also reads playlists, scripts and patterns of file names, which make it open other files and
+addresses, and takes a colon in a name for a protocol. Here a file is a file whatever it is called,
+and nothing but containers that hold their pictures themselves is opened. No torch: the runtime
+reads videos by this module as well.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from .errors import DependencyError, UnreadableVideoError
+
+if TYPE_CHECKING:
+    import av
+
+#: FFmpeg's names of what may be opened: one file each, which names no other. Sound is among them so
+#: that a sound file is told as such.
+FORMATS = (
+    'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,ogg,flv,live_flv,mpeg,mpegts,mpegvideo,m4v,asf,asf_o,'
+    'h261,h263,h264,hevc,vvc,evc,av1,obu,ivf,vc1,vc1test,cavsvideo,avs2,avs3,dirac,mjpeg,gif,apng,'
+    'mxf,gxf,nut,nuv,nsv,rm,dv,wtv,swf,yuv4mpegpipe,pva,ty,flic,film_cpk,smk,bink,roq,amv,dhav,'
+    'mp3,wav,w64,flac,aac,ac3,eac3,dts,amr,aiff,au,caf,ape,tta,wv,mpc,mpc8'
+)
+#: How the containers begin that readers with an old FFmpeg of their own may open: (offset, bytes).
+_SIGNATURES = (
+    *((4, kind) for kind in (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')),
+    (0, b'\x1a\x45\xdf\xa3'),  # Matroska, WebM
+    (0, b'RIFF'),
+    (0, b'OggS'),
+    (0, b'FLV'),
+    (0, b'\x00\x00\x01\xba'),  # MPEG program stream
+    (0, b'\x30\x26\xb2\x75'),  # ASF, WMV
+)
+_HEAD, _TEXT = 4096, 64
+_INTRA, _BOTH_WAYS = 1, 3  # I and B of AVPictureType
+
+
+_NO_MEDIA = 'it is a playlist, a script, a picture or another file that holds no video'
+
+
+def open_container(
+    source: str | Path | bytes | BinaryIO, formats: str = FORMATS, **options: str
+) -> av.container.InputContainer:
+    """Open a media file with PyAV (14 to 19).
+
+    Args:
+        source: Path of a local file, whatever its name looks like; or its content; or a binary file
+            object.
+        formats: FFmpeg's names of the formats that are taken.
+        **options: Further options of FFmpeg's demuxers, such as ``fflags='+nofillin'``.
+
+    Raises:
+        UnreadableVideoError: It is none of them, or its header makes no sense.
+        FileNotFoundError: There is no such file.
+        DependencyError: PyAV is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise DependencyError('reading video files needs PyAV; pip install av') from error
+    # Titles and such may be in any encoding; from 19 on PyAV takes them as they are.
+    tolerant = hasattr(av.container.InputContainer, 'metadata_errors')
+    settings: dict[str, Any] = {'metadata_errors': 'replace'} if tolerant else {}
+    if isinstance(source, bytes):
+        source = io.BytesIO(source)
+    held = not isinstance(source, (str, Path))
+    if not held:
+        if not is_file(source):
+            raise FileNotFoundError(f'video {source} not found; give the path of a video file')
+        source = f'file:{os.path.abspath(source)}'
+    if _is_text(source):
+        raise UnreadableVideoError(f'no readable video ({_NO_MEDIA})')
+    # What is in memory needs no protocol at all, and there is none of this name.
+    rules = {'format_whitelist': formats, 'protocol_whitelist': 'none' if held else 'file'}
+    settings['options'] = {**options, **rules}
+    try:
+        try:
+            return av.open(source, **settings)
+        except av.error.ArgumentError:  # a format that is not among them
+            if held:
+                raise
+            # Names such as img%03d.png outweigh the content; without a name that alone counts.
+            return av.open(_Nameless(source.removeprefix('file:')), **settings)
+    except av.error.FFmpegError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError)):
+            raise
+        reason = _NO_MEDIA if isinstance(error, av.error.ArgumentError) else error.strerror
+        raise UnreadableVideoError(f'no readable video ({reason})') from None
+    except (ValueError, ArithmeticError, MemoryError) as error:
+        raise UnreadableVideoError(
+            f'no readable video (its header makes no sense: {type(error).__name__})'
+        ) from None
+
+
+class _Nameless:
+    """A file that has content alone."""
+
+    def __init__(self, path: str) -> None:
+        file = open(path, 'rb')  # closed with the container
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _is_text(source: str | BinaryIO) -> bool:
+    """Whether a file begins like a text: scripts and playlists do, containers do not."""
+    if isinstance(source, str):
+        with open(source.removeprefix('file:'), 'rb') as file:
+            head = file.read(_TEXT)
+    else:
+        place = source.tell()
+        head = source.read(_TEXT)
+        source.seek(place)
+    if head.startswith(b'YUV4MPEG2'):
+        return False
+    return len(head) > 8 and all(byte >= 32 or byte in b'\t\n\r\f' for byte in head)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; False for names that no file can have."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_harmless(source: str | Path | bytes) -> bool:
+    """Whether a reader that probes by itself would also take this for a plain container.
+
+    decord brings an FFmpeg of 2021 that opens more than ours and cannot be told formats or
+    protocols, so what it may open must begin like a container and be one for ours.
+    """
+    if isinstance(source, bytes):
+        head = source[:_HEAD]
+    else:
+        with open(source, 'rb') as file:
+            head = file.read(_HEAD)
+    known = any(head[at : at + len(sign)] == sign for at, sign in _SIGNATURES)
+    if not known or b'<MPD' in head or b'#EXT' in head:
+        return False
+    with open_container(source):
+        return True
+
+
+class Decoded(NamedTuple):
+    """A frame of a plain decode.
+
+    Attributes:
+        frame: Of PyAV.
+        damage: What speaks against it; mostly nothing.
+        key: Whether decoding can start at it.
+    """
+
+    frame: av.VideoFrame
+    damage: str
+    key: bool
+
+
+def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iterator[Decoded]:
+    """Frames in the order of a plain decode, each with what speaks against it.
+
+    A frame is damaged if it has errors itself, or if since the last good key frame before it any
+    frame had some, any packet could not be decoded, or the container had lost a part of one:
+    what is predicted from a damaged frame is as wrong as that one, although no decoder says so.
+    (B-frames are also predicted from frames that come out later, see :func:`reach_back`.)
+    """
+    from av.error import FFmpegError
+
+    reason, since, keys = '', None, set()
+    intra_only = stream.codec_context.codec.intra_only
+    packets = iter(packets)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except FFmpegError as error:  # the container cannot be read on
+            reason = reason or f'reading the file fails ({error.strerror})'
+            since, packet, frames = None, None, []
+            try:
+                frames = stream.codec_context.decode(None)
+            except FFmpegError:
+                pass
+        else:
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if packet.is_keyframe or intra_only:
+                keys.add(packet.pts)
+            if packet.is_corrupt:
+                since = _latest(stamp, since, reason)
+                reason = reason or f'the packet {_at(stamp, stream)} is incomplete'
+            try:
+                frames = packet.decode()
+            except FFmpegError as error:
+                since, frames = _latest(stamp, since, reason), []
+                reason = reason or f'decoding fails {_at(stamp, stream, "near")} ({error.strerror})'
+        for frame in frames:
+            # Where a gradual refresh starts is flagged like a key frame, but is no intra picture.
+            key = bool(frame.key_frame) and int(frame.pict_type) == _INTRA
+            key = key and (frame.pts is None or frame.pts in keys)
+            if frame.is_corrupt:
+                since = _latest(frame.pts, since, reason)
+                reason = reason or f'the frame {_at(frame.pts, stream)} has errors'
+            elif reason and key and since is not None and (frame.pts or since) > since:
+                # Decoders hold frames back: what comes out later may have been put in before.
+                reason = ''
+            yield Decoded(frame, reason, key)
+        if packet is None:
+            return
+
+
+def _latest(stamp: int | None, since: int | None, reason: str) -> int | None:
+    """Time stamp of the latest damage so far; None if it is not known of all."""
+    if not reason:
+        return stamp
+    return None if stamp is None or since is None else max(stamp, since)
+
+
+def is_b_frame(frame: av.VideoFrame) -> bool:
+    """Whether a frame may be predicted from one that is shown after it."""
+    return int(frame.pict_type) == _BOTH_WAYS
+
+
+def reach_back(damage: Sequence[str], b_frames: Sequence[bool]) -> list[str]:
+    """Carry damage over to the B-frames right before a damaged frame.
+
+    Args:
+        damage: Of each frame, as :func:`decode_packets` tells it.
+        b_frames: Which frames are such.
+    """
+    found = list(damage)
+    for i in range(len(found) - 2, -1, -1):
+        if b_frames[i] and not found[i]:
+            found[i] = found[i + 1]
+    return found
+
+
+def _at(stamp: int | None, stream: av.VideoStream, word: str = 'at') -> str:
+    if stamp is None or stream.time_base is None:
+        return f'{word} an unknown time'
+    return f'{word} {float(stamp * stream.time_base):.2f} s'
+
+
+def set_threads(stream: av.VideoStream, count: int) -> None:
+    """Threads of a decoder. VP8's tells of broken partitions only where it works in slices."""
+    if stream.codec_context.codec.canonical_name in ('vp8', 'vp7'):
+        stream.codec_context.thread_count = max(count, 2) if count else 0
+        stream.thread_type = 'SLICE'
+        return
+    stream.codec_context.thread_count = count
+    if count != 1:
+        stream.thread_type = 'AUTO'
