@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError
-from ovmlv.files import write_text
+from ovmlv.files import read_json_lines, write_text
 
 
 class AnswerFile:
@@ -31,9 +31,9 @@ class AnswerFile:
         if len(lines) < len(whole):  # the process was killed while it wrote
             self.path.write_bytes(lines)
         try:
-            head, *rows = (json.loads(line) for line in lines.decode('utf-8').splitlines())
-            found = head['settings']
-            self.answers = {(row['source'], row['draw']): row['answer'] for row in rows}
+            head, *rows = (row for _, row in read_json_lines(path))
+            found = dict(head['settings'])
+            self.answers = {(str(r['source']), int(r['draw'])): str(r['answer']) for r in rows}
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f'{path} is no file of answers ({error}); remove it') from None
         if found != settings:

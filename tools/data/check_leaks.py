@@ -14,10 +14,9 @@ in training as they are, in another spelling or inflected.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
+from ovmlv.files import write_json
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 
@@ -45,8 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_labels(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Test labels that are to be unknown, and training labels."""
     from ovmlv.datasets.checks.config_datasets import config_datasets
-    from ovmlv.datasets.vocabulary import load_label_attributes, load_labels
     from ovmlv.errors import ConfigError, DataError
+    from ovmlv.labels import load_label_attributes, load_labels
 
     given = [args.config is not None, args.split is not None, bool(args.train and args.test)]
     if sum(given) != 1 or (not given[2] and (args.train or args.test)):
@@ -94,8 +93,7 @@ def main(args: argparse.Namespace) -> int:
     report = find_leaks(test, train, embed, threshold, not args.no_parts)
     print(report.text())
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.out).write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + '\n')
+        write_json(args.out, report.as_dict(), indent=1, ensure_ascii=False)
     return int(any(v.kind in ('same', 'spelling', 'inflection') for v in report.leaks))
 
 

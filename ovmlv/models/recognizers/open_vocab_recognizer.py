@@ -14,6 +14,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.labels import read_reference_vocabulary, without_training_labels
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
@@ -21,7 +22,7 @@ from .batch import fold_views, stack_targets, unit
 from .label_embedding_cache import LabelEmbeddingCache
 from .label_sampler import sample_labels
 from .start_weights import StartWeights
-from .vocabulary import Vocabulary, read_reference_vocabulary, without_training_labels
+from .vocabulary import Vocabulary
 
 AVERAGES = ('score', 'embedding', 'probability')
 
