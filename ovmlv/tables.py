@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .errors import DataError
+from .errors import DataError, shown
 from .files import read_text
 
 # With its end: csv wants to see the line ends that stand within a quoted cell.
@@ -56,10 +56,12 @@ def read_csv_rows(
     header = [name.strip() for name in next(rows, ('', []))[1]]
     for name in required:
         if name not in header:
-            raise DataError(f'{path}:1: no column {name!r} among {header}; {mend}')
+            raise DataError(f'{path}:1: no column {name!r} among {shown(header)}; {mend}')
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
-        raise DataError(f'{path}:1: the column {twice[0]!r} stands twice; rename or remove one')
+        raise DataError(
+            f'{path}:1: the column {shown(twice[0])} stands twice; rename or remove one'
+        )
     for where, row in rows:
         if len(row) != len(header):
             raise DataError(

@@ -14,7 +14,7 @@ from ovmlv.registry import DATASETS
 from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
-from .cells import expect, item, seconds, span
+from .cells import expect, item, place, seconds, span
 from .official_files import read_class_names
 from .segments import Segment, Timeline
 from .subsets import ALL, Subset
@@ -102,7 +102,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         name_of = VideoNames(self.data_prefix.get('video', ''))
         entries, strange = [], []
         for key, entry in videos.items():
-            where = f'{self.ann_file}: {key}'
+            where = place(self.ann_file, key)
             video = key if official else key.removeprefix('v_')
             expect(entry, dict, where, _FORM)
             length = item(entry, 'duration' if official else 'duration_second', object, where)

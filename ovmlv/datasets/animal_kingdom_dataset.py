@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.files import read_lines
 from ovmlv.registry import DATASETS
 from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .cells import shown, whole_number
+from .cells import whole_number
 from .official_files import ClassNames
 from .subsets import Subset
 from .video_names import VideoNames

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.labels import clean_labels
 
-from .cells import shown, span
+from .cells import span
 
 
 @dataclass

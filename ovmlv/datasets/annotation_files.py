@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.files import read_json, read_json_lines, read_lines
 from ovmlv.tables import read_csv_lists, read_csv_rows
 
 from .annotation import VideoAnnotation
-from .cells import item, shown, whole_number
+from .cells import item, whole_number
 from .video_names import SUFFIXES
 
 JSON_KEYS = ('video', 'labels', 'unknown', 'negatives', 'segment', 'video_id', 'extra')
@@ -171,7 +171,7 @@ def _check_names(
     for name in required:
         if name not in names:
             near = difflib.get_close_matches(name, list(map(str, names)), n=1, cutoff=0.6)
-            hint = f'did you mean {near[0]!r}?' if near else f'found {list(names)}'
+            hint = f'did you mean {near[0]!r}?' if near else f'found {shown(list(names))}'
             raise DataError(f'{where}: {name!r} is missing; {hint}')
     for name in names:
         if name in known:
@@ -181,4 +181,6 @@ def _check_names(
         )
         if near or not extra_is_fine:
             hint = f'did you mean {near[0]!r}?' if near else f'known are {list(known)}.'
-            raise DataError(f'{where}: unknown name {name!r}; {hint} Put other data under "extra"')
+            raise DataError(
+                f'{where}: unknown name {shown(name)}; {hint} Put other data under "extra"'
+            )

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.files import read_json, read_text, split_lines
 from ovmlv.labels import clean_label, unique_labels
 from ovmlv.registry import DATASETS
@@ -17,7 +17,7 @@ from ovmlv.tables import read_csv_lists
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .cells import expect, shown, whole_number
+from .cells import expect, whole_number
 from .video_names import VideoNames
 
 # The three forms of the class list.

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-import reprlib
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 
 T = TypeVar('T')
 
@@ -22,9 +21,6 @@ _NUMBER = re.compile(r'[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?', re.ASCII)
 _INTEGER = re.compile(r'[+-]?\d{1,18}', re.ASCII)
 _LARGEST = 10**18
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text', int: 'a number'}
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 60
-shown = _REPR.repr
 
 
 def finite_number(value: Any, where: str, what: str, minimum: float | None = None) -> float:
@@ -104,6 +100,11 @@ def item(entry: Mapping[str, Any], key: str, kind: type[T] | tuple[type[T], ...]
     kinds = kind if isinstance(kind, tuple) else (kind,)
     form = ' or '.join(_KINDS.get(k, 'a value') for k in kinds)
     return expect(entry[key], kind, where, f'{form} under {key!r}')
+
+
+def place(path: str, key: str) -> str:
+    """``file: key``, where the entries of a JSON file have names."""
+    return f'{path}: {key if key.isprintable() and len(key) <= 80 else shown(key)}'
 
 
 def span(value: Any, where: str) -> tuple[float, float]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.files import read_lines
 from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
 from ovmlv.tables import PUBLISHED, read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
-from .cells import finite_number, seconds, shown
+from .cells import finite_number, seconds
 from .segments import Segment, Timeline
 from .video_names import VideoNames
 
@@ -103,7 +103,7 @@ class CharadesDataset(BaseSegmentDataset):
                 raise DataError(f'{where}: the row has no id; {PUBLISHED}')
             if row['id'] in seen:
                 raise DataError(
-                    f'{where}: id {row["id"]!r} is already in {seen[row["id"]]}; remove one'
+                    f'{where}: id {shown(row["id"])} is already in {seen[row["id"]]}; remove one'
                 )
             seen[row['id']] = where
             timelines.append(self._timeline(row, where, label_of))
@@ -132,7 +132,7 @@ class CharadesDataset(BaseSegmentDataset):
         for class_id, _, _ in actions:
             if class_id not in label_of:
                 raise DataError(
-                    f'{where}: class {class_id!r} is not in {self.class_file}; the class file '
+                    f'{where}: class {shown(class_id)} is not in {self.class_file}; the class file '
                     'must be of the same release'
                 )
         if not row['length']:
@@ -171,7 +171,7 @@ def _parse_actions(cell: str, where: str) -> list[tuple[str, float, float]]:
         words = entry.split(' ')
         if len(words) != 3 or not words[0]:
             raise DataError(f'{where}: action {shown(entry)} is not "class start end"')
-        start, end = (seconds(words[i], where, f'action {entry!r}: time') for i in (1, 2))
+        start, end = (seconds(words[i], where, f'action {shown(entry)}: time') for i in (1, 2))
         actions.append((words[0], start, end))
     return actions
 

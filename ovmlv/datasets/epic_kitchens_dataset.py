@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
 from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
-from .cells import seconds, shown, whole_number
+from .cells import seconds, whole_number
 from .label_axes import AxisLabels, check_axes
 from .official_files import spoken
 from .segments import Segment, Timeline

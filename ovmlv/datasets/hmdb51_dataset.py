@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
@@ -106,8 +106,9 @@ class HMDB51Dataset(BaseClassFileDataset):
                 f'_{re.escape(name)}{_PROPERTIES}', video
             ):
                 raise DataError(
-                    f'{where}: label {numbers[-1]} is {name!r} in {classes.path}, which is not the '
-                    'class in the name of the clip; use the class file that belongs to this list'
+                    f'{where}: label {numbers[-1]} is {shown(name)} in {classes.path}, which is '
+                    'not the class in the name of the clip; use the class file that belongs to '
+                    'this list'
                 )
             yield VideoAnnotation(
                 video if len(numbers) == 1 else f'{video}.avi',

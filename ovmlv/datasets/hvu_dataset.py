@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.files import read_json
 from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
@@ -108,7 +108,7 @@ class HVUDataset(BaseClassFileDataset):
                 if tag not in label_of:
                     label_of[tag] = clean_label(self.label_of(tag), f'{where}: tag')
                 if label_of[tag] not in category_of:
-                    raise DataError(f'{where}: tag {tag!r} is not in {self.class_file}')
+                    raise DataError(f'{where}: tag {shown(tag)} is not in {self.class_file}')
             names = tuple(label_of[tag] for tag in row['Tags'].split('|'))
             start, end = row['time_start'], row['time_end']
             span = seconds(start, where, 'time_start'), seconds(end, where, 'time_end')

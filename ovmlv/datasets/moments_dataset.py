@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
 from ovmlv.tables import read_csv_lists
 
@@ -56,7 +56,7 @@ class MomentsDataset(BaseClassFileDataset):
         for where, (video, *cells) in read_csv_lists(self.ann_file):
             cells = [cell.strip() for cell in cells if cell.strip()]
             if not cells:
-                raise DataError(f'{where}: no label behind {video!r}')
+                raise DataError(f'{where}: no label behind {shown(video)}')
             if cells[0].isdecimal():
                 ids = [whole_number(cell, where, 'class id') for cell in cells]
                 labels = [classes.by_index(i, where) for i in ids]

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.files import read_json
 from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
-from .cells import expect, item, seconds, shown, span, whole_number
+from .cells import expect, item, place, seconds, span, whole_number
 from .official_files import ClassNames, read_class_names
 from .segments import Segment, Timeline
 from .subsets import Subset
@@ -92,7 +92,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         timelines = []
         form = '{id: {"subset", "duration", "actions": [[class, start, end]]}}'
         for video, entry in expect(read_json(self.ann_file), dict, self.ann_file, form).items():
-            where = f'{self.ann_file}: {video}'
+            where = place(self.ann_file, video)
             expect(entry, dict, where, form)
             wanted = self._subset.has(item(entry, 'subset', str, where), where)
             duration = seconds(item(entry, 'duration', object, where), where, 'duration')

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.files import read_json, read_lines
 from ovmlv.labels import clean_label, unique_labels
 from ovmlv.tables import read_csv_lists
 
-from .cells import expect, shown, whole_number
+from .cells import expect, whole_number
 
 
 @dataclass
@@ -54,8 +54,8 @@ class ClassNames:
         found = self._index.get(name, self._loose.get(_loose(name)))
         if found is None:
             raise DataError(
-                f'{where}: class {name!r} is not in {self.path}; use the class file of the same '
-                'release'
+                f'{where}: class {shown(name)} is not in {self.path}; use the class file of the '
+                'same release'
             )
         return found
 

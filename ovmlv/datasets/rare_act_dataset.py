@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.registry import DATASETS
 from ovmlv.tables import read_csv_rows
 
@@ -117,7 +117,9 @@ class RareActDataset(BaseSegmentDataset):
         sure = False
         for where, row in rated:
             if row['annotation'] not in CODES:
-                raise DataError(f'{where}: annotation {row["annotation"]!r} is not 0, 1, 2, 3 or 4')
+                raise DataError(
+                    f'{where}: annotation {shown(row["annotation"])} is not 0, 1, 2, 3 or 4'
+                )
             keys = dict(verb=row['verb'], noun=row['noun'], action=_class_id(where, row))
             for kind, value in zip(keys, CODES[row['annotation']], strict=True):
                 label = labels.get(kind, keys[kind])

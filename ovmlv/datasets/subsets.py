@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 
 ALL = 'all'
 
@@ -41,7 +41,7 @@ class Subset:
             near = difflib.get_close_matches(str(value).lower(), self.known, n=1, cutoff=0.6)
             hint = f'; did the file mean {near[0]!r}?' if near else ''
             raise DataError(
-                f'{where}: subset {value!r} is none of {", ".join(self.known)}{hint}; correct it, '
-                "or set subset='all'"
+                f'{where}: subset {shown(value)} is none of {", ".join(self.known)}{hint}; correct '
+                "it, or set subset='all'"
             )
         return value == self.wanted

@@ -10,7 +10,7 @@ from ovmlv.files import read_json
 from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
-from .cells import expect, item, seconds
+from .cells import expect, item, place, seconds
 from .segments import Segment, Timeline
 from .thumos_files import class_files, read_class_file
 from .video_names import VideoNames
@@ -103,7 +103,7 @@ class THUMOS14Dataset(BaseSegmentDataset):
         form = '{"video_test_0000004": {"duration": seconds}, ...}'
         durations = {}
         for video, entry in expect(read_json(path), dict, path, form).items():
-            where = f'{path}: {video}'
+            where = place(path, video)
             duration = item(expect(entry, dict, where, form), 'duration', object, where)
             durations[video] = seconds(duration, where, 'duration')
         return durations

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
@@ -56,7 +56,7 @@ class UCF101Dataset(BaseClassFileDataset):
             folder, name = posixpath.split(video)
             parts = re.fullmatch(r'v_(\w+)_g\d+_c\d+', posixpath.splitext(name)[0])
             if not folder and not parts:
-                raise DataError(f'{where}: {video!r} is not "Class/v_Class_g01_c01.avi"')
+                raise DataError(f'{where}: {shown(video)} is not "Class/v_Class_g01_c01.avi"')
             index = classes.index(posixpath.basename(folder) or parts[1], where)
             first = 1 if folder else 0
             if numbers and numbers != [index + first]:

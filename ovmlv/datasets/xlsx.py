@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 
 _SHEET = '{http://schemas.openxmlformats.org/spreadsheetml/2006/main}'
 _LINK = '{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id'
@@ -66,10 +66,10 @@ def read_sheet(
     header = rows[0][1]
     for name in required:
         if name not in header.values():
-            raise DataError(f'{path}: no column {name!r} among {list(header.values())}')
+            raise DataError(f'{path}: no column {name!r} among {shown(list(header.values()))}')
     twice = [name for name, count in Counter(header.values()).items() if count > 1 and name]
     if twice:
-        raise DataError(f'{path}: the column {twice[0]!r} stands twice; rename or remove one')
+        raise DataError(f'{path}: the column {shown(twice[0])} stands twice; rename or remove one')
     return [
         (f'{path}: row {n}', {name: cells.get(column, '') for column, name in header.items()})
         for n, cells in rows[1:]
@@ -96,7 +96,7 @@ def _member(book: zipfile.ZipFile, path: str, sheet: str | None) -> str:
         s.get('name'): s.get(_LINK) for s in _open(book, 'xl/workbook.xml').iter(f'{_SHEET}sheet')
     }
     if not sheets or (sheet is not None and sheet not in sheets):
-        raise DataError(f'{path}: no sheet {sheet!r} among {list(sheets)}')
+        raise DataError(f'{path}: no sheet {sheet!r} among {shown(list(sheets))}')
     link = next(iter(sheets.values())) if sheet is None else sheets[sheet]
     for relation in _open(book, 'xl/_rels/workbook.xml.rels'):
         target = relation.get('Target')

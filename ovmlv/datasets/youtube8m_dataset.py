@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.files import read_lines
 from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
@@ -20,7 +20,7 @@ from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
-from .cells import finite_number, shown, whole_number
+from .cells import finite_number, whole_number
 from .tf_example import parse_example
 from .tfrecord import scan_records
 from .video_names import VideoNames

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-import reprlib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from ovmlv.errors import DataError, VocabularyError
+from ovmlv.errors import DataError, VocabularyError, shown
 
 # Signs without a width that editors and web pages leave around a text: byte order mark, zero-width
 # space, word joiner, soft hyphen. (The zero-width joiner is not among them: emojis need it.)
@@ -28,10 +27,6 @@ _CONTROL = {
     'Cs': 'half a character, or a byte that is no UTF-8 text',
 }
 _UNSEEN = ('Cc', 'Cf', 'Zs', 'Zl', 'Zp')
-# A value in a message: short, and without control characters.
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 80
-_shown = _REPR.repr
 
 
 def clean_label(label: Any, where: str = 'label') -> str:
@@ -47,7 +42,7 @@ def clean_label(label: Any, where: str = 'label') -> str:
     try:
         return _clean(label)
     except _UnfitError as error:
-        raise VocabularyError(f'{where} is {_shown(label)}: {error}') from None
+        raise VocabularyError(f'{where} is {shown(label)}: {error}') from None
 
 
 class _UnfitError(Exception):
@@ -111,10 +106,10 @@ def unique_labels(
     for number, (label, given) in enumerate(_each(labels, name, lines), 1):
         place = f'{lines[number - 1] if lines else number}'
         if given != label:
-            place += f' as {_shown(given)}'
+            place += f' as {shown(given)}'
         if label in first:
             raise VocabularyError(
-                f'{name}: label {label!r} occurs twice ({"lines" if lines else "entries"} '
+                f'{name}: label {shown(label)} occurs twice ({"lines" if lines else "entries"} '
                 f'{first[label]} and {place}); remove one'
             )
         first[label] = place
@@ -135,13 +130,13 @@ def clean_labels(labels: Any, name: str, where: str) -> tuple[str, ...]:
         DataError: It is no list, or a label cannot be used.
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence):
-        raise DataError(f'{where}: {name!r} is {_shown(labels)}; give a list of label strings')
+        raise DataError(f'{where}: {name!r} is {shown(labels)}; give a list of label strings')
     found: dict[str, None] = {}
     for label in labels:
         try:
             found[_clean(label)] = None
         except _UnfitError as error:
-            raise DataError(f'{where}: label {_shown(label)} in {name!r}: {error}') from None
+            raise DataError(f'{where}: label {shown(label)} in {name!r}: {error}') from None
     return tuple(found)
 
 
@@ -150,10 +145,10 @@ def unlisted_label_error(
 ) -> VocabularyError:
     """The error for a label that is in no vocabulary, with the nearest names."""
     near = difflib.get_close_matches(label, vocabulary, n=3, cutoff=0.5)
-    hint = f' (nearest: {", ".join(map(repr, near))})' if near else ''
+    hint = f' (nearest: {", ".join(map(shown, near))})' if near else ''
     return VocabularyError(
-        f'{where}: label {label!r} is not among the {len(vocabulary)} classes{hint}; correct it or '
-        f'add it to classes{mend}'
+        f'{where}: label {shown(label)} is not among the {len(vocabulary)} classes{hint}; correct '
+        f'it or add it to classes{mend}'
     )
 
 
@@ -163,8 +158,8 @@ def _each(
     """Each label cleaned, and as it was given."""
     if isinstance(labels, (str, bytes)):
         raise VocabularyError(
-            f'{name} must be a list of texts, not the single text {_shown(labels)}; write '
-            f'[{_shown(labels)}]'
+            f'{name} must be a list of texts, not the single text {shown(labels)}; write '
+            f'[{shown(labels)}]'
         )
     if isinstance(labels, Mapping) or not isinstance(labels, Iterable):
         raise VocabularyError(
