@@ -59,8 +59,8 @@ class BaseVideoDataset(BaseDataset):
         data_root: Root folder.
         data_prefix: ``video``: folder of the video files, relative to ``data_root``.
         pipeline: Transforms.
-        classes: The vocabulary: a list, or a text (one a line) or JSON file. By default the labels
-            of ``label_split``, else those of the annotations, sorted.
+        classes: The vocabulary: a list or a file, see :func:`~ovmlv.labels.load_labels`. By default
+            the labels of ``label_split``, else those of the annotations, sorted.
         label_split: Split (seen, unseen, ...) and other attributes of the labels; see
             :func:`~ovmlv.labels.load_label_attributes`.
         label_set: Which labels become columns: ``all``, a split (``seen`` for training) or

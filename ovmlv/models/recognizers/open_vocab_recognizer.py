@@ -41,8 +41,8 @@ class OpenVocabRecognizer(BaseModel):
         loss: Loss on logits; a base loss alone will do.
         scorer: Similarities -> logits.
         data_preprocessor: Without mean and std it takes those of the backbone.
-        reference_vocabulary: Labels (a list, or a text file with one a line) for the loss's
-            ``similarity_distill``; the training labels among them are left out.
+        reference_vocabulary: Labels (a list or a file of :func:`ovmlv.labels.load_labels`) for the
+            loss's ``similarity_distill``; the training labels among them are left out.
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
