@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError, shown
@@ -115,7 +114,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         files = class_files(self.ann_file, ('',))
         for name in classes.names:
             if name not in files:
-                raise DataError(f'{Path(self.ann_file) / name}.txt not found; {self.DOWNLOAD}')
+                raise DataError(f'{self.ann_file}: no file {shown(name + ".txt")}; {self.DOWNLOAD}')
             for where, video, start, end in read_class_file(files[name]):
                 segments[video].append(Segment((classes.by_name(name, where),), start, end))
                 where_of.setdefault(video, where)

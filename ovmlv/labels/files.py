@@ -6,7 +6,7 @@ import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.errors import ConfigError, DataError, VocabularyError, shown
 from ovmlv.files import parse_json, read_json, read_text, split_lines
 from ovmlv.tables import read_csv_rows
 
@@ -218,7 +218,8 @@ def find_file(path: str, root: str, what: str) -> str:
     for candidate in candidates:
         if osp.isfile(candidate):
             return candidate
-    raise DataError(f'{what}: file {" or ".join(candidates)} not found; correct the path')
+    names = ' or '.join(v if v.isprintable() else shown(v) for v in candidates)
+    raise DataError(f'{what}: file {names} not found; correct the path')
 
 
 def read_reference_vocabulary(source: str | Sequence[str]) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def test_mistakes(root):
     with pytest.raises(ConfigError, match="subset='val'"):
         build(root, subset='val')
     (root / 'annotations' / 'BodyTurn.txt').unlink()
-    with pytest.raises(DataError, match='BodyTurn.txt not found'):
+    with pytest.raises(DataError, match="no file 'BodyTurn.txt'"):
         build(root, 'annotations')
     with pytest.raises(DataError, match='annotation folder .* not found.*multithumos.zip'):
         build(root, 'missing')
