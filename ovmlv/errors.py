@@ -1,5 +1,16 @@
 """Errors that a user can mend. Each message is one line: the culprit, then the mend."""
 
+import reprlib
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 12
+
+
+def shown(value: object) -> str:
+    """A value of a stranger's file as a message has it: short, in one line of visible signs."""
+    return _REPR.repr(value)
+
 
 class OvmlvError(Exception):
     """Base of all errors that ovmlv raises for its users."""

@@ -45,11 +45,8 @@ WALLS = {
     'mmengine.utils.get_object_from_string': set(),
     'open_clip.create_model': set(),
     'open_clip.factory.load_state_dict': set(),
-    'av.open': {'ovmlv/containers.py', 'ovmlv/datasets/decoders/containers.py'},
-    'decord.VideoReader': {
-        'ovmlv/datasets/decoders/containers.py',
-        'ovmlv/datasets/decoders/decord_reader.py',
-    },
+    'av.open': {'ovmlv/containers.py'},
+    'decord.VideoReader': {'ovmlv/datasets/decoders/decord_reader.py'},
     'eval': set(),
     'exec': set(),
     'compile': set(),

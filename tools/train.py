@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 from ovmlv.errors import ConfigError
+from ovmlv.utils.batches import refuse_missing_batches
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
@@ -140,6 +141,7 @@ def main(args: argparse.Namespace) -> None:
         runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         if cfg.get('resume'):
             resume_strictly(runner)
+        refuse_missing_batches(runner.train_loop.dataloader)
         runner.train()
 
 

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ovmlv.errors import ConfigError, DataError, VocabularyError
-from ovmlv.models.heads.base_prompt_head import check_labels
+from ovmlv.labels import check_labels, unique_labels
+from ovmlv.labels.likeness import Duplicate, Neighbour, find_duplicates, likeness
 from ovmlv.models.recognizers.batch import unit
 
 from .encoder_identity import EncoderIdentity
 from .label_bank_files import INDEX, read_block, read_index, write_bank
 from .label_block import LabelBlock
-from .label_likeness import Duplicate, Neighbour, find_duplicates, likeness
 from .tag_result import LabelScore
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class LabelBank:
         chunk_size: int = 4096,
         progress: bool = False,
     ) -> LabelBank:
-        """Encode labels; each counts once, without outer spaces.
+        """Encode labels, none of them twice.
 
         Args:
             model: Of :func:`~ovmlv.apis.init_recognizer`.
@@ -218,7 +218,7 @@ class LabelBank:
             k: How many labels.
             model: Encodes the queries that are not in the bank.
         """
-        queries = [query.strip() for query in check_labels(queries)]
+        queries = check_labels(queries)
         unknown = [query for query in dict.fromkeys(queries) if query not in self._row]
         if unknown and model is None:
             raise VocabularyError(f'{unknown[0]!r} is not in the bank; pass the model to encode it')
@@ -323,9 +323,7 @@ class LabelBank:
 
 
 def _names(labels: Iterable[str]) -> list[str]:
-    """Labels without outer spaces, each once."""
-    labels = labels if isinstance(labels, str) else list(labels)
-    return list(dict.fromkeys(label.strip() for label in check_labels(labels)))
+    return list(unique_labels(labels))
 
 
 @torch.no_grad()

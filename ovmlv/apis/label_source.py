@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from ovmlv.errors import VocabularyError
-from ovmlv.models.heads.base_prompt_head import check_labels
+from ovmlv.labels import load_labels, unique_labels
 
 from .label_bank import LabelBank
 from .label_bank_files import INDEX
@@ -17,7 +17,7 @@ from .label_bank_files import INDEX
 def read_labels(
     source: Sequence[str] | LabelBank | str | Path, model: nn.Module | None = None
 ) -> tuple[str, ...] | LabelBank:
-    """Labels of a list, a text file (one a line), a JSON list, a label bank or its folder.
+    """Labels of a list, a file (see :func:`ovmlv.labels.load_labels`), a label bank or its folder.
 
     Args:
         source: Where the labels are.
@@ -27,8 +27,6 @@ def read_labels(
         VocabularyError: A label is empty, no text, or given twice.
         CheckpointError: The bank was made by another label encoder.
     """
-    from ovmlv.datasets.vocabulary import load_labels
-
     if isinstance(source, LabelBank):
         if model is not None:
             source.check(model)
@@ -45,21 +43,4 @@ def read_labels(
             f'labels={str(source)!r} is neither a text file nor a label bank; for a single label '
             f'write [{str(source)!r}]'
         )
-    return unique_labels(load_labels(str(path)))
-
-
-def unique_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels without outer spaces.
-
-    Raises:
-        VocabularyError: One is empty or no text, or two are the same.
-    """
-    names = tuple(label.strip() for label in check_labels(labels))
-    seen: dict[str, int] = {}
-    for i, name in enumerate(names):
-        if name in seen:
-            raise VocabularyError(
-                f'label {name!r} is given twice (entries {seen[name] + 1} and {i + 1}); remove one'
-            )
-        seen[name] = i
-    return names
+    return tuple(load_labels(str(path)))

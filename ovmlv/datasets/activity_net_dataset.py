@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.logging import MMLogger
+
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_json
+from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
-from .official_files import read_class_names, read_csv_rows
+from .cells import expect, item, place, seconds, span
+from .official_files import read_class_names
 from .segments import Segment, Timeline
+from .subsets import ALL, Subset
 from .video_names import VideoNames
-from .vocabulary import load_json
 
 SUBSETS = ('training', 'validation', 'testing')
+_FORM = 'the form of activity_net.v1-3.min.json or anet_anno_action.json'
 
 
 @DATASETS.register_module()
@@ -39,7 +46,8 @@ class ActivityNetDataset(BaseSegmentDataset):
         subset: ``training``, ``validation``, ``testing``, or ``all``.
         data_prefix: ``video``: folder of the videos.
         class_file: List of the classes; by default those of all annotations in the file, sorted.
-        info_file: ``video_info_new.csv``, for ``anet_anno_action.json``.
+        info_file: ``video_info_new.csv``, for ``anet_anno_action.json``. Videos that are not in it
+            are of no subset: the log counts them.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
     """
 
@@ -58,10 +66,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         info_file: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if subset not in (*SUBSETS, 'all'):
-            raise ConfigError(
-                f'ActivityNetDataset: subset={subset!r} is not one of {", ".join(SUBSETS)}, all'
-            )
+        self._subset = Subset('ActivityNetDataset', subset, SUBSETS)
         self.subset, self.class_file, self.info_file = subset, class_file, info_file
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
 
@@ -83,46 +88,60 @@ class ActivityNetDataset(BaseSegmentDataset):
             # action_name.csv has the header line "action".
             classes = [self.label_of(name) for name in names if name != 'action']
         self.classes_source = classes
-        timelines = [t for subset, t in entries if self.subset in (subset, 'all')]
+        timelines = [timeline for wanted, timeline in entries if wanted]
         if not timelines:
             raise DataError(f'{self.ann_file}: no video of the subset {self.subset!r}')
         return timelines
 
-    def _entries(self) -> list[tuple[str, Timeline]]:
-        """Subset and timeline of every video in the file."""
-        content = load_json(self.ann_file)
-        official = isinstance(content, dict) and 'database' in content
-        videos = content['database'] if official else content
+    def _entries(self) -> list[tuple[bool, Timeline]]:
+        """Timeline of every video in the file, and whether it is of the subset."""
+        content = expect(read_json(self.ann_file), dict, self.ann_file, _FORM)
+        official = 'database' in content
+        videos = item(content, 'database', dict, self.ann_file) if official else content
         subset_of = None if official else self._subsets()
         name_of = VideoNames(self.data_prefix.get('video', ''))
-        entries = []
+        entries, strange = [], []
         for key, entry in videos.items():
-            where = f'{self.ann_file}: {key}'
+            where = place(self.ann_file, key)
             video = key if official else key.removeprefix('v_')
-            try:
-                subset = entry['subset'] if subset_of is None else subset_of.get(key, 'all')
-                duration = float(entry['duration' if official else 'duration_second'])
-                segments = [
-                    Segment((self.label_of(a['label']),), *map(float, a['segment']))
-                    for a in entry['annotations']
-                ]
-            except (KeyError, TypeError, ValueError):
-                raise DataError(
-                    f'{where} has not the form of activity_net.v1-3.min.json or '
-                    'anet_anno_action.json; restore the published file'
-                ) from None
+            expect(entry, dict, where, _FORM)
+            length = item(entry, 'duration' if official else 'duration_second', object, where)
+            segments = [self._segment(a, where) for a in item(entry, 'annotations', list, where)]
+            if subset_of is None:
+                wanted = self._subset.has(item(entry, 'subset', str, where), where)
+            elif subset_of and key not in subset_of:
+                strange.append(key)
+                wanted = self.subset == ALL
+            else:
+                wanted = not subset_of or self._subset.has(subset_of[key], where)
             timeline = Timeline(
-                name_of(f'v_{video}'), segments, duration, (), video, where, partial=not segments
+                name_of(f'v_{video}.mp4'),
+                segments,
+                seconds(length, where, 'duration'),
+                video_id=video,
+                where=where,
+                partial=not segments,
             )
-            entries.append((subset, timeline))
+            entries.append((wanted, timeline))
+        if strange and self.subset != ALL:
+            MMLogger.get_current_instance().warning(
+                f'{self.ann_file}: {len(strange)} of {len(entries)} videos are not in '
+                f'{self.info_file} (first: {strange[0]}): they are left out, as of no subset'
+            )
         return entries
+
+    def _segment(self, annotation: Any, where: str) -> Segment:
+        expect(annotation, dict, where, _FORM)
+        label = self.label_of(item(annotation, 'label', str, where))
+        times = span(item(annotation, 'segment', object, where), where)
+        return Segment((clean_label(label, f'{where}: label'),), *times)
 
     def _subsets(self) -> dict[str, str]:
         """Video -> subset of the file without subsets."""
         if self.info_file:
             rows = read_csv_rows(self.resolve(self.info_file), ('video', 'subset'))
             return {row['video']: row['subset'] for _, row in rows}
-        if self.subset != 'all':
+        if self.subset != ALL:
             raise ConfigError(
                 f'ActivityNetDataset: {self.ann_file} does not say which subset a video is of; '
                 "give info_file='video_info_new.csv', or subset='all'"

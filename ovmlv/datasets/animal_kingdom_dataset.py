@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import DataError, shown
+from ovmlv.files import read_lines
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames, open_text, read_csv_rows
+from .cells import whole_number
+from .official_files import ClassNames
+from .subsets import Subset
+from .video_names import VideoNames
 from .xlsx import read_sheet
 
 
@@ -62,10 +66,7 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         file_format: str = '{id}.mp4',
         **kwargs: Any,
     ) -> None:
-        if subset not in ('train', 'test', 'all'):
-            raise ConfigError(
-                f"AnimalKingdomDataset: subset={subset!r} is not 'train', 'test' or 'all'"
-            )
+        self._subset = Subset('AnimalKingdomDataset', subset, ('train', 'test'))
         self.subset, self.file_format = subset, file_format
         self.frequency_file = frequency_file
         super().__init__(ann_file, class_file, **kwargs)
@@ -89,7 +90,8 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         else:
             names = super().class_names()
         if self.frequency_file is not None:
-            rows = [row for _, row in read_sheet(self.resolve(self.frequency_file))]
+            table = read_sheet(self.resolve(self.frequency_file), None, ('action', 'segment'))
+            rows = [row for _, row in table]
             of_name = {row['action'].strip().lower(): row['segment'] for row in rows}
             self.file_attributes['frequency'] = {
                 self.label_of(name): of_name.get(name.lower(), 'other') for name in names
@@ -102,13 +104,14 @@ class AnimalKingdomDataset(BaseClassFileDataset):
 
     def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
         """Clips of the subset."""
+        name_of = VideoNames(self.data_prefix.get('video', ''))
         for where, video, cell, extra in self._rows():
             numbers = [v.strip() for v in cell.split(',') if v.strip()]
             if not all(v.isdecimal() for v in numbers):
-                raise DataError(f'{where}: labels {cell!r} are not ids as "2,40"')
+                raise DataError(f'{where}: labels {shown(cell)} are not ids as "2,40"')
             yield VideoAnnotation(
-                self.file_format.format(id=video),
-                labels=[classes.by_index(int(v), where) for v in numbers],
+                name_of(self.file_format.format(id=video)),
+                labels=[classes.by_index(whole_number(v, where, 'label'), where) for v in numbers],
                 video_id=video,
                 where=where,
                 extra=extra,
@@ -116,44 +119,46 @@ class AnimalKingdomDataset(BaseClassFileDataset):
 
     def _rows(self) -> Iterator[tuple[str, str, str, dict]]:
         """``where``, video, labels and further entries."""
+        columns = ('video_id', 'type', 'labels')
         if self.ann_file.endswith('.xlsx'):
-            rows: Iterable[tuple[str, dict[str, str]]] = read_sheet(self.ann_file, 'AR')
+            rows: Iterable[tuple[str, dict[str, str]]] = read_sheet(self.ann_file, 'AR', columns)
         elif self._is_frame_list():
             yield from _frame_list(self.ann_file)
             return
         else:
-            rows = read_csv_rows(self.ann_file, ('video_id', 'type', 'labels'))
+            rows = read_csv_rows(self.ann_file, columns)
         for where, row in rows:
-            if self.subset in ('all', row['type']):
+            if self._subset.has(row['type'], where):
                 extra = dict(animal_actions=row.get('list_animal_action', ''))
                 yield where, row['video_id'], row['labels'], extra
 
     def _is_frame_list(self) -> bool:
-        with open_text(self.ann_file) as file:
-            return file.readline().startswith('original_vido_id ')
+        first = next(iter(read_lines(self.ann_file)), '')
+        return first.startswith('original_vido_id ')
 
 
 def _class_sheet(path: str) -> list[dict[str, str]]:
     """Rows of the sheet ``Action`` in the order of their ids."""
-    rows = [row for _, row in read_sheet(path, 'Action')]
-    known = {int(row['Label']): row for row in rows if row.get('Label', '').isdecimal()}
-    rest = [row for row in rows if not row.get('Label', '').isdecimal()]
-    free = sorted(set(range(len(rows))) - set(known))
+    table = read_sheet(path, 'Action', ('Label', 'Action', 'Category'))
+    known: dict[int, dict[str, str]] = {}
+    rest = []
+    for where, row in table:
+        if not row['Label'].isdecimal():
+            rest.append(row)
+        elif known.setdefault(whole_number(row['Label'], where, 'Label'), row) is not row:
+            raise DataError(f'{where}: the id {row["Label"]} stands twice; restore the sheet')
+    free = sorted(set(range(len(table))) - set(known))
     if len(rest) > 1 or len(free) != len(rest):
         raise DataError(f'{path}: the ids of the sheet Action do not count from 0 without gaps')
     known.update(zip(free, rest, strict=True))
-    return [known[i] for i in range(len(rows))]
+    return [known[i] for i in range(len(table))]
 
 
 def _frame_list(path: str) -> Iterator[tuple[str, str, str, dict]]:
     """The first frame of each clip of a list ``original_vido_id video_id frame_id path labels``."""
     seen: set[str] = set()
-    with open_text(path) as file:
-        reader = csv.DictReader(file, delimiter=' ')
-        for row in reader:
-            video, labels = row['original_vido_id'], row.get('labels')
-            if labels is None:
-                raise DataError(f'{path}:{reader.line_num}: the row has not 5 fields')
-            if video not in seen:
-                seen.add(video)
-                yield f'{path}:{reader.line_num}', video, labels.strip('"'), {}
+    for where, row in read_csv_rows(path, ('original_vido_id', 'labels'), ' '):
+        video = row['original_vido_id']
+        if video not in seen:
+            seen.add(video)
+            yield where, video, row['labels'].strip('"'), {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ovmlv.errors import DataError, VocabularyError
+from ovmlv.errors import DataError, shown
+from ovmlv.labels import clean_labels
+
+from .cells import span
 
 
 @dataclass
@@ -17,7 +18,7 @@ class VideoAnnotation:
 
     A label of the vocabulary that is in none of the three lists is negative, unless ``negatives``
     is given (then it is unknown) or the data set says otherwise (``missing='unknown'``). The lists
-    are kept stripped, without repetitions, as tuples.
+    are kept cleaned (see :mod:`ovmlv.labels.checks`), without repetitions, as tuples.
 
     Attributes:
         video: Path of the video file, relative to ``data_prefix['video']``.
@@ -40,8 +41,7 @@ class VideoAnnotation:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.video, str) or not self.video.strip():
-            raise DataError(f'{self.where}: the video path is empty; give the path of a video file')
+        self.video = check_video(self.video, self.where)
         self.labels = clean_labels(self.labels, 'labels', self.where)
         self.unknown = clean_labels(self.unknown, 'unknown', self.where)
         if self.negatives is not None:
@@ -63,33 +63,9 @@ class VideoAnnotation:
         self.video_id = self.video_id or self.video
 
 
-def clean_labels(labels: Any, name: str, where: str) -> tuple[str, ...]:
-    """Strip, check and de-duplicate a row's list of labels, keeping its order."""
-    if isinstance(labels, str) or not isinstance(labels, Sequence):
-        raise DataError(f'{where}: {name!r} is {labels!r}; give a list of label strings')
-    for label in labels:
-        if not isinstance(label, str):
-            raise DataError(
-                f'{where}: label {label!r} in {name!r} is no string; write it in quotes'
-            )
-        if not label.strip():
-            raise DataError(f'{where}: {name!r} has an empty label; remove it')
-    return tuple(dict.fromkeys(label.strip() for label in labels))
-
-
 def check_segment(segment: Any, where: str) -> tuple[float, float]:
     """``(start, end)`` as floats, with 0 <= start < end."""
-    try:
-        start, end = (float(v) for v in segment)
-    except (TypeError, ValueError):
-        raise DataError(f'{where}: segment {segment!r} is not [start, end] in seconds') from None
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise DataError(f'{where}: segment [{start}, {end}] is not finite; give seconds')
-    if start < 0:
-        raise DataError(
-            f'{where}: segment [{start:g}, {end:g}] starts before 0; give seconds from the start '
-            'of the video'
-        )
+    start, end = span(segment, where)
     if end <= start:
         raise DataError(
             f'{where}: segment [{start:g}, {end:g}] ends before it starts; give [start, end] '
@@ -98,13 +74,14 @@ def check_segment(segment: Any, where: str) -> tuple[float, float]:
     return start, end
 
 
-def unlisted_label_error(
-    label: str, vocabulary: Sequence[str], where: str, mend: str = ''
-) -> VocabularyError:
-    """The error for a label that is in no vocabulary, with the nearest names."""
-    near = difflib.get_close_matches(label, vocabulary, n=3, cutoff=0.5)
-    hint = f' (nearest: {", ".join(map(repr, near))})' if near else ''
-    return VocabularyError(
-        f'{where}: label {label!r} is not among the {len(vocabulary)} classes{hint}; correct it or '
-        f'add it to classes{mend}'
-    )
+def check_video(video: Any, where: str) -> str:
+    """The path of a video file, if it can be one."""
+    if not isinstance(video, str):
+        raise DataError(
+            f'{where}: the video path is {shown(video)}, not a text; write it in quotes'
+        )
+    if not video.strip():
+        raise DataError(f'{where}: the video path is empty; give the path of a video file')
+    if '\0' in video:
+        raise DataError(f'{where}: the video path {shown(video)} has a null byte; correct it')
+    return video

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import json
+import posixpath
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, TextIO
+from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
+from ovmlv.files import read_json, read_json_lines, read_lines
+from ovmlv.tables import read_csv_lists, read_csv_rows
 
 from .annotation import VideoAnnotation
+from .cells import item, whole_number
+from .video_names import SUFFIXES
 
 JSON_KEYS = ('video', 'labels', 'unknown', 'negatives', 'segment', 'video_id', 'extra')
 CSV_COLUMNS = ('video', 'labels', 'unknown', 'negatives', 'start', 'end', 'video_id')
+
+# Lines of lists, "path number number ...": the last number with the path before it; what follows
+# the suffix of a video; a last word that wants to be a number but is none.
+_LAST_NUMBER = re.compile(r'(.*\S)\s+(-?\d+)', re.ASCII | re.DOTALL)
+_BEHIND = re.compile(rf'(?i)(?:{"|".join(map(re.escape, SUFFIXES))})(?=[^\w.])\s*(.+)$')
+_NUMBER_LIKE = re.compile(r'(?i)[\s,]([-+]*(?:[\d.][\d.,eE+-]*|nan|inf))$', re.ASCII)
+_HUGE = 10**18
 
 
 def read_annotation_file(
@@ -30,50 +41,28 @@ def read_annotation_file(
     Raises:
         DataError: The file is missing, has another format, or a row is malformed (``file:line``).
     """
-    readers: dict[str, Callable[[TextIO], Iterator[VideoAnnotation]]] = {
-        '.jsonl': lambda f: _read_jsonl(f, path),
-        '.json': lambda f: _read_json(f, path),
-        '.csv': lambda f: _read_csv(f, path, ',', delimiter),
-        '.tsv': lambda f: _read_csv(f, path, '\t', delimiter),
-        '.txt': lambda f: _read_list(f, path, classes),
+    readers: dict[str, Callable[[], Iterator[VideoAnnotation]]] = {
+        '.jsonl': lambda: _read_jsonl(path),
+        '.json': lambda: _read_json(path),
+        '.csv': lambda: _read_csv(path, ',', delimiter),
+        '.tsv': lambda: _read_csv(path, '\t', delimiter),
+        '.txt': lambda: _read_list(path, classes),
     }
     suffix = PurePath(path).suffix.lower()
     if suffix not in readers:
         raise DataError(f'{path}: annotation files end in {", ".join(readers)}, not {suffix!r}')
-    try:
-        # utf-8-sig drops the byte order mark of spreadsheet programs; newline='' is what csv asks
-        # for.
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            return list(readers[suffix](file))
-    except FileNotFoundError:
-        raise DataError(
-            f'{path}: annotation file not found; correct ann_file or data_root'
-        ) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f'{path}: no UTF-8 text ({error}); save it as UTF-8') from None
+    return list(readers[suffix]())
 
 
-def _read_jsonl(file: TextIO, path: str) -> Iterator[VideoAnnotation]:
+def _read_jsonl(path: str) -> Iterator[VideoAnnotation]:
     """One JSON object a line."""
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f'{path}:{number}: no valid JSON ({error.msg} at column {error.colno}); write '
-                'one object a line'
-            ) from None
-        yield _from_object(row, f'{path}:{number}')
+    for where, row in read_json_lines(path, 'annotation file'):
+        yield _from_object(row, where)
 
 
-def _read_json(file: TextIO, path: str) -> Iterator[VideoAnnotation]:
+def _read_json(path: str) -> Iterator[VideoAnnotation]:
     """One JSON list of the same objects."""
-    try:
-        rows = json.load(file)
-    except json.JSONDecodeError as error:
-        raise DataError(f'{path}:{error.lineno}: no valid JSON ({error.msg})') from None
+    rows = read_json(path, 'annotation file')
     if not isinstance(rows, list):
         raise DataError(f'{path}: expected a list of objects, found {type(rows).__name__}')
     for number, row in enumerate(rows, 1):
@@ -87,31 +76,19 @@ def _from_object(row: Any, where: str) -> VideoAnnotation:
             f'{type(row).__name__}'
         )
     _check_names(row, JSON_KEYS, ('video', 'labels'), where)
+    for key, kind in (('video_id', str), ('extra', dict)):
+        if key in row:
+            item(row, key, kind, where)
     return VideoAnnotation(**row, where=where)
 
 
-def _read_csv(file: TextIO, path: str, separator: str, delimiter: str) -> Iterator[VideoAnnotation]:
+def _read_csv(path: str, separator: str, delimiter: str) -> Iterator[VideoAnnotation]:
     """A header and a row for each video; labels of one cell are separated by ``delimiter``."""
-    reader = csv.DictReader(file, delimiter=separator, strict=True)
-    try:
-        header = [name.strip() for name in reader.fieldnames or []]
-        _check_names(header, CSV_COLUMNS, ('video', 'labels'), f'{path}:1', extra_is_fine=True)
-        reader.fieldnames = header
-        for row in reader:
-            where = f'{path}:{reader.line_num}'
-            if None in row or None in row.values():
-                found = (
-                    len(header) + len(row[None])
-                    if None in row
-                    else sum(v is not None for v in row.values())
-                )
-                raise DataError(
-                    f'{where}: {found} fields, but the header has {len(header)}; put fields that '
-                    f'contain {separator!r} in double quotes'
-                )
-            yield _from_cells(row, where, delimiter)
-    except csv.Error as error:
-        raise DataError(f'{path}:{reader.line_num}: no valid CSV ({error})') from None
+    header = next(read_csv_lists(path, separator), ('', []))[1]
+    names = [name.strip() for name in header]
+    _check_names(names, CSV_COLUMNS, ('video', 'labels'), f'{path}:1', extra_is_fine=True)
+    for where, row in read_csv_rows(path, ('video', 'labels'), separator):
+        yield _from_cells(row, where, delimiter)
 
 
 def _from_cells(row: dict[str, str], where: str, delimiter: str) -> VideoAnnotation:
@@ -135,29 +112,45 @@ def _from_cells(row: dict[str, str], where: str, delimiter: str) -> VideoAnnotat
     )
 
 
-def read_list_lines(file: TextIO, path: str) -> Iterator[tuple[str, str, list[int]]]:
+def read_list_lines(path: str) -> Iterator[tuple[str, str, list[int]]]:
     """``file:line``, video and numbers of the lines ``path number number ...``.
 
     The path may contain blanks; there may be no number.
+
+    Raises:
+        DataError: Something follows the path that is no number (``a.mp4,0``, ``a.mp4 --1``).
     """
-    for number, line in enumerate(file, 1):
-        words = line.split()
-        if not words:
+    for number, line in enumerate(read_lines(path, 'annotation file'), 1):
+        where, video = f'{path}:{number}', line.strip()
+        if not video:
             continue
-        count = 0
-        while count < len(words) - 1 and words[-1 - count].lstrip('-').isdecimal():
-            count += 1
-        video = line.strip()
-        for _ in range(count):  # from the right, so that blanks inside the path stay as they are
-            video = video.rsplit(None, 1)[0]
-        yield f'{path}:{number}', video, [int(v) for v in words[len(words) - count :]]
+        found: list[int] = []
+        # From the right, so that blanks inside the path stay as they are.
+        while match := _LAST_NUMBER.fullmatch(video):
+            video = match[1]
+            found.insert(0, whole_number(match[2], where, 'label index', minimum=-_HUGE))
+        if rest := _behind_path(video):
+            raise DataError(
+                f'{where}: {shown(rest)} behind the video is no label index; write "path index '
+                'index ..." with blanks between them'
+            )
+        yield where, video, found
 
 
-def _read_list(file: TextIO, path: str, classes: Sequence[str] | None) -> Iterator[VideoAnnotation]:
+def _behind_path(video: str) -> str:
+    """What is left of a line after the path, where that is to be seen."""
+    name = posixpath.basename(video)
+    if posixpath.splitext(name)[1].lower() in SUFFIXES:
+        return ''
+    match = _BEHIND.search(name) or _NUMBER_LIKE.search(name)
+    return match[1] if match else ''
+
+
+def _read_list(path: str, classes: Sequence[str] | None) -> Iterator[VideoAnnotation]:
     """mmaction2's lists: ``path index index ...``, where the path may contain blanks."""
     if classes is None:
         raise DataError(f'{path}: a .txt list has label indices; give classes to name them')
-    for where, video, indices in read_list_lines(file, path):
+    for where, video, indices in read_list_lines(path):
         for index in indices:
             if not 0 <= index < len(classes):
                 raise DataError(
@@ -178,7 +171,7 @@ def _check_names(
     for name in required:
         if name not in names:
             near = difflib.get_close_matches(name, list(map(str, names)), n=1, cutoff=0.6)
-            hint = f'did you mean {near[0]!r}?' if near else f'found {list(names)}'
+            hint = f'did you mean {near[0]!r}?' if near else f'found {shown(list(names))}'
             raise DataError(f'{where}: {name!r} is missing; {hint}')
     for name in names:
         if name in known:
@@ -188,4 +181,6 @@ def _check_names(
         )
         if near or not extra_is_fine:
             hint = f'did you mean {near[0]!r}?' if near else f'known are {list(known)}.'
-            raise DataError(f'{where}: unknown name {name!r}; {hint} Put other data under "extra"')
+            raise DataError(
+                f'{where}: unknown name {shown(name)}; {hint} Put other data under "extra"'
+            )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.logging import MMLogger
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
+from ovmlv.files import read_json, read_text, split_lines
+from ovmlv.labels import clean_label, unique_labels
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_lists
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import open_text, read_csv_lists
+from .cells import expect, whole_number
 from .video_names import VideoNames
 
 # The three forms of the class list.
@@ -98,26 +100,29 @@ class AVADataset(BaseClassFileDataset):
         where_of: dict[tuple[str, str], str] = {}
         labels: dict[tuple[str, str], dict[str, None]] = {}
         for where, cells in read_csv_lists(self.ann_file):
-            if len(cells) != 8 or not cells[1].isdecimal() or not (cells[6] + '0').isdecimal():
+            if len(cells) != 8:
                 raise DataError(
-                    f'{where}: {",".join(cells)!r} is not "video,second,x1,y1,x2,y2,action,person"'
+                    f'{where}: {shown(",".join(cells))} is not '
+                    '"video,second,x1,y1,x2,y2,action,person"'
                 )
             second = (cells[0], cells[1])
+            time = whole_number(cells[1], where, 'second')
+            action = whole_number(cells[6], where, 'action') if cells[6] else None
             self.statistics['rows'] += 1
-            if second in excluded:
+            if (cells[0], time) in excluded:
                 self.statistics['excluded_rows'] += 1
                 continue
             where_of.setdefault(second, where)
             positive = labels.setdefault(second, {})
-            if cells[6] and int(cells[6]) in label_of:
-                positive[label_of[int(cells[6])]] = None
+            if action in label_of:
+                positive[label_of[action]] = None
             else:
                 self.statistics['rows_of_other_actions'] += 1
         counts = ', '.join(f'{k} {v}' for k, v in self.statistics.items())
         MMLogger.get_current_instance().info(f'{self.ann_file}: {len(labels)} seconds, {counts}')
         name_of = VideoNames(self.data_prefix.get('video', ''))
         return [
-            self._sample(name_of(key[0]), key, tuple(names), where_of[key])
+            self._sample(name_of(f'{key[0]}.mp4'), key, tuple(names), where_of[key])
             for key, names in labels.items()
         ]
 
@@ -140,37 +145,55 @@ class AVADataset(BaseClassFileDataset):
             extra=dict(timestamp=key[1]),
         )
 
-    def _excluded(self) -> set[tuple[str, str]]:
+    def _excluded(self) -> set[tuple[str, int]]:
+        """Video and second of each line of :attr:`exclude_file`."""
         if not self.exclude_file:
             return set()
-        rows = read_csv_lists(self.resolve(self.exclude_file))
-        return {(cells[0], cells[1]) for _, cells in rows if len(cells) > 1}
+        excluded = set()
+        for where, cells in read_csv_lists(self.resolve(self.exclude_file)):
+            if len(cells) != 2 or not cells[0].strip():
+                raise DataError(f'{where}: {shown(",".join(cells))} is not "video,second"')
+            excluded.add((cells[0].strip(), whole_number(cells[1], where, 'second')))
+        return excluded
 
     def _read_classes(self, path: str) -> tuple[dict[int, str], dict[str, str]]:
         """Action id of the CSV -> label, and label -> kind (where the list says it)."""
-        with open_text(path) as file:
-            text = file.read()
         kinds: dict[str, str] = {}
-        entries: list[tuple[int, str]] = []
-        if path.endswith('.json'):
-            entries = [(int(i) + 1, name) for name, i in json.loads(text).items()]
-        elif '{' in text:
-            for item in _PBTXT.findall(text):
-                name = re.search(r'name:\s*"([^"]*)"', item)
-                number = re.search(r'\b(?:label_)?id:\s*(\d+)', item)
-                if not name or not number:
-                    raise DataError(f'{path}: {" ".join(item.split())!r} has no name or no id')
-                entries.append((int(number[1]), name[1]))
-                if kind := re.search(r'label_type:\s*(\w+)', item):
-                    kinds[self.label_of(name[1])] = kind[1].lower()
-        else:
-            for number, line in enumerate(text.splitlines(), 1):
-                match = _LINE.fullmatch(line)
-                if line.strip() and not match:
-                    raise DataError(f'{path}:{number}: {line!r} is not "1: name"')
-                if match:
-                    entries.append((int(match[1]), match[2]))
-        labels = {number: self.label_of(name) for number, name in entries}
-        if not labels or len(set(labels.values())) != len(entries):
+        labels: dict[int, str] = {}
+        for where, name, number, kind in _class_entries(path):
+            label = clean_label(self.label_of(clean_label(name, where)), where)
+            if number in labels:
+                raise DataError(f'{where}: the id {number} is that of {labels[number]!r} already')
+            labels[number] = label
+            if kind:
+                kinds[label] = kind
+        if not labels:
             raise DataError(f'{path}: no list of classes with different names and ids')
+        unique_labels(labels.values(), path)
         return labels, kinds
+
+
+def _class_entries(path: str) -> Iterator[tuple[str, Any, int, str]]:
+    """Where, name, id and kind of each class, in the three forms of the list."""
+    if path.endswith('.json'):
+        for name, number in expect(read_json(path), dict, path, '{"bend/bow": 0, ...}').items():
+            yield path, name, whole_number(number, path, f'id of {name!r}') + 1, ''
+        return
+    text = read_text(path)
+    if '{' in text:
+        for entry in _PBTXT.findall(text):
+            name = re.search(r'name:\s*"([^"]*)"', entry)
+            number = re.search(r'\b(?:label_)?id:\s*(\d+)', entry)
+            if not name or not number:
+                raise DataError(f'{path}: {shown(" ".join(entry.split()))} has no name or no id')
+            kind = re.search(r'label_type:\s*(\w+)', entry)
+            index = whole_number(number[1], path, f'id of {name[1]!r}')
+            yield path, name[1], index, kind[1].lower() if kind else ''
+        return
+    for count, line in enumerate(split_lines(text), 1):
+        match = _LINE.fullmatch(line)
+        if line.strip() and not match:
+            raise DataError(f'{path}:{count}: {shown(line)} is not "1: name"')
+        if match:
+            where = f'{path}:{count}'
+            yield where, match[2], whole_number(match[1], where, 'id'), ''

@@ -12,7 +12,7 @@ from ovmlv.errors import ConfigError, DataError
 from .annotation import VideoAnnotation
 from .annotation_files import read_list_lines
 from .base_video_dataset import BaseVideoDataset
-from .official_files import ClassNames, load_class_names, open_text, read_class_names, spoken
+from .official_files import ClassNames, load_class_names, read_class_names, spoken
 
 
 class BaseClassFileDataset(BaseVideoDataset):
@@ -73,16 +73,15 @@ class BaseClassFileDataset(BaseVideoDataset):
 
     def list_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
         """Samples of a list ``path label``, with ids from 0."""
-        with open_text(self.ann_file) as file:
-            for where, video, numbers in read_list_lines(file, self.ann_file):
-                if len(numbers) != 1:
-                    raise DataError(f'{where}: expected "path label" with one label index')
-                yield VideoAnnotation(
-                    video,
-                    labels=(classes.by_index(numbers[0], where),),
-                    video_id=posixpath.splitext(posixpath.basename(video))[0],
-                    where=where,
-                )
+        for where, video, numbers in read_list_lines(self.ann_file):
+            if len(numbers) != 1:
+                raise DataError(f'{where}: expected "path label" with one label index')
+            yield VideoAnnotation(
+                video,
+                labels=(classes.by_index(numbers[0], where),),
+                video_id=posixpath.splitext(posixpath.basename(video))[0],
+                where=where,
+            )
 
     def label_of(self, name: str) -> str:
         """The label of a class name."""

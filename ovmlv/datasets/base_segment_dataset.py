@@ -17,6 +17,7 @@ from ovmlv.errors import ConfigError, DataError
 
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
+from .cells import seconds, span
 from .decoders import open_video
 from .official_files import spoken
 from .segments import (
@@ -132,6 +133,7 @@ class BaseSegmentDataset(BaseVideoDataset):
         return annotations
 
     def _samples(self, timeline: Timeline) -> list[VideoAnnotation]:
+        self._check(timeline)
         self._count(timeline)
         common: dict[str, Any] = dict(
             video=timeline.video,
@@ -184,8 +186,8 @@ class BaseSegmentDataset(BaseVideoDataset):
         )
         matrix = label_matrix(timeline, times, classes, self.CLOSED_ENDS)
         unclear = np.zeros(len(times), dtype=bool)
-        for span in timeline.ambiguous:
-            unclear |= held_at(times, *span, self.CLOSED_ENDS)
+        for part in timeline.ambiguous:
+            unclear |= held_at(times, *part, self.CLOSED_ENDS)
         samples = []
         for time, row, ambiguous in zip(times.tolist(), matrix, unclear, strict=True):
             start = max(0.0, time - self.window / 2)
@@ -200,6 +202,17 @@ class BaseSegmentDataset(BaseVideoDataset):
                 )
             )
         return samples
+
+    @staticmethod
+    def _check(timeline: Timeline) -> None:
+        """Refuse times that are none, whatever a reader let pass: NaN would become 0, and what
+        starts before 0 would be cut to the start of the video."""
+        for segment in timeline.segments:
+            span((segment.start, segment.end), timeline.where)
+        for part in timeline.ambiguous:
+            span(part, timeline.where)
+        if timeline.duration is not None:
+            seconds(timeline.duration, timeline.where, 'duration')
 
     def _count(self, timeline: Timeline) -> None:
         """Enter a video into :attr:`statistics`."""

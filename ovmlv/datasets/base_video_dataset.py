@@ -14,8 +14,17 @@ from mmengine.fileio import join_path
 from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.labels import (
+    LabelAttributes,
+    LabelVocabulary,
+    clean_label,
+    load_label_attributes,
+    load_labels,
+    unlisted_label_error,
+)
+from ovmlv.labels.files import rename_labels
 
-from .annotation import VideoAnnotation, unlisted_label_error
+from .annotation import VideoAnnotation
 from .synthetic_labels import add_synthetic_labels
 from .video_failures import (
     READ_ERRORS,
@@ -24,13 +33,6 @@ from .video_failures import (
     black_frames,
     describe,
     run_until_frames,
-)
-from .vocabulary import (
-    LabelAttributes,
-    LabelVocabulary,
-    load_label_attributes,
-    load_labels,
-    rename_labels,
 )
 
 # How many neighbours are tried for the frame size of the black frames that stand in for a video.
@@ -57,10 +59,10 @@ class BaseVideoDataset(BaseDataset):
         data_root: Root folder.
         data_prefix: ``video``: folder of the video files, relative to ``data_root``.
         pipeline: Transforms.
-        classes: The vocabulary: a list, or a text (one a line) or JSON file. By default the labels
-            of ``label_split``, else those of the annotations, sorted.
+        classes: The vocabulary: a list or a file, see :func:`~ovmlv.labels.load_labels`. By default
+            the labels of ``label_split``, else those of the annotations, sorted.
         label_split: Split (seen, unseen, ...) and other attributes of the labels; see
-            :func:`~ovmlv.datasets.vocabulary.load_label_attributes`.
+            :func:`~ovmlv.labels.load_label_attributes`.
         label_set: Which labels become columns: ``all``, a split (``seen`` for training) or
             several, or ``dict(split='seen', kind='action')``.
         unlisted: ``raise`` or ``drop`` labels that are in no vocabulary.
@@ -297,12 +299,10 @@ class BaseVideoDataset(BaseDataset):
             )
 
     def _build_vocabulary(self, annotations: Sequence[VideoAnnotation]) -> LabelVocabulary:
-        attributes = (
-            load_label_attributes(self.label_split, self.data_root or '')
-            if self.label_split
-            else {}
-        )
-        attributes = rename_labels(attributes, self.label_aliases)
+        attributes: LabelAttributes = {}
+        if self.label_split is not None:
+            given = load_label_attributes(self.label_split, self.data_root or '')
+            attributes = rename_labels(given, self.label_aliases)
         if self.classes_source is not None:
             labels = load_labels(self.classes_source, self.data_root or '')
         elif attributes:
@@ -321,8 +321,8 @@ class BaseVideoDataset(BaseDataset):
                 raise DataError(f'{self.ann_file}: there is no label in it; give classes')
         known = set(labels)
         for axis, values in self.file_attributes.items():
-            if axis not in attributes:
-                attributes[axis] = {k: v for k, v in values.items() if k in known}
+            cleaned = ((clean_label(k, axis), v) for k, v in values.items())
+            attributes.setdefault(axis, {k: v for k, v in cleaned if k in known})
         return LabelVocabulary(labels, attributes)
 
     def _encode(

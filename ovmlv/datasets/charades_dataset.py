@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
+from ovmlv.files import read_lines
+from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
+from ovmlv.tables import PUBLISHED, read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
+from .cells import finite_number, seconds
 from .segments import Segment, Timeline
+from .video_names import VideoNames
 
 COLUMNS = (
     'id',
@@ -92,12 +95,15 @@ class CharadesDataset(BaseSegmentDataset):
         """The rows of :attr:`ann_file`."""
         label_of = self._read_classes(self.resolve(self.class_file))
         self.classes_source, self.label_aliases = list(label_of.values()), label_of
+        self._name_of = VideoNames(self.data_prefix.get('video', ''))
         timelines: list[Timeline] = []
         seen: dict[str, str] = {}
-        for where, row in _read_rows(self.ann_file):
+        for where, row in read_csv_rows(self.ann_file, COLUMNS):
+            if not row['id']:
+                raise DataError(f'{where}: the row has no id; {PUBLISHED}')
             if row['id'] in seen:
                 raise DataError(
-                    f'{where}: id {row["id"]!r} is already in {seen[row["id"]]}; remove one'
+                    f'{where}: id {shown(row["id"])} is already in {seen[row["id"]]}; remove one'
                 )
             seen[row['id']] = where
             timelines.append(self._timeline(row, where, label_of))
@@ -106,17 +112,18 @@ class CharadesDataset(BaseSegmentDataset):
     def _read_classes(self, path: str) -> dict[str, str]:
         """Class id -> label string, in the order of the file."""
         labels: dict[str, str] = {}
-        with open(path, encoding='utf-8') as file:
-            for number, line in enumerate(file, 1):
-                class_id, _, name = line.strip().partition(' ')
-                if not class_id:
-                    continue
-                if not name or class_id in labels:
-                    raise DataError(
-                        f'{path}:{number}: {line.strip()!r} is not "c000 Name" with a new id'
-                    )
-                label = self.label_format.format(id=class_id, name=name)
-                labels[class_id] = label.lower() if self.lowercase else label
+        for number, line in enumerate(read_lines(path), 1):
+            class_id, _, name = line.strip().partition(' ')
+            if not class_id:
+                continue
+            if not name.strip() or class_id in labels:
+                raise DataError(
+                    f'{path}:{number}: {shown(line.strip())} is not "c000 Name" with a new id'
+                )
+            label = self.label_format.format(id=class_id, name=name)
+            labels[class_id] = clean_label(
+                label.lower() if self.lowercase else label, f'{path}:{number}'
+            )
         return labels
 
     def _timeline(self, row: dict[str, str], where: str, label_of: Mapping[str, str]) -> Timeline:
@@ -125,15 +132,15 @@ class CharadesDataset(BaseSegmentDataset):
         for class_id, _, _ in actions:
             if class_id not in label_of:
                 raise DataError(
-                    f'{where}: class {class_id!r} is not in {self.class_file}; the class file '
+                    f'{where}: class {shown(class_id)} is not in {self.class_file}; the class file '
                     'must be of the same release'
                 )
-        length = _number(row['length'], 'length', where)
-        if length is None:
+        if not row['length']:
             raise DataError(f'{where}: length is empty; give the length of the video in seconds')
+        length = seconds(row['length'], where, 'length')
         segments = [Segment((label_of[i],), start, end) for i, start, end in actions]
         return Timeline(
-            video=f'{row["id"]}.mp4',
+            video=self._name_of(f'{row["id"]}.mp4'),
             segments=segments,
             duration=length,
             video_id=row['id'],
@@ -157,50 +164,18 @@ class CharadesDataset(BaseSegmentDataset):
         )
 
 
-def _read_rows(path: str) -> list[tuple[str, dict[str, str]]]:
-    """``file:line`` and fields of every row."""
-    with open(path, encoding='utf-8', newline='') as file:
-        reader = csv.DictReader(file, strict=True)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise DataError(
-                f'{path}:1: the header is {reader.fieldnames}, not that of Charades_v1 '
-                f'({",".join(COLUMNS)})'
-            )
-        rows = []
-        try:
-            for row in reader:
-                where = f'{path}:{reader.line_num}'
-                if None in row or None in row.values() or not row['id']:
-                    raise DataError(
-                        f'{where}: the row has not {len(COLUMNS)} fields with an id; restore the '
-                        'published file'
-                    )
-                rows.append((where, row))
-        except csv.Error as error:
-            raise DataError(f'{path}:{reader.line_num}: no valid CSV ({error})') from None
-    return rows
-
-
 def _parse_actions(cell: str, where: str) -> list[tuple[str, float, float]]:
     """``c092 11.90 21.20;c147 0.00 12.60`` -> class, start, end of each."""
     actions = []
     for entry in cell.split(';') if cell else ():
         words = entry.split(' ')
-        try:
-            name, start, end = words[0], float(words[1]), float(words[2])
-        except (IndexError, ValueError):
-            name = ''
-        if not name or len(words) != 3 or start < 0 or not math.isfinite(start + end):
-            raise DataError(f'{where}: action {entry!r} is not "class start end"')
-        actions.append((name, start, end))
+        if len(words) != 3 or not words[0]:
+            raise DataError(f'{where}: action {shown(entry)} is not "class start end"')
+        start, end = (seconds(words[i], where, f'action {shown(entry)}: time') for i in (1, 2))
+        actions.append((words[0], start, end))
     return actions
 
 
 def _number(cell: str, name: str, where: str) -> float | None:
     """A number, or None for an empty field."""
-    if not cell:
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        raise DataError(f'{where}: {name} is {cell!r}, not a number') from None
+    return finite_number(cell, where, name) if cell else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
+from .cells import seconds, whole_number
 from .label_axes import AxisLabels, check_axes
-from .official_files import read_csv_rows, spoken
+from .official_files import spoken
 from .segments import Segment, Timeline
+from .video_names import VideoNames
 
 TIMES = ('narration_id', 'participant_id', 'video_id', 'start_timestamp', 'stop_timestamp')
 
@@ -90,12 +93,14 @@ class EPICKitchensDataset(BaseSegmentDataset):
         self.classes_source = labels.labels
         self.file_attributes = dict(kind=labels.kind_of)
         durations = self._durations()
+        name_of = VideoNames(self.data_prefix.get('video', ''))
         timelines: dict[str, Timeline] = {}
         for where, row in rows:
             video = row['video_id']
             if video not in timelines:
+                path = self.file_format.format(participant=row['participant_id'], video=video)
                 timelines[video] = Timeline(
-                    self.file_format.format(participant=row['participant_id'], video=video),
+                    name_of(path),
                     segments=[],
                     duration=durations.get(video),
                     video_id=video,
@@ -112,11 +117,14 @@ class EPICKitchensDataset(BaseSegmentDataset):
 
     def _labels(self, rows: Sequence[tuple[str, dict[str, str]]]) -> AxisLabels:
         """The vocabulary of the chosen kinds; checks the classes of every row."""
-        tables = {}
+        tables: dict[str, dict[int, dict[str, str]]] = {}
         for kind, file in self.class_files.items():
             path = self.resolve(file)
             required = ('id', 'key', 'category')
-            tables[kind] = {int(row['id']): row for _, row in read_csv_rows(path, required)}
+            tables[kind] = table = {}
+            for where, row in read_csv_rows(path, required):
+                if table.setdefault(whole_number(row['id'], where, 'id'), row) is not row:
+                    raise DataError(f'{where}: the id {row["id"]} stands twice; remove one')
         names: dict[str, dict[object, str]] = {
             kind: {i: row['key'] for i, row in sorted(table.items())}
             for kind, table in tables.items()
@@ -142,29 +150,30 @@ class EPICKitchensDataset(BaseSegmentDataset):
         if self.info_file is None:
             return {}
         rows = read_csv_rows(self.resolve(self.info_file), ('video_id', 'duration'))
-        return {row['video_id']: float(row['duration']) for _, row in rows}
+        return {row['video_id']: seconds(row['duration'], where, 'duration') for where, row in rows}
 
 
 def _classes(row: Mapping[str, str], where: str) -> list[tuple[str, Any]]:
     """Kind and key of every class of a row; none for the test set."""
     if 'verb_class' not in row:
         return []
-    try:
-        verb, noun = int(row['verb_class']), int(row['noun_class'])
-        nouns = [int(n) for n in ast.literal_eval(row['all_noun_classes'])]
-    except (ValueError, TypeError, SyntaxError, KeyError):
+    cells = [row.get(column, '') for column in ('verb_class', 'noun_class', 'all_noun_classes')]
+    if not re.fullmatch(r'\[\s*(?:\d+(?:\s*,\s*\d+)*\s*,?\s*)?\]', cells[2], re.ASCII):
         raise DataError(
-            f'{where}: verb_class, noun_class and all_noun_classes are not 0, 2 and [2, 5]; '
-            'restore the published file'
-        ) from None
+            f'{where}: verb_class, noun_class and all_noun_classes are {shown(cells)}, not 0, 2 '
+            'and [2, 5]; restore the published file'
+        )
+    verb, noun = (whole_number(c, where, k) for c, k in zip(cells, ('verb_class', 'noun_class')))
+    nouns = [
+        whole_number(number, where, 'all_noun_classes') for number in re.findall(r'\d+', cells[2])
+    ]
     nouns = list(dict.fromkeys([noun, *nouns]))
     return [('verb', verb), *(('noun', n) for n in nouns), ('action', (verb, noun))]
 
 
 def _seconds(cell: str, where: str) -> float:
     """``00:17:47.56`` in seconds."""
-    try:
-        hours, minutes, seconds = cell.split(':')
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        raise DataError(f'{where}: time {cell!r} is not hh:mm:ss.ff') from None
+    parts = re.fullmatch(r'(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)', cell.strip(), re.ASCII)
+    if not parts:
+        raise DataError(f'{where}: time {shown(cell)} is not hh:mm:ss.ff')
+    return int(parts[1]) * 3600 + int(parts[2]) * 60 + float(parts[3])

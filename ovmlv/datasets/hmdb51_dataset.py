@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
 from .annotation_files import read_list_lines
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames, open_text
+from .official_files import ClassNames
 
 # The number behind a clip in the official files.
 SUBSETS = dict(unused=0, train=1, test=2)
@@ -96,7 +96,7 @@ class HMDB51Dataset(BaseClassFileDataset):
             for path in self._split_files():
                 yield from self._official(path, classes)
             return
-        for where, video, numbers in _lines(self.ann_file):
+        for where, video, numbers in read_list_lines(self.ann_file):
             if len(numbers) not in (1, 2):
                 raise DataError(f'{where}: expected "clip.avi label" or "clip frames label"')
             label = classes.by_index(numbers[-1], where)
@@ -106,8 +106,9 @@ class HMDB51Dataset(BaseClassFileDataset):
                 f'_{re.escape(name)}{_PROPERTIES}', video
             ):
                 raise DataError(
-                    f'{where}: label {numbers[-1]} is {name!r} in {classes.path}, which is not the '
-                    'class in the name of the clip; use the class file that belongs to this list'
+                    f'{where}: label {numbers[-1]} is {shown(name)} in {classes.path}, which is '
+                    'not the class in the name of the clip; use the class file that belongs to '
+                    'this list'
                 )
             yield VideoAnnotation(
                 video if len(numbers) == 1 else f'{video}.avi',
@@ -128,18 +129,13 @@ class HMDB51Dataset(BaseClassFileDataset):
         """The clips of one class that are in the subset."""
         name = path.name[: -len(self._suffix)]
         label = classes.by_name(name, str(path))
-        for where, video, numbers in _lines(str(path)):
+        for where, video, numbers in read_list_lines(str(path)):
             if len(numbers) != 1 or numbers[0] not in SUBSETS.values():
                 raise DataError(f'{where}: expected "clip.avi 0", 1 or 2')
             if numbers[0] == SUBSETS[self.subset]:
                 yield VideoAnnotation(
                     f'{name}/{video}', labels=(label,), video_id=_stem(video), where=where
                 )
-
-
-def _lines(path: str) -> Iterator[tuple[str, str, list[int]]]:
-    with open_text(path) as file:
-        yield from read_list_lines(file, path)
 
 
 def _stem(video: str) -> str:

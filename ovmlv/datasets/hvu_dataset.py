@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
+from ovmlv.files import read_json
+from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import read_csv_rows
-from .vocabulary import load_json
+from .cells import expect, item, seconds, whole_number
+from .video_names import VideoNames
 
 COLUMNS = ('Tags', 'youtube_id', 'time_start', 'time_end')
 
@@ -46,7 +49,8 @@ class HVUDataset(BaseClassFileDataset):
         data_prefix: ``video``: folder of the videos.
         video_format: File of a row, from ``{id}``, ``{start}`` and ``{end}`` (as written) and
             ``{start10}`` and ``{end10}`` (tenths of a second). The default is what MMAction2's
-            download script writes.
+            download script writes. Where the folder has the clip with another suffix, that file
+            is taken.
         trimmed: Whether the files hold the clip alone. Otherwise its times are the ``segment``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
     """
@@ -83,7 +87,10 @@ class HVUDataset(BaseClassFileDataset):
         """A sample for each row; its extra entry ``categories`` names those that are labelled."""
         path = self.resolve(self.class_file)
         tags = _read_tags(path)
-        labels = {category: [self.label_of(t) for t in names] for category, names in tags.items()}
+        labels = {
+            category: [clean_label(self.label_of(t), f'{path}: {category}') for t in names]
+            for category, names in tags.items()
+        }
         self.classes_source = [label for names in labels.values() for label in names]
         category_of = {label: c for c, names in labels.items() for label in names}
         if len(category_of) != len(self.classes_source):
@@ -94,27 +101,26 @@ class HVUDataset(BaseClassFileDataset):
         return list(self._read_csv(category_of))
 
     def _read_csv(self, category_of: Mapping[str, str]) -> Iterable[VideoAnnotation]:
+        name_of = VideoNames(self.data_prefix.get('video', ''))
         label_of: dict[str, str] = {}  # 8 million tags are of 3,142 kinds
         for where, row in read_csv_rows(self.ann_file, COLUMNS):
             for tag in row['Tags'].split('|'):
                 if tag not in label_of:
-                    label_of[tag] = self.label_of(tag)
+                    label_of[tag] = clean_label(self.label_of(tag), f'{where}: tag')
                 if label_of[tag] not in category_of:
-                    raise DataError(f'{where}: tag {tag!r} is not in {self.class_file}')
+                    raise DataError(f'{where}: tag {shown(tag)} is not in {self.class_file}')
             names = tuple(label_of[tag] for tag in row['Tags'].split('|'))
             start, end = row['time_start'], row['time_end']
-            try:
-                span = float(start), float(end)
-            except ValueError:
-                raise DataError(f'{where}: times {start!r}, {end!r} are no seconds') from None
+            span = seconds(start, where, 'time_start'), seconds(end, where, 'time_end')
+            file = self.video_format.format(
+                id=row['youtube_id'],
+                start=start,
+                end=end,
+                start10=int(span[0] * 10),
+                end10=int(span[1] * 10),
+            )
             yield VideoAnnotation(
-                self.video_format.format(
-                    id=row['youtube_id'],
-                    start=start,
-                    end=end,
-                    start10=int(span[0] * 10),
-                    end10=int(span[1] * 10),
-                ),
+                name_of(file),
                 names,
                 segment=None if self.trimmed else span,
                 video_id=f'{row["youtube_id"]}_{start}_{end}',
@@ -123,17 +129,27 @@ class HVUDataset(BaseClassFileDataset):
             )
 
     def _read_json(self, labels: Mapping[str, Sequence[str]]) -> Iterable[VideoAnnotation]:
-        for number, entry in enumerate(load_json(self.ann_file), 1):
-            where = f'{self.ann_file}: entry {number}'
-            try:
-                names = [labels[c][i] for c, ids in entry['label'].items() for i in ids]
-                file, categories = entry['filename'], tuple(entry['label'])
-            except (KeyError, TypeError, IndexError, AttributeError):
-                raise DataError(
-                    f'{where} is not {{"filename", "label": {{category: [index, ...]}}}} with '
-                    f'categories and indices of {self.class_file}'
-                ) from None
-            yield VideoAnnotation(file, names, where=where, extra=dict(categories=categories))
+        form = '[{"filename": ..., "label": {category: [index, ...]}}, ...]'
+        for number, entry in enumerate(expect(read_json(self.ann_file), list, self.ann_file, form)):
+            where = f'{self.ann_file}: entry {number + 1}'
+            found = item(expect(entry, dict, where, form), 'label', dict, where)
+            names = []
+            for category in found:
+                known = labels.get(category, ())
+                for value in item(found, category, list, where):
+                    index = whole_number(value, where, f'index of {category!r}')
+                    if index >= len(known):
+                        raise DataError(
+                            f'{where}: {self.class_file} has no label {index} of {category!r}; use '
+                            'the class file of the same release'
+                        )
+                    names.append(known[index])
+            yield VideoAnnotation(
+                item(entry, 'filename', str, where),
+                names,
+                where=where,
+                extra=dict(categories=tuple(found)),
+            )
 
     def get_data_info(self, idx: int) -> dict:
         """Labels of categories that the sample was not labelled for become unknown.
@@ -169,9 +185,10 @@ def _read_tags(path: str) -> dict[str, list[str]]:
     """Category -> its tags, in the order of the file."""
     tags: dict[str, list[str]] = {}
     if path.endswith('.json'):
-        content = load_json(path)
-        if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
-            raise DataError(f'{path}: not {{category: [tag, ...]}}')
+        content = expect(read_json(path), dict, path, '{category: [tag, ...]}')
+        for category in content:
+            for tag in item(content, category, list, path):
+                clean_label(tag, f'{path}: {category}: tag')
         return content
     for _, row in read_csv_rows(path, ('Tag', 'Category')):
         tags.setdefault(row['Category'], []).append(row['Tag'])

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames, read_csv_rows
+from .cells import seconds, whole_number
+from .official_files import ClassNames
+from .video_names import VideoNames
 
 
 @DATASETS.register_module()
@@ -40,7 +43,8 @@ class KineticsDataset(BaseClassFileDataset):
         class_file: Names of the classes (a name a line, or ``id,name``). A csv without it has the
             classes of its rows.
         file_format: Path of a clip of the csv, from ``{clip}`` (``{id}_{start:06d}_{end:06d}``),
-            ``{id}``, ``{label}``, ``{label_}`` (with ``_`` for blanks) and ``{split}``.
+            ``{id}``, ``{label}``, ``{label_}`` (with ``_`` for blanks) and ``{split}``. Where the
+            folder has the clip with another suffix, that file is taken.
         label_style: See :class:`BaseClassFileDataset`; the official names are words already.
         **kwargs: See :class:`BaseVideoDataset`.
     """
@@ -65,7 +69,8 @@ class KineticsDataset(BaseClassFileDataset):
         """Without a class file those of a csv's rows, sorted."""
         if self.class_file is not None or not self.ann_file.endswith('.csv'):
             return super().class_names()
-        names = {row['label'] for _, row in read_csv_rows(self.ann_file, ('label',))}
+        rows = read_csv_rows(self.ann_file, ('label',))
+        names = {clean_label(row['label'], f'{where}: label') for where, row in rows}
         return sorted(names)
 
     def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
@@ -75,20 +80,20 @@ class KineticsDataset(BaseClassFileDataset):
 
     def _csv_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
         required = ('youtube_id', 'time_start', 'time_end', 'split')
+        name_of = VideoNames(self.data_prefix.get('video', ''))
         for where, row in read_csv_rows(self.ann_file, required):
-            try:
-                start, end = (float(row[k]) for k in ('time_start', 'time_end'))
-                clip = f'{row["youtube_id"]}_{int(start):06d}_{int(end):06d}'
-            except ValueError:
-                raise DataError(
-                    f'{where}: time_start {row["time_start"]!r} and time_end {row["time_end"]!r} '
-                    'are not seconds'
-                ) from None
+            start, end = (seconds(row[k], where, k) for k in ('time_start', 'time_end'))
+            # Clips are named by whole seconds: 12.2 and 12.7 would be one file.
+            clip = '{}_{:06d}_{:06d}'.format(
+                row['youtube_id'],
+                whole_number(start, where, 'time_start'),
+                whole_number(end, where, 'time_end'),
+            )
             name = row.get('label')
             fields = dict(clip=clip, id=row['youtube_id'], split=row['split'])
             fields.update(label=name, label_=(name or '').replace(' ', '_'))
             yield VideoAnnotation(
-                self.file_format.format(**fields),
+                name_of(self.file_format.format(**fields)),
                 labels=() if name is None else (classes.by_name(name, where),),
                 negatives=() if name is None else None,  # a test file: nothing is known
                 video_id=clip,

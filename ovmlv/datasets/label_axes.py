@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ovmlv.errors import ConfigError
+from ovmlv.labels import clean_label
 
 from .official_files import spoken
 
@@ -38,7 +39,7 @@ class AxisLabels:
         self._labels: dict[tuple[str, object], str] = {}
         for kind, table in names.items():
             for key, name in table.items():
-                label = spoken(name)
+                label = clean_label(spoken(name), f'{kind} class {name!r}')
                 if label in self.kind_of:
                     hint = (hints or {}).get(kind, {}).get(key) or kind
                     label = f'{label} ({hint})'

@@ -6,12 +6,14 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_lists
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames, read_csv_lists
+from .cells import whole_number
+from .official_files import ClassNames
 
 
 @DATASETS.register_module()
@@ -54,11 +56,10 @@ class MomentsDataset(BaseClassFileDataset):
         for where, (video, *cells) in read_csv_lists(self.ann_file):
             cells = [cell.strip() for cell in cells if cell.strip()]
             if not cells:
-                raise DataError(f'{where}: no label behind {video!r}')
+                raise DataError(f'{where}: no label behind {shown(video)}')
             if cells[0].isdecimal():
-                if not all(cell.isdecimal() for cell in cells):
-                    raise DataError(f'{where}: {cells} are not all class ids')
-                labels = [classes.by_index(int(cell), where) for cell in cells]
+                ids = [whole_number(cell, where, 'class id') for cell in cells]
+                labels = [classes.by_index(i, where) for i in ids]
             else:
                 labels = [classes.by_name(cells[0], where)]
             yield VideoAnnotation(

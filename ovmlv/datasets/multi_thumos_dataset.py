@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import DataError, shown
+from ovmlv.files import read_json
 from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
+from .cells import expect, item, place, seconds, span, whole_number
 from .official_files import ClassNames, read_class_names
 from .segments import Segment, Timeline
+from .subsets import Subset
 from .thumos_files import class_files, read_class_file
-from .vocabulary import load_json
+from .video_names import VideoNames
 
 # The subsets of the JSON and how their videos are called.
 SUBSETS = {'training': 'video_validation_', 'testing': 'video_test_'}
@@ -62,10 +64,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         subset: str = 'training',
         **kwargs: Any,
     ) -> None:
-        if subset not in (*SUBSETS, 'all'):
-            raise ConfigError(
-                f'MultiTHUMOSDataset: subset={subset!r} is not one of {", ".join(SUBSETS)}, all'
-            )
+        self._subset = Subset('MultiTHUMOSDataset', subset, tuple(SUBSETS))
         self.class_file, self.subset = class_file, subset
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
 
@@ -81,6 +80,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         names = read_class_names(self.resolve(self.class_file))
         classes = ClassNames(names, [self.label_of(name) for name in names], self.class_file)
         self.classes_source = list(classes.labels)
+        self._name_of = VideoNames(self.data_prefix.get('video', ''))
         read = self._read_json if self.ann_file.endswith('.json') else self._read_folder
         timelines = read(classes)
         if not timelines:
@@ -89,21 +89,23 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
 
     def _read_json(self, classes: ClassNames) -> list[Timeline]:
         timelines = []
-        for video, entry in load_json(self.ann_file).items():
-            where = f'{self.ann_file}: {video}'
-            try:
-                subset, duration = entry['subset'], float(entry['duration'])
-                actions = [(int(c), float(start), float(end)) for c, start, end in entry['actions']]
-            except (KeyError, TypeError, ValueError):
-                raise DataError(
-                    f'{where} is not {{"subset", "duration", "actions": [[class, start, end]]}}'
-                ) from None
-            if self.subset in (subset, 'all'):
-                segments = [
-                    Segment((classes.by_index(c - 1, where),), start, end)
-                    for c, start, end in actions
-                ]
-                timelines.append(Timeline(f'{video}.mp4', segments, duration, (), video, where))
+        form = '{id: {"subset", "duration", "actions": [[class, start, end]]}}'
+        for video, entry in expect(read_json(self.ann_file), dict, self.ann_file, form).items():
+            where = place(self.ann_file, video)
+            expect(entry, dict, where, form)
+            wanted = self._subset.has(item(entry, 'subset', str, where), where)
+            duration = seconds(item(entry, 'duration', object, where), where, 'duration')
+            segments = []
+            for action in item(entry, 'actions', list, where):
+                if len(expect(action, list, where, form)) != 3:
+                    raise DataError(f'{where}: action {shown(action)} is not [class, start, end]')
+                index = whole_number(action[0], where, 'class', minimum=1) - 1
+                segments.append(
+                    Segment((classes.by_index(index, where),), *span(action[1:], where))
+                )
+            if wanted:
+                path = self._name_of(f'{video}.mp4')
+                timelines.append(Timeline(path, segments, duration, (), video, where))
         return timelines
 
     def _read_folder(self, classes: ClassNames) -> list[Timeline]:
@@ -112,12 +114,15 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         files = class_files(self.ann_file, ('',))
         for name in classes.names:
             if name not in files:
-                raise DataError(f'{Path(self.ann_file) / name}.txt not found; {self.DOWNLOAD}')
+                raise DataError(f'{self.ann_file}: no file {shown(name + ".txt")}; {self.DOWNLOAD}')
             for where, video, start, end in read_class_file(files[name]):
                 segments[video].append(Segment((classes.by_name(name, where),), start, end))
                 where_of.setdefault(video, where)
-        return [
-            Timeline(f'{video}.mp4', segments[video], None, (), video, where_of[video])
-            for video in sorted(segments)
-            if self.subset == 'all' or video.startswith(SUBSETS[self.subset])
-        ]
+        timelines = []
+        for video in sorted(segments):
+            start = video.rpartition('_')[0] + '_'
+            subset = next((s for s, prefix in SUBSETS.items() if start == prefix), start)
+            if self._subset.has(subset, where_of[video]):
+                path = self._name_of(f'{video}.mp4')
+                timelines.append(Timeline(path, segments[video], None, (), video, where_of[video]))
+        return timelines

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ovmlv.labels import load_labels
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
 from .annotation_files import read_annotation_file
 from .base_video_dataset import BaseVideoDataset
-from .vocabulary import load_labels
 
 
 @DATASETS.register_module()

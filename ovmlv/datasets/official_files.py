@@ -1,71 +1,19 @@
-"""What the official files of several data sets have in common: CSV rows and class files."""
+"""What the official files of several data sets have in common: lists of classes."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os.path as osp
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
+from ovmlv.files import read_json, read_lines
+from ovmlv.labels import clean_label, unique_labels
+from ovmlv.tables import read_csv_lists
 
-from .vocabulary import check_unique
-
-
-@contextmanager
-def open_text(path: str) -> Iterator[TextIO]:
-    """A text file as UTF-8 with its own line ends; a byte order mark is dropped."""
-    try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            yield file
-    except FileNotFoundError:
-        raise DataError(f'{path}: file not found; correct the path or data_root') from None
-    except UnicodeDecodeError as error:
-        raise DataError(f'{path}: no UTF-8 text ({error}); save it as UTF-8') from None
-
-
-def read_csv_rows(path: str, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """``file:line`` and cells of each row of a CSV file with a header; every cell is a string.
-
-    Args:
-        path: The file.
-        required: Columns that it must have.
-    """
-    with open_text(path) as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            header = reader.fieldnames or []
-            missing = [name for name in required if name not in header]
-            if missing:
-                raise DataError(
-                    f'{path}:1: no column {missing[0]!r} among {list(header)}; use the published '
-                    'file'
-                )
-            for row in reader:
-                where = f'{path}:{reader.line_num}'
-                if None in row or None in row.values():
-                    raise DataError(
-                        f'{where}: the row has not {len(header)} fields; restore the published file'
-                    )
-                yield where, row
-        except csv.Error as error:
-            raise DataError(f'{path}:{reader.line_num}: no valid CSV ({error})') from None
-
-
-def read_csv_lists(path: str) -> Iterator[tuple[str, list[str]]]:
-    """``file:line`` and cells of each row of a CSV file without a header."""
-    with open_text(path) as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            for row in reader:
-                if row:
-                    yield f'{path}:{reader.line_num}', row
-        except csv.Error as error:
-            raise DataError(f'{path}:{reader.line_num}: no valid CSV ({error})') from None
+from .cells import expect, whole_number
 
 
 @dataclass
@@ -83,7 +31,8 @@ class ClassNames:
     path: str
 
     def __post_init__(self) -> None:
-        check_unique(self.labels, self.path)
+        self.names = [clean_label(name, f'{self.path}: class') for name in self.names]
+        self.labels = list(unique_labels(self.labels, self.path))
         self._index = {name: i for i, name in enumerate(self.names)}
         loose: dict[str, list[int]] = {}
         for i, name in enumerate(self.names):
@@ -101,11 +50,12 @@ class ClassNames:
 
     def index(self, name: str, where: str) -> int:
         """The id of a name; case and ``_`` for a blank do not matter where they decide nothing."""
+        name = clean_label(name, f'{where}: class')
         found = self._index.get(name, self._loose.get(_loose(name)))
         if found is None:
             raise DataError(
-                f'{where}: class {name!r} is not in {self.path}; use the class file of the same '
-                'release'
+                f'{where}: class {shown(name)} is not in {self.path}; use the class file of the '
+                'same release'
             )
         return found
 
@@ -121,37 +71,20 @@ def read_class_names(path: str) -> list[str]:
     ids from 0 or 1); ``name,0`` (Moments in Time); a CSV with the header ``id,name``; JSON, a list
     or ``{"name": "0"}`` (Something-Something).
     """
-    with open_text(path) as file:
-        text = file.read()
-    if path.lower().endswith('.json'):
-        entries = _json_entries(text, path)
-    else:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if lines and re.fullmatch(r'(?i)\W?id\W?,\W?name\W?', lines[0].strip()):
-            entries = [(row[1], row[0]) for row in list(csv.reader(lines))[1:] if len(row) == 2]
-            if len(entries) != len(lines) - 1:
-                raise DataError(f'{path}: not every row is "id,name"; quote names with a comma')
-        elif lines and all(re.match(r'\d+\s+\S', line) for line in lines):
-            entries = [(w[1], w[0]) for w in (line.strip().split(None, 1) for line in lines)]
-        elif lines and all(re.search(r',\s*\d+\s*$', line) for line in lines):
-            entries = [(w[0], w[1]) for w in (line.rsplit(',', 1) for line in lines)]
-        else:
-            entries = [(line, str(i)) for i, line in enumerate(lines)]
+    read = _json_entries if path.lower().endswith('.json') else _text_entries
     by_id: dict[int, str] = {}
-    for name, number in entries:
-        name = name.strip()
-        if not number.strip().isdecimal() or not name or int(number) in by_id:
-            raise DataError(f'{path}: class {name!r} with id {number!r} is no name with a new id')
-        by_id[int(number)] = name
+    for where, name, number in read(path):
+        index = whole_number(number, where, 'class id')
+        if index in by_id:
+            raise DataError(f'{where}: class {shown(name)} has the id {index} of {by_id[index]!r}')
+        by_id[index] = clean_label(name, where)
     first = min(by_id, default=0)
     if not by_id or first > 1 or max(by_id) - first + 1 != len(by_id):
         raise DataError(
             f'{path}: {len(by_id)} class ids do not count from 0 or 1 without gaps; use the '
             'published class file'
         )
-    names = [by_id[i] for i in sorted(by_id)]
-    check_unique(names, path)
-    return names
+    return list(unique_labels([by_id[i] for i in sorted(by_id)], path))
 
 
 def load_class_names(
@@ -180,13 +113,25 @@ def _loose(name: str) -> str:
     return name.casefold().replace('_', ' ')
 
 
-def _json_entries(text: str, path: str) -> list[tuple[str, str]]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f'{path}:{error.lineno}: no valid JSON ({error.msg})') from None
-    if isinstance(content, dict):
-        return [(str(name), str(number)) for name, number in content.items()]
-    if isinstance(content, list):
-        return [(str(name), str(i)) for i, name in enumerate(content)]
-    raise DataError(f'{path}: expected {{"name": "0", ...}} or a list of names')
+def _text_entries(path: str) -> list[tuple[str, str, Any]]:
+    """``file:line``, name and id of the classes of a text or CSV file."""
+    lines = [(f'{path}:{n}', v) for n, v in enumerate(read_lines(path), 1) if v.strip()]
+    texts = [line for _, line in lines]
+    if texts and re.fullmatch(r'(?i)\W?id\W?,\W?name\W?', texts[0].strip()):
+        rows = list(read_csv_lists(path))[1:]
+        for where, row in rows:
+            if len(row) != 2:
+                raise DataError(f'{where}: the row is not "id,name"; quote names with a comma')
+        return [(where, name, number) for where, (number, name) in rows]
+    if texts and all(re.match(r'\d+\s+\S', line) for line in texts):
+        return [(where, *line.strip().split(None, 1)[::-1]) for where, line in lines]
+    if texts and all(re.search(r',\s*\d+\s*$', line) for line in texts):
+        return [(where, *line.rsplit(',', 1)) for where, line in lines]
+    return [(where, line, i) for i, (where, line) in enumerate(lines)]
+
+
+def _json_entries(path: str) -> list[tuple[str, Any, Any]]:
+    """``file: entry n``, name and id of the classes of a JSON file."""
+    content = expect(read_json(path), (dict, list), path, '{"name": "0", ...} or a list of names')
+    entries = content.items() if isinstance(content, dict) else zip(content, range(len(content)))
+    return [(f'{path}: entry {n}', *entry) for n, entry in enumerate(entries, 1)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
+from .cells import seconds, whole_number
 from .label_axes import AxisLabels, check_axes
-from .official_files import read_csv_rows
 from .segments import Segment, Timeline
 from .video_names import VideoNames
 
@@ -76,17 +77,15 @@ class RareActDataset(BaseSegmentDataset):
         self.file_attributes = dict(kind=labels.kind_of)
         clips: dict[tuple[str, float, float], list[tuple[str, dict[str, str]]]] = {}
         for where, row in rows:
-            try:
-                key = row['video_id'], float(row['start']), float(row['end'])
-            except ValueError:
-                raise DataError(f'{where}: start and end are not seconds') from None
+            start, end = (seconds(row[k], where, k) for k in ('start', 'end'))
+            key = row['video_id'], start, end
             clips.setdefault(key, []).append((where, row))
         name_of = VideoNames(self.data_prefix.get('video', ''))
         timelines: dict[str, Timeline] = {}
         for (video, start, end), rated in clips.items():
             if video not in timelines:
                 timelines[video] = Timeline(
-                    name_of(video), segments=[], video_id=video, where=rated[0][0]
+                    name_of(f'{video}.mp4'), segments=[], video_id=video, where=rated[0][0]
                 )
             timelines[video].segments.append(self._segment(start, end, rated, labels))
         return list(timelines.values())
@@ -118,7 +117,9 @@ class RareActDataset(BaseSegmentDataset):
         sure = False
         for where, row in rated:
             if row['annotation'] not in CODES:
-                raise DataError(f'{where}: annotation {row["annotation"]!r} is not 0, 1, 2, 3 or 4')
+                raise DataError(
+                    f'{where}: annotation {shown(row["annotation"])} is not 0, 1, 2, 3 or 4'
+                )
             keys = dict(verb=row['verb'], noun=row['noun'], action=_class_id(where, row))
             for kind, value in zip(keys, CODES[row['annotation']], strict=True):
                 label = labels.get(kind, keys[kind])
@@ -139,6 +140,4 @@ class RareActDataset(BaseSegmentDataset):
 
 
 def _class_id(where: str, row: Mapping[str, str]) -> int:
-    if not row['class_id'].isdecimal():
-        raise DataError(f'{where}: class_id {row["class_id"]!r} is no number')
-    return int(row['class_id'])
+    return whole_number(row['class_id'], where, 'class_id')

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.files import read_json
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames, open_text
+from .cells import expect, item
+from .official_files import ClassNames
+from .video_names import VideoNames
 
 
 @DATASETS.register_module()
@@ -61,24 +62,19 @@ class SSv2Dataset(BaseClassFileDataset):
         return read(classes)
 
     def _json_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
-        with open_text(self.ann_file) as file:
-            try:
-                entries = json.load(file)
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f'{self.ann_file}:{error.lineno}: no valid JSON ({error.msg})'
-                ) from None
-        for number, entry in enumerate(entries, 1):
-            where = f'{self.ann_file}: entry {number}'
-            if not isinstance(entry, dict) or 'id' not in entry:
-                raise DataError(f'{where}: expected an object with "id" and "template"')
-            template = entry.get('template')
-            name = None if template is None else template.replace('[', '').replace(']', '')
+        form = '[{"id": "74225", "template": ...}, ...]'
+        name_of = VideoNames(self.data_prefix.get('video', ''))
+        for number, entry in enumerate(expect(read_json(self.ann_file), list, self.ann_file, form)):
+            where = f'{self.ann_file}: entry {number + 1}'
+            clip = item(expect(entry, dict, where, form), 'id', (str, int), where)
+            name = None
+            if entry.get('template') is not None:
+                name = item(entry, 'template', str, where).replace('[', '').replace(']', '')
             yield VideoAnnotation(
-                self.file_format.format(id=entry['id']),
+                name_of(self.file_format.format(id=clip)),
                 labels=() if name is None else (classes.by_name(name, where),),
                 negatives=() if name is None else None,  # the test set: nothing is known
-                video_id=str(entry['id']),
+                video_id=str(clip),
                 where=where,
                 extra={k: entry[k] for k in ('label', 'placeholders') if k in entry},
             )

@@ -12,10 +12,12 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_json
+from ovmlv.labels import clean_labels, unique_labels
+from ovmlv.labels.files import find_file
 
 from .annotation import VideoAnnotation
 from .annotation_files import read_annotation_file
-from .vocabulary import find_file, load_json
 
 SYNTHETIC = 'synthetic'
 _ARTICLES = re.compile(r'^(a|an|the|some)\s+')
@@ -85,7 +87,8 @@ class SyntheticLabels:
         options = dict(source) if isinstance(source, Mapping) else dict(file=source)
         file, missing = options.pop('file', None), options.pop('missing', 'unknown')
         min_videos = options.pop('min_videos', 1)
-        if options or not isinstance(file, str) or missing not in ('unknown', 'negative'):
+        fine = isinstance(file, str) and type(min_videos) is int
+        if options or not fine or missing not in ('unknown', 'negative'):
             raise ConfigError(
                 f'synthetic_labels={source!r}: give a file, or dict(file=..., missing="unknown" or '
                 '"negative", min_videos=...)'
@@ -196,14 +199,12 @@ def _read(
     path: str, classes: Sequence[str]
 ) -> tuple[dict[str, list[str]], dict[str, tuple[Sequence[str], Sequence[str]]]]:
     """What a file says of labels, or of videos."""
-    if path.endswith('.json') and isinstance(table := load_json(path), dict):
-        for label, new in table.items():
-            if not isinstance(new, list) or not all(isinstance(v, str) and v.strip() for v in new):
-                raise DataError(f'{path}: {label!r} has {new!r}; give a list of labels')
-        if not table:
-            raise DataError(f'{path}: there is no label in it')
+    if path.endswith('.json') and isinstance(table := read_json(path), dict):
+        sources = unique_labels(list(table), path)
+        lists = [clean_labels(new, label, path) for label, new in table.items()]
         taken = set(classes)
-        return {k: [v.strip() for v in new] for k, new in table.items() if k in taken}, {}
+        found = zip(sources, lists, strict=True)
+        return {label: list(new) for label, new in found if label in taken}, {}
     of_video: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
     for row in read_annotation_file(path):
         labels, negatives = of_video.get(row.video, ((), ()))

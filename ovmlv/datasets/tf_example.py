@@ -46,7 +46,7 @@ def parse_example(data: bytes) -> tuple[dict[str, Feature], dict[str, list[Featu
             elif number == 2:
                 for name, steps in _map(value):
                     lists[name] = [_feature(v) for n, v in _fields(steps) if n == 1]
-    except (IndexError, ValueError, TypeError) as error:
+    except (IndexError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f'no tf.train.Example ({error}); use TFRecord files of examples') from None
     return context, lists
 
@@ -73,6 +73,13 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
         position += length
 
 
+def _bytes(value: memoryview | int) -> bytes:
+    """The content of a field; ``bytes(5)`` would be five zeros, ``bytes(2**40)`` all memory."""
+    if isinstance(value, int):
+        raise ValueError('a number in place of bytes')
+    return bytes(value)
+
+
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
     """A number of 7 bits a byte, and where it ends."""
     value = shift = 0
@@ -95,7 +102,7 @@ def _map(data: memoryview) -> Iterator[tuple[str, memoryview]]:
         key, value = '', memoryview(b'')
         for part, content in _fields(entry):
             if part == 1:
-                key = bytes(content).decode('utf-8')
+                key = _bytes(content).decode('utf-8')
             elif part == 2:
                 value = content
         yield key, value
@@ -105,7 +112,7 @@ def _feature(data: memoryview) -> Feature:
     """The values of a Feature; numbers may be packed into one field or stand alone."""
     for kind, content in _fields(data):
         if kind == 1:
-            return [bytes(v) for n, v in _fields(content) if n == 1]
+            return [_bytes(v) for n, v in _fields(content) if n == 1]
         if kind == 2:
             parts = [np.frombuffer(v, dtype='<f4') for n, v in _fields(content) if n == 1]
             return np.concatenate(parts) if parts else np.zeros(0, np.float32)

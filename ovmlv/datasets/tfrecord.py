@@ -7,9 +7,10 @@ its masked CRC-32C (TensorFlow's ``record_writer.h``).
 from __future__ import annotations
 
 import functools
-import os.path as osp
+import os
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
@@ -98,22 +99,31 @@ def scan_records(path: str, check: bool = True) -> Iterator[tuple[int, bytes]]:
     Raises:
         DataError: A record is damaged or cut off (``file: byte offset``).
     """
-    size = osp.getsize(path)
-    with open(path, 'rb') as file:
+    with _open(path) as (file, size):
         offset = 0
         while offset < size:
-            payload = _read(file, path, offset, check)
+            payload = _read(file, size, path, offset, check)
             yield offset, payload
             offset += _HEADER.size + len(payload) + _FOOTER.size
 
 
 def read_record(path: str, offset: int) -> bytes:
     """The payload of one record, checked."""
-    with open(path, 'rb') as file:
-        return _read(file, path, offset, True)
+    with _open(path) as (file, size):
+        return _read(file, size, path, offset, True)
 
 
-def _read(file: BinaryIO, path: str, offset: int, check: bool) -> bytes:
+@contextmanager
+def _open(path: str) -> Iterator[tuple[BinaryIO, int]]:
+    """The file and its size."""
+    try:
+        with open(path, 'rb') as file:
+            yield file, os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise DataError(f'{path}: shard cannot be read ({error.strerror or error})') from None
+
+
+def _read(file: BinaryIO, size: int, path: str, offset: int, check: bool) -> bytes:
     where = f'{path}: record at byte {offset}'
     file.seek(offset)
     header = file.read(_HEADER.size)
@@ -125,6 +135,9 @@ def _read(file: BinaryIO, path: str, offset: int, check: bool) -> bytes:
             f'{where} has a damaged length, or this is no (uncompressed) TFRecord file; download '
             'it again'
         )
+    # Before it is read: a length of exabytes would be asked of the memory.
+    if offset + _HEADER.size + length + _FOOTER.size > size:
+        raise DataError(f'{where} is cut off; download the file again')
     payload, footer = file.read(length), file.read(_FOOTER.size)
     if len(payload) < length or len(footer) < _FOOTER.size:
         raise DataError(f'{where} is cut off; download the file again')

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.files import read_json
 from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
+from .cells import expect, item, place, seconds
 from .segments import Segment, Timeline
 from .thumos_files import class_files, read_class_file
-from .vocabulary import load_json
+from .video_names import VideoNames
 
 
 @DATASETS.register_module()
@@ -82,9 +83,10 @@ class THUMOS14Dataset(BaseSegmentDataset):
         if self.AMBIGUOUS in files:
             for _, video, start, end in read_class_file(files[self.AMBIGUOUS]):
                 unclear[video].append((start, end))
+        name_of = VideoNames(self.data_prefix.get('video', ''))
         return [
             Timeline(
-                video=f'{video}.mp4',
+                video=name_of(f'{video}.mp4'),
                 segments=segments[video],
                 duration=durations.get(video),
                 ambiguous=unclear[video],
@@ -98,9 +100,10 @@ class THUMOS14Dataset(BaseSegmentDataset):
         if not self.duration_file:
             return {}
         path = self.resolve(self.duration_file)
-        try:
-            return {k: float(v['duration']) for k, v in load_json(path).items()}
-        except (TypeError, KeyError, AttributeError):
-            raise DataError(
-                f'{path}: not {{"video_test_0000004": {{"duration": seconds}}, ...}}'
-            ) from None
+        form = '{"video_test_0000004": {"duration": seconds}, ...}'
+        durations = {}
+        for video, entry in expect(read_json(path), dict, path, form).items():
+            where = place(path, video)
+            duration = item(expect(entry, dict, where, form), 'duration', object, where)
+            durations[video] = seconds(duration, where, 'duration')
+        return durations

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
+from ovmlv.files import read_lines
 
-from .official_files import open_text
+from .cells import seconds
 
 
 def read_class_file(path: Path) -> list[tuple[str, str, float, float]]:
     """``file:line``, video, start and end of each line ``video_validation_0000901  6.2 7.8``."""
     rows = []
-    with open_text(str(path)) as file:
-        for number, line in enumerate(file, 1):
-            words = line.split()  # two blanks after the name in THUMOS14, one in MultiTHUMOS
-            if not words:
-                continue
-            where = f'{path}:{number}'
-            try:
-                video, start, end = words[0], float(words[1]), float(words[2])
-            except (IndexError, ValueError):
-                video, start, end = '', 0.0, math.nan
-            if len(words) != 3 or not math.isfinite(start + end) or start < 0:
-                raise DataError(f'{where}: {line.strip()!r} is not "video start end"')
-            rows.append((where, video, start, end))
+    for number, line in enumerate(read_lines(path), 1):
+        words = line.split()  # two blanks after the name in THUMOS14, one in MultiTHUMOS
+        if not words:
+            continue
+        where = f'{path}:{number}'
+        if len(words) != 3:
+            raise DataError(f'{where}: {shown(line.strip())} is not "video start end"')
+        start, end = (seconds(words[i], where, what) for i, what in ((1, 'start'), (2, 'end')))
+        rows.append((where, words[0], start, end))
     return rows
 
 

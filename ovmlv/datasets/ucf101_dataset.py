@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
 from .annotation_files import read_list_lines
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames, open_text
+from .official_files import ClassNames
 
 
 @DATASETS.register_module()
@@ -52,23 +52,22 @@ class UCF101Dataset(BaseClassFileDataset):
 
     def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:
         """The lines of the list."""
-        with open_text(self.ann_file) as file:
-            for where, video, numbers in read_list_lines(file, self.ann_file):
-                folder, name = posixpath.split(video)
-                parts = re.fullmatch(r'v_(\w+)_g\d+_c\d+', posixpath.splitext(name)[0])
-                if not folder and not parts:
-                    raise DataError(f'{where}: {video!r} is not "Class/v_Class_g01_c01.avi"')
-                index = classes.index(posixpath.basename(folder) or parts[1], where)
-                first = 1 if folder else 0
-                if numbers and numbers != [index + first]:
-                    raise DataError(
-                        f'{where}: label {" ".join(map(str, numbers))} is not that of class '
-                        f'{classes.names[index]!r} ({index + first}); use the class file of the '
-                        'same release'
-                    )
-                yield VideoAnnotation(
-                    video,
-                    labels=(classes.labels[index],),
-                    video_id=posixpath.splitext(name)[0],
-                    where=where,
+        for where, video, numbers in read_list_lines(self.ann_file):
+            folder, name = posixpath.split(video)
+            parts = re.fullmatch(r'v_(\w+)_g\d+_c\d+', posixpath.splitext(name)[0])
+            if not folder and not parts:
+                raise DataError(f'{where}: {shown(video)} is not "Class/v_Class_g01_c01.avi"')
+            index = classes.index(posixpath.basename(folder) or parts[1], where)
+            first = 1 if folder else 0
+            if numbers and numbers != [index + first]:
+                raise DataError(
+                    f'{where}: label {" ".join(map(str, numbers))} is not that of class '
+                    f'{classes.names[index]!r} ({index + first}); use the class file of the '
+                    'same release'
                 )
+            yield VideoAnnotation(
+                video,
+                labels=(classes.labels[index],),
+                video_id=posixpath.splitext(name)[0],
+                where=where,
+            )

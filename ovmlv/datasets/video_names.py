@@ -1,29 +1,49 @@
-"""Which file a video id is, where the annotations do not say."""
+"""Which file a video is, where the annotations do not say what it ends in."""
 
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
+import posixpath
 
-SUFFIXES = ('.mp4', '.mkv', '.webm', '.avi', '.mov', '.flv', '.m4v')
+#: Endings of video files.
+SUFFIXES = '.mp4 .mkv .webm .avi .mov .flv .m4v .mpg .mpeg .wmv .3gp .ts .mts .m2ts .ogv'.split()
 
 
 class VideoNames:
-    """File names of video ids whose suffix differs from video to video.
+    """File names of videos whose suffix differs from what was expected.
+
+    Crawlers keep what a site gives them: a clip that the annotations call ``a.mp4`` may be
+    ``a.mkv`` or ``a.webm``.
 
     Args:
-        folder: Of the videos; it is listed once. Where it does not exist, or lacks a video,
-            ``.mp4`` is assumed, so that the missing file is named when it is read.
+        folder: Of the videos. Each folder below it that holds videos is listed once.
     """
 
     def __init__(self, folder: str) -> None:
-        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        self.names: dict[str, str] = {}
-        for name in names:
-            path = PurePath(name)
-            if path.suffix.lower() in SUFFIXES:
-                self.names.setdefault(path.stem, name)
+        self.folder = folder
+        self._listed: dict[str, tuple[frozenset[str], dict[str, str]]] = {}
 
-    def __call__(self, stem: str) -> str:
-        """File name of a video."""
-        return self.names.get(stem, f'{stem}.mp4')
+    def __call__(self, path: str) -> str:
+        """Path of a video: as it was given, if there is such a file or none of another suffix, so
+        that the missing file is named when it is read."""
+        folder, name = posixpath.split(path)
+        if folder not in self._listed:
+            self._listed[folder] = self._list(folder)
+        names, by_stem = self._listed[folder]
+        if name in names:
+            return path
+        return posixpath.join(folder, by_stem.get(posixpath.splitext(name)[0], name))
+
+    def _list(self, folder: str) -> tuple[frozenset[str], dict[str, str]]:
+        """Names in a folder, and of its videos by stem."""
+        place = os.path.join(self.folder, folder)
+        try:
+            names = sorted(os.listdir(place))
+        except (OSError, ValueError):  # no such folder, an address, a null byte
+            names = []
+        by_stem: dict[str, str] = {}
+        for name in names:
+            stem, suffix = posixpath.splitext(name)
+            if suffix.lower() in SUFFIXES:
+                by_stem.setdefault(stem, name)
+        return frozenset(names), by_stem

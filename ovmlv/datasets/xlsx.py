@@ -1,28 +1,54 @@
-"""Sheets of ``.xlsx`` workbooks (ECMA-376) as text: a zip of XML, so no package is needed."""
+"""Sheets of ``.xlsx`` workbooks (ECMA-376) as text: a zip of XML, so no package is needed.
+
+A workbook may come from anywhere: what is damaged, would unpack to more than memory holds, or has
+entities that expand (a document type, which no workbook has) is refused.
+"""
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
-from ovmlv.errors import DataError
+from ovmlv.errors import DataError, shown
 
 _SHEET = '{http://schemas.openxmlformats.org/spreadsheetml/2006/main}'
 _LINK = '{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id'
+#: Bytes of one unpacked file; the largest sheet of a published data set has a quarter of them.
+LARGEST_PART = 1 << 26
+# What zipfile, zlib, the XML parser and numbers that are none raise for damaged workbooks; an
+# encrypted part is a RuntimeError, an unknown compression a NotImplementedError.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ElementTree.ParseError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    LookupError,
+    ValueError,
+)
 
 
-def read_sheet(path: str, sheet: str | None = None) -> list[tuple[str, dict[str, str]]]:
+def read_sheet(
+    path: str, sheet: str | None = None, required: Sequence[str] = ()
+) -> list[tuple[str, dict[str, str]]]:
     """Rows of a sheet whose first row is a header.
 
     Args:
         path: The workbook.
         sheet: Name of the sheet; None: the first one.
+        required: Columns that it must have.
 
     Returns:
         ``file: row n`` and the cells of each row as they are stored (a whole number without
         ``.0``); empty cells are ''.
+
+    Raises:
+        DataError: It is missing, no usable workbook, or has no such sheet or column.
     """
     try:
         with zipfile.ZipFile(path) as book:
@@ -30,11 +56,20 @@ def read_sheet(path: str, sheet: str | None = None) -> list[tuple[str, dict[str,
             rows = list(_rows(_open(book, _member(book, path, sheet)), texts))
     except FileNotFoundError:
         raise DataError(f'{path}: file not found; correct the path or data_root') from None
-    except (zipfile.BadZipFile, KeyError, IndexError, ElementTree.ParseError) as error:
-        raise DataError(f'{path}: no valid workbook ({error}); download it again') from None
+    except DataError:
+        raise
+    except (OSError, *_DAMAGE) as error:
+        reason = ' '.join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f'{path}: no valid workbook ({reason}); download it again') from None
     if not rows:
         raise DataError(f'{path}: the sheet is empty')
     header = rows[0][1]
+    for name in required:
+        if name not in header.values():
+            raise DataError(f'{path}: no column {name!r} among {shown(list(header.values()))}')
+    twice = [name for name, count in Counter(header.values()).items() if count > 1 and name]
+    if twice:
+        raise DataError(f'{path}: the column {shown(twice[0])} stands twice; rename or remove one')
     return [
         (f'{path}: row {n}', {name: cells.get(column, '') for column, name in header.items()})
         for n, cells in rows[1:]
@@ -43,7 +78,16 @@ def read_sheet(path: str, sheet: str | None = None) -> list[tuple[str, dict[str,
 
 
 def _open(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    return ElementTree.fromstring(book.read(name))
+    """An XML file of the workbook."""
+    with book.open(name) as file:
+        data = file.read(LARGEST_PART + 1)
+    if len(data) > LARGEST_PART:
+        raise ValueError(f'{name} unpacks to more than {LARGEST_PART >> 20} MB')
+    # As text, so that no declared encoding hides a document type.
+    text = data.decode('utf-8-sig')
+    if '<!DOCTYPE' in text:
+        raise ValueError(f'{name} has a document type')
+    return ElementTree.fromstring(text)
 
 
 def _member(book: zipfile.ZipFile, path: str, sheet: str | None) -> str:
@@ -51,14 +95,14 @@ def _member(book: zipfile.ZipFile, path: str, sheet: str | None) -> str:
     sheets = {
         s.get('name'): s.get(_LINK) for s in _open(book, 'xl/workbook.xml').iter(f'{_SHEET}sheet')
     }
-    if sheet is not None and sheet not in sheets:
-        raise DataError(f'{path}: no sheet {sheet!r} among {list(sheets)}')
+    if not sheets or (sheet is not None and sheet not in sheets):
+        raise DataError(f'{path}: no sheet {sheet!r} among {shown(list(sheets))}')
     link = next(iter(sheets.values())) if sheet is None else sheets[sheet]
     for relation in _open(book, 'xl/_rels/workbook.xml.rels'):
-        if relation.get('Id') == link:
-            target = relation.get('Target')
+        target = relation.get('Target')
+        if relation.get('Id') == link and target:
             return target.lstrip('/') if target.startswith('/') else f'xl/{target}'
-    raise KeyError(link)
+    raise KeyError(f'no file of the sheet {sheet!r}')
 
 
 def _shared_texts(book: zipfile.ZipFile) -> list[str]:
@@ -84,8 +128,18 @@ def _rows(root: ElementTree.Element, texts: list[str]) -> Iterator[tuple[int, di
             elif value is None or value.text is None:
                 continue
             elif cell.get('t') == 's':
-                text = texts[int(value.text)]
+                text = texts[_index(value.text)]
             else:
                 text = re.sub(r'^(-?\d+)\.0$', r'\1', value.text)
-            cells[re.match('[A-Z]+', cell.get('r'))[0]] = text
-        yield int(row.get('r', number)), cells
+            column = re.match('[A-Z]+', cell.get('r', ''))
+            if not column:
+                raise ValueError(f'a cell of row {number} has no place')
+            cells[column[0]] = text
+        yield _index(row.get('r', str(number))), cells
+
+
+def _index(text: str) -> int:
+    """A number from 0, of digits alone: Python would count negative ones from the end."""
+    if not re.fullmatch(r'\d{1,9}', text.strip(), re.ASCII):
+        raise ValueError(f'{text[:20]!r} is no number of a row or text')
+    return int(text)

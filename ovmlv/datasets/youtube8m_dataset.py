@@ -12,16 +12,23 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, shown
+from ovmlv.files import read_lines
+from ovmlv.labels import clean_label
 from ovmlv.registry import DATASETS
+from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
-from .official_files import open_text, read_csv_rows
+from .cells import finite_number, whole_number
 from .tf_example import parse_example
 from .tfrecord import scan_records
+from .video_names import VideoNames
 
 SEGMENT_SECONDS = 5
+# A pair of ids in either form; a line has one or more of the second.
+_ID_PAIR = re.compile(r'(?:i\s*\(\s*)?"?([\w-]{4})"?\s*[,\s]\s*"?([\w-]{11})"?', re.ASCII)
+_ID_LINE = re.compile(rf'\s*(?:{_ID_PAIR.pattern}\s*\)?\s*;?\s*)*', re.ASCII)
 # Columns of index and name, by the file.
 _COLUMNS = (('Index', 'Name'), ('label_id', 'label_name'))
 
@@ -133,6 +140,7 @@ class YouTube8MDataset(BaseVideoDataset):
         self.classes_source = [v for v in vocabulary.names.values() if v is not None]
         self.file_attributes = dict(vertical=vocabulary.verticals) if vocabulary.verticals else {}
         youtube = None if self.id_file is None else _read_ids(self.resolve(self.id_file))
+        self._name_of = VideoNames(self.data_prefix.get('video', ''))
         self.statistics.clear()
         annotations: list[VideoAnnotation] = []
         for shard in shards:
@@ -157,9 +165,12 @@ class YouTube8MDataset(BaseVideoDataset):
         """The samples of one record."""
         try:
             context, lists = parse_example(payload)
-            name = context['id'][0].decode('ascii')
-            indices = np.asarray(context.get('labels', ()), dtype=np.int64).tolist()
-        except (DataError, KeyError, IndexError, AttributeError, UnicodeDecodeError) as error:
+            ids = context['id']
+            if not isinstance(ids, list):
+                raise ValueError('the id is a number')
+            name = ids[0].decode('ascii')
+            indices = _integers(context, 'labels', where)
+        except (KeyError, IndexError, ValueError) as error:  # a DataError is a ValueError
             raise DataError(
                 f'{where} is no record of YouTube-8M ({type(error).__name__}: {error})'
             ) from None
@@ -169,7 +180,7 @@ class YouTube8MDataset(BaseVideoDataset):
         youtube_id = name if youtube is None else youtube[name]
         raw = self.source == 'video'
         common: dict[str, Any] = dict(
-            video=self.file_format.format(id=youtube_id) if raw else record[0],
+            video=self._name_of(self.file_format.format(id=youtube_id)) if raw else record[0],
             video_id=name if youtube is None else youtube_id,
             where=where,
         )
@@ -206,13 +217,14 @@ class YouTube8MDataset(BaseVideoDataset):
         context: Mapping[str, Any], where: str
     ) -> dict[tuple[float, float], dict[int, bool]]:
         """Segment -> vocabulary index -> whether it was confirmed."""
-        columns = [
-            np.asarray(context.get(f'segment_{key}', ())).tolist()
-            for key in ('labels', 'start_times', 'scores')
+        labels = _integers(context, 'segment_labels', where)
+        starts = _integers(context, 'segment_start_times', where)
+        ends = _integers(context, 'segment_end_times', where)
+        scores = [
+            finite_number(score, where, 'segment score')
+            for score in np.asarray(context.get('segment_scores', ()), dtype=object).tolist()
         ]
-        starts = columns[1]
-        ends = np.asarray(context.get('segment_end_times', ())).tolist()
-        columns.append(ends or [start + SEGMENT_SECONDS for start in starts])
+        columns = [labels, starts, scores, ends or [start + SEGMENT_SECONDS for start in starts]]
         if len({len(column) for column in columns}) > 1:
             raise DataError(f'{where}: segment labels, times and scores differ in number')
         ratings: dict[tuple[float, float], dict[int, bool]] = {}
@@ -224,9 +236,8 @@ class YouTube8MDataset(BaseVideoDataset):
 
 def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
     """The vocabulary of a file in one of its three forms."""
-    with open_text(path) as file:
-        header = file.readline().strip().split(',')
-        rest = file.read()
+    lines = read_lines(path)
+    header = lines[0].strip().split(',') if lines else []
     columns = next((c for c in _COLUMNS if set(c) <= set(header)), None)
     if columns is None:
         raise DataError(
@@ -235,10 +246,9 @@ def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
         )
     rows: Iterator[tuple[str, dict[str, str]]]
     if columns[0] == 'label_id':  # no valid CSV
-        lines = enumerate(rest.split('\n'), 2)
         rows = (
-            (f'{path}:{i}', dict(zip(header, line.rstrip('\r').split(',', 1), strict=False)))
-            for i, line in lines
+            (f'{path}:{i}', dict(zip(header, line.split(',', 1), strict=False)))
+            for i, line in enumerate(lines[1:], 2)
             if line.strip()
         )
     else:
@@ -246,13 +256,14 @@ def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
     names: dict[int, str | None] = {}
     verticals: dict[str, str] = {}
     for where, row in rows:
-        index, name = row[columns[0]], row.get(columns[1], '').strip()
-        if not index.isdecimal() or int(index) in names:
-            raise DataError(f'{where}: {index!r} is no new index; restore the published file')
+        index, name = whole_number(row[columns[0]], where, 'index'), row.get(columns[1], '').strip()
+        if index in names:
+            raise DataError(f'{where}: {index} is no new index; restore the published file')
         entity = row.get('KnowledgeGraphId', name)
         if not name or name.startswith('/m/') or name.startswith('/g/'):
             name = entity if unnamed == 'id' else ''
-        names[int(index)] = name or None
+        name = clean_label(name, where) if name.strip() else ''
+        names[index] = name or None
         if name and row.get('Vertical1'):
             verticals[name] = row['Vertical1']
     return Vocabulary(dict(sorted(names.items())), verticals, 'PositiveSegmentCount' in header)
@@ -260,8 +271,32 @@ def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
 
 def _read_ids(path: str) -> dict[str, str]:
     """Id of a record -> id at YouTube."""
-    with open_text(path) as file:
-        found = re.findall(r'(?m)^\W*(?:i\(")?([\w-]{4})"?[,\s]\s*"?([\w-]{11})\b', file.read())
+    found: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        where = f'{path}:{number}'
+        if not _ID_LINE.fullmatch(line):
+            raise DataError(
+                f'{where}: {shown(line)} is not "ABCD,dQw4w9WgXcQ" or i("ABCD","dQw4w9WgXcQ"); '
+                'give ids of records and of YouTube'
+            )
+        for record, video in _ID_PAIR.findall(line):
+            if found.setdefault(record, video) != video:
+                raise DataError(
+                    f'{where}: the record {record} is {video} here and {found[record]} before; '
+                    'remove one'
+                )
     if not found:
         raise DataError(f'{path}: no line as ABCD,dQw4w9WgXcQ; give ids of records and of YouTube')
-    return dict(found)
+    return found
+
+
+def _integers(context: Mapping[str, Any], key: str, where: str) -> list[int]:
+    """An integer feature of a record; empty where it has none.
+
+    Raises:
+        DataError: It is of floats or bytes.
+    """
+    values = context.get(key, [])
+    if len(values) and not (isinstance(values, np.ndarray) and values.dtype == np.int64):
+        raise DataError(f'{where}: {key} are no integers; download the shard again')
+    return np.asarray(values, dtype=np.int64).tolist()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ovmlv.errors import DataError
-from ovmlv.files import write_text
+from ovmlv.errors import DataError, OutputError
+from ovmlv.files import parse_json, split_lines, write_text
+
+# How such a file begins, as json writes it.
+_HEAD = b'{"settings": '
 
 
 class AnswerFile:
@@ -24,18 +28,19 @@ class AnswerFile:
         self.answers: dict[tuple[str, int], str] = {}
         settings = json.loads(json.dumps(settings))
         whole = self.path.read_bytes() if self.path.is_file() else b''
-        if b'\n' not in whole:
+        lines = whole[: whole.rfind(b'\n') + 1]
+        if not lines and _HEAD.startswith(whole[: len(_HEAD)]):  # new, or cut within its first line
             write_text(self.path, json.dumps(dict(settings=settings)) + '\n')
             return
-        lines = whole[: whole.rfind(b'\n') + 1]
-        if len(lines) < len(whole):  # the process was killed while it wrote
-            self.path.write_bytes(lines)
         try:
-            head, *rows = (json.loads(line) for line in lines.decode('utf-8').splitlines())
-            found = head['settings']
-            self.answers = {(row['source'], row['draw']): row['answer'] for row in rows}
-        except (ValueError, KeyError, TypeError) as error:
+            texts = enumerate(split_lines(lines.decode('utf-8')), 1)
+            head, *rows = [parse_json(text, str(path), number) for number, text in texts]
+            found = dict(head['settings'])
+            self.answers = {(str(r['source']), int(r['draw'])): str(r['answer']) for r in rows}
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise DataError(f'{path} is no file of answers ({error}); remove it') from None
+        if len(lines) < len(whole):  # the process was killed while it wrote
+            os.truncate(self.path, len(lines))
         if found != settings:
             keys = {*found, *settings}
             other = sorted(k for k in keys if found.get(k) != settings.get(k))
@@ -51,6 +56,9 @@ class AnswerFile:
     def add(self, source: str, draw: int, answer: str) -> None:
         """Keep an answer."""
         self.answers[source, draw] = answer
-        with open(self.path, 'a', encoding='utf-8') as file:
-            row = dict(source=source, draw=draw, answer=answer)
-            file.write(json.dumps(row, ensure_ascii=False) + '\n')
+        row = dict(source=source, draw=draw, answer=answer)
+        try:
+            with open(self.path, 'a', encoding='utf-8') as file:
+                file.write(json.dumps(row, ensure_ascii=False) + '\n')
+        except OSError as error:
+            raise OutputError(f'{self.path} cannot be written: {error.strerror}') from None

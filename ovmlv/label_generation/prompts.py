@@ -7,9 +7,9 @@ continue. Words of the examples that come back are taken for copies and dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ovmlv.errors import ConfigError
+from ovmlv.files import read_lines
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,4 @@ def load_prompt(task: str, path: str | None = None) -> Prompt:
     """
     if path is None:
         return PROMPTS[task]
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'--prompt: there is no file {path}')
-    return Prompt(Path(path).read_text(encoding='utf-8').rstrip('\n'))
+    return Prompt('\n'.join(read_lines(path, '--prompt: file')).rstrip('\n'))

@@ -68,7 +68,7 @@ class TextGenerator:
             pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
         )
         text = self.tokenizer.decode(out[len(ids) :].tolist(), skip_special_tokens=True)
-        return (text.strip().splitlines() or [''])[0].strip()
+        return text.strip().partition('\n')[0].strip()
 
 
 @torch.no_grad()

@@ -82,10 +82,10 @@ def test_a_bad_video_is_an_error(model, videos, tmp_path):
     ('labels', 'message'),
     [
         ([], 'the list of labels is empty'),
-        (['red', ' '], 'label 1 is empty'),
-        (['red', 3], 'label 1 is 3, not a text'),
+        (['red', ' '], "entry 2 is ' '"),
+        (['red', 3], 'entry 2 is 3: it is no text'),
         ('red', r"write \['red'\]"),
-        (['red', 'blue', 'red '], r"'red' is given twice \(entries 1 and 3\)"),
+        (['red', 'blue', 'red '], r"'red' occurs twice \(entries 1 and 3 as 'red '\)"),
     ],
 )
 def test_bad_labels(model, videos, labels, message):

@@ -205,7 +205,7 @@ def test_labels_come_in_many_forms(inferencer, videos, tmp_path):
     assert read_labels(bank) is bank
     with pytest.raises(VocabularyError, match=r"'dog' is neither a text file .*\['dog'\]"):
         inferencer.score(encoded, 'dog')
-    with pytest.raises(VocabularyError, match='given twice'):
+    with pytest.raises(VocabularyError, match='occurs twice'):
         inferencer.score(encoded, ['a', 'a '])
 
 

@@ -92,10 +92,10 @@ def test_mistakes(root):
     with pytest.raises(DataError, match='class file .*x.txt not found; get activity_net'):
         build(root, class_file='x.txt')
     (root / 'bad.json').write_text('{"database": {"a": {"subset": "training"}}}')
-    with pytest.raises(DataError, match='bad.json: a has not the form'):
+    with pytest.raises(DataError, match="bad.json: a: no key 'duration'"):
         build(root, ann_file='bad.json')
     (root / 'bad.json').write_text('{"database": ')
-    with pytest.raises(DataError, match='bad.json: no valid JSON'):
+    with pytest.raises(DataError, match='bad.json:1: no valid JSON'):
         build(root, ann_file='bad.json')
     empty = dict(database={'d4': dict(duration=1, subset='testing', annotations=[])})
     (root / 'bad.json').write_text(json.dumps(empty))

@@ -86,7 +86,11 @@ def test_real_mmaction2_list(shared):
         ('a.jsonl', '{"video": "", "labels": []}', ':1: the video path is empty'),
         ('a.jsonl', '{"video": "a", "labels": "dog"}', ":1: 'labels' is 'dog'; give a list"),
         ('a.jsonl', '{"video": "a", "labels": [3]}', 'label 3 in'),
-        ('a.jsonl', '{"video": "a", "labels": [" "]}', "'labels' has an empty label"),
+        (
+            'a.jsonl',
+            '{"video": "a", "labels": [" "]}',
+            "' ' in 'labels': it is an empty label",
+        ),
         ('a.jsonl', '{"video": "a", "labels": ["x"], "unknown": ["x"]}', "'x' is in both"),
         ('a.jsonl', '{"video": "a", "labels": [], "segment": [3, 1]}', '[3, 1] ends before'),
         ('a.jsonl', '{"video": "a", "labels": [], "segment": [2, 2]}', '[2, 2] ends before'),

@@ -103,12 +103,33 @@ def test_a_second_with_nobody(root):
 
 
 @pytest.mark.parametrize(
-    'row', ['Z1,0902,0.1,0.1,0.2,0.2,80', 'Z1,9x,0,0,1,1,80,3', 'Z1,0902,0,0,1,1,stand,3']
+    'row, words',
+    [
+        ('Z1,0902,0.1,0.1,0.2,0.2,80', ' is not "video,second'),
+        ('Z1,9x,0,0,1,1,80,3', "second '9x' is no whole number"),
+        ('Z1,0902,0,0,1,1,stand,3', "action 'stand' is no whole number"),
+        ('Z1,0902,0,0,1,1,24.7,3', "action '24.7' is no whole number"),
+        (f'Z1,{"9" * 5000},0,0,1,1,80,3', 'is no whole number'),
+    ],
 )
-def test_damaged_rows_are_named(root, row):
+def test_damaged_rows_are_named(root, row, words):
     (root / 'ava_val_v2.2.csv').write_text(f'{ROWS[0]}\n{row}\n')
-    with pytest.raises(DataError, match='csv:2: .* is not "video,second'):
+    with pytest.raises(DataError, match=f'csv:2: .*{words}'):
         build(root)
+
+
+@pytest.mark.parametrize('line', ['Z1', 'Z1,x', 'Z1;0902', 'Z1,0902,1', ',0902', 'Z1,-1'])
+def test_lines_of_excluded_seconds_that_are_not_understood(root, line):
+    """FAULTS D3: they were passed over."""
+    (root / 'out.csv').write_text(f'Z1,0902\n{line}\n')
+    with pytest.raises(DataError, match='out.csv:2: '):
+        build(root, exclude_file='out.csv')
+
+
+def test_seconds_are_excluded_by_their_number(root):
+    (root / 'ava_val_v2.2.csv').write_text('Z1,0902,0,0,1,1,80,3\nZ1,0903,0,0,1,1,80,3\n')
+    (root / 'out.csv').write_text('Z1,902\n')
+    assert [i['timestamp'] for i in build(root, exclude_file='out.csv')[1]] == ['0903']
 
 
 def test_bad_settings_and_class_files(root):
@@ -119,7 +140,7 @@ def test_bad_settings_and_class_files(root):
     for text, words in (
         ('item { name: "a" }', 'has no name or no id'),
         ('1: a\nb', 'list.pbtxt:2: .b. is not'),
-        ('1: a\n1: b', 'no list of classes'),
+        ('1: a\n1: b', "list.pbtxt:2: the id 1 is that of 'a' already"),
         ('', 'no list of classes'),
     ):
         (root / 'list.pbtxt').write_text(text)

@@ -143,14 +143,14 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path, pipeline):
     [
         ('c000 0.00 4.00', 'c157 0.00 4.00', "csv:2: class 'c157' is not in"),
         ('c000 0.00 4.00', 'c000 0.00', "csv:2: action 'c000 0.00' is not"),
-        ('c000 0.00 4.00', 'c000 x 4.00', 'is not "class start end"'),
-        ('c000 0.00 4.00', 'c000 -1 4.00', 'is not "class start end"'),
+        ('c000 0.00 4.00', 'c000 x 4.00', "action 'c000 x 4.00': time 'x' is not a number"),
+        ('c000 0.00 4.00', 'c000 -1 4.00', 'time -1 is less than 0'),
         ('83654,', '07E49,', "csv:3: id '07E49' is already in"),
-        ('"One, two."', 'One, two.', 'csv:2: the row has not 11 fields'),
+        ('"One, two."', 'One, two.', 'csv:2: 12 fields, but the header has 11'),
         ('"One, two."', '"One, two.', 'no valid CSV'),
         (',20.00', ',', 'csv:3: length is empty'),
-        (',20.00', ',long', "csv:3: length is 'long'"),
-        ('id,subject', 'id,who', 'csv:1: the header is'),
+        (',20.00', ',long', "csv:3: length 'long' is not a number"),
+        ('id,subject', 'id,who', "csv:1: no column 'subject'"),
     ],
 )
 def test_damaged_rows_are_named(root, old, new, words):

@@ -107,8 +107,8 @@ def test_test_set_without_labels(root):
         ('00:00:01.50', '1.5', "csv:3: time '1.5' is not hh:mm:ss.ff"),
         (',2,board', ',3,board', 'csv:4: verb class 3 is not in EPIC_100_verb_classes.csv'),
         ('"[0, 2, 0]"', '"[0, 5, 0]"', 'csv:3: noun class 5 is not in EPIC_100_noun'),
-        ('"[0, 2, 0]"', '"[0, 2"', 'csv:3: verb_class, noun_class and all_noun_classes are not'),
-        (',2,board', ',,board', 'csv:4: verb_class, noun_class and'),
+        ('"[0, 2, 0]"', '"[0, 2"', 'csv:3: verb_class, noun_class and all_noun_classes are'),
+        (',2,board', ',,board', "csv:4: verb_class '' is no whole number"),
     ],
 )
 def test_damaged_rows(root, old, new, words):

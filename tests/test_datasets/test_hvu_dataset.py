@@ -95,10 +95,10 @@ def test_json_of_mmaction2(root):
     assert [i['label'].tolist() for i in infos] == [[-1, -1, 0, 1], [0, 1, 0, 1]]
     rows[1]['label']['object'] = [2]
     (root / 'val.json').write_text(json.dumps(rows))
-    with pytest.raises(DataError, match='val.json: entry 2 is not'):
+    with pytest.raises(DataError, match='val.json: entry 2: label_map.json has no label 2'):
         build(root, **kwargs)
     (root / 'label_map.json').write_text('[1]')
-    with pytest.raises(DataError, match='label_map.json: not'):
+    with pytest.raises(DataError, match='label_map.json: expected'):
         build(root, **kwargs)
 
 
@@ -110,7 +110,7 @@ def test_mistakes(root):
     with pytest.raises(DataError, match="csv:2: tag 'moon' is not in HVU_Tags"):
         build(root)
     path.write_text(f'{ROWS[0]}\nsky,x1,0:10,10.0\n')
-    with pytest.raises(DataError, match='csv:2: times .* are no seconds'):
+    with pytest.raises(DataError, match="csv:2: time_start '0:10' is not a number"):
         build(root)
     path.write_text('youtube_id,tags\n')
     with pytest.raises(DataError, match="csv:1: no column 'Tags'"):

@@ -46,7 +46,7 @@ def test_multi_label_rows_of_different_length(root):
     'row, words',
     [
         ('a.mp4,3', 'label index 3 is outside 0..2'),
-        ('a.mp4,1,knotting', 'are not all class ids'),
+        ('a.mp4,1,knotting', "class id 'knotting' is no whole number"),
         ('a.mp4', "no label behind 'a.mp4'"),
         ('a.mp4,sitting,3,0', "class 'sitting' is not in multi.txt"),
         ('"a.mp4,1', 'no valid CSV'),

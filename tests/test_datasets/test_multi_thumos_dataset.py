@@ -84,12 +84,12 @@ def test_mistakes(root):
     with pytest.raises(ConfigError, match="subset='val'"):
         build(root, subset='val')
     (root / 'annotations' / 'BodyTurn.txt').unlink()
-    with pytest.raises(DataError, match='BodyTurn.txt not found'):
+    with pytest.raises(DataError, match="no file 'BodyTurn.txt'"):
         build(root, 'annotations')
     with pytest.raises(DataError, match='annotation folder .* not found.*multithumos.zip'):
         build(root, 'missing')
     (root / 'multithumos.json').write_text('{"video_test_0000004": {"subset": "testing"}}')
-    with pytest.raises(DataError, match='json: video_test_0000004 is not'):
+    with pytest.raises(DataError, match="json: video_test_0000004: no key 'duration'"):
         build(root)
     bad = {'video_test_0000004': dict(subset='training', duration=1, actions=[[4, 0, 1]])}
     (root / 'multithumos.json').write_text(json.dumps(bad))

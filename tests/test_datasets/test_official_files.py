@@ -2,8 +2,9 @@
 
 import pytest
 
-from ovmlv.datasets.official_files import ClassNames, read_class_names, read_csv_rows, spoken
+from ovmlv.datasets.official_files import ClassNames, read_class_names, spoken
 from ovmlv.errors import DataError, VocabularyError
+from ovmlv.tables import read_csv_rows
 from tests.test_datasets.reading import write
 
 NAMES = ['Blowing up, then popping', 'Jump', 'Nod off']
@@ -33,8 +34,8 @@ def test_every_form_of_a_class_file(tmp_path, name, content):
     [
         ('id,name\n0,a\n2,b\n', DataError, 'without gaps'),
         ('id,name\n2,a\n3,b\n', DataError, 'without gaps'),
-        ('id,name\n0,a\n0,b\n', DataError, "class 'b' with id '0' is no name with a new id"),
-        ('id,name\n0,a,b\n1,c\n', DataError, 'not every row is "id,name"'),
+        ('id,name\n0,a\n0,b\n', DataError, "class 'b' has the id 0 of 'a'"),
+        ('id,name\n0,a,b\n1,c\n', DataError, 'the row is not "id,name"'),
         ('a\nb\na\n', VocabularyError, "label 'a' occurs twice"),
         ('', DataError, '0 class ids'),
     ],
@@ -90,7 +91,7 @@ def test_csv_cells_stay_strings(tmp_path):
     with pytest.raises(DataError, match="a.csv:1: no column 'name' among"):
         list(read_csv_rows(str(path), ('name',)))
     write(path, 'id,x', '1')
-    with pytest.raises(DataError, match='a.csv:2: the row has not 2 fields'):
+    with pytest.raises(DataError, match='a.csv:2: 1 fields, but the header has 2'):
         list(read_csv_rows(str(path), ('id',)))
     write(path, 'id,x', '1,"a')
     with pytest.raises(DataError, match='no valid CSV'):

@@ -65,8 +65,8 @@ def test_files_of_any_suffix(root):
     'row, words',
     [
         ('9,x,0,10,1,fry,apple,5', "csv:2: annotation '5' is not 0, 1, 2, 3 or 4"),
-        ('9,x,a,10,1,fry,apple,1', 'csv:2: start and end are not seconds'),
-        ('9,x,0,10,one,fry,apple,1', "csv:2: class_id 'one' is no number"),
+        ('9,x,a,10,1,fry,apple,1', "csv:2: start 'a' is not a number"),
+        ('9,x,0,10,one,fry,apple,1', "csv:2: class_id 'one' is no whole number"),
     ],
 )
 def test_damaged_rows(root, row, words):

@@ -64,7 +64,7 @@ def test_damaged_entries(root):
     with pytest.raises(DataError, match="entry 1: class 'Eating something' is not in labels.json"):
         build('SSv2Dataset', root)
     write(path, '["1"]')
-    with pytest.raises(DataError, match='entry 1: expected an object'):
+    with pytest.raises(DataError, match='entry 1: expected '):
         build('SSv2Dataset', root)
     write(path, '[', '{]')
     with pytest.raises(DataError, match='validation.json:2: no valid JSON'):

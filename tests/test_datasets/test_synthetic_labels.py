@@ -110,7 +110,7 @@ def test_mistakes(dataset, tmp_path):
         (dict(file='of_labels.json', mising='no'), ConfigError, 'mising'),
         ('no.json', DataError, 'no.json not found'),
         ('none.json', DataError, 'no label is left of it .*1'),
-        ('bad.json', DataError, "'a dog' has 'feline'; give a list"),
+        ('bad.json', DataError, "'a dog' is 'feline'; give a list"),
     ]:
         with pytest.raises(error, match=message):
             dataset(source)

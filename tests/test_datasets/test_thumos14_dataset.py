@@ -76,9 +76,9 @@ def test_windows_ask_the_videos_without_durations(root, write_video):
     'line, words',
     [
         ('video_validation_0000002  1.0', 'is not "video start end"'),
-        ('video_validation_0000002  1.0 x', 'is not "video start end"'),
-        ('video_validation_0000002  -1.0 2.0', 'is not "video start end"'),
-        ('video_validation_0000002  nan 2.0', 'is not "video start end"'),
+        ('video_validation_0000002  1.0 x', "end 'x' is not a number"),
+        ('video_validation_0000002  -1.0 2.0', 'start -1 is less than 0'),
+        ('video_validation_0000002  nan 2.0', "start 'nan' is not a number"),
     ],
 )
 def test_damaged_rows_are_named(root, line, words):
@@ -95,7 +95,7 @@ def test_missing_files(root, pipeline):
     with pytest.raises(DataError, match='no file Class_val.txt or Class_test.txt in this folder'):
         build(root, ann_file='empty')
     (root / 'info.json').write_text('{"video": 3}')
-    with pytest.raises(DataError, match='info.json: not'):
+    with pytest.raises(DataError, match='info.json: video: expected'):
         build(root, duration_file='info.json')
 
 

@@ -100,7 +100,7 @@ def test_vocabularies(tmp_path):
     assert part.partial and list(part.names.items()) == [(52, 'Go'), (54, 'Toy "R" Us')]
     with pytest.raises(DataError, match='vocabulary.csv:1: the header is'):
         read_vocabulary(str(write(tmp_path / 'vocabulary.csv', 'id,name', '0,a')))
-    with pytest.raises(DataError, match="label_names.csv:3: '2' is no new index"):
+    with pytest.raises(DataError, match='label_names.csv:3: 2 is no new index'):
         read_vocabulary(
             str(write(tmp_path / 'label_names.csv', 'label_id,label_name', '2,a', '2,b'))
         )
@@ -188,6 +188,30 @@ def test_raw_videos_by_id(root, write_video, pipeline):
     assert short(own)[2] == ('07E4.webm', 'Acme, Inc.')
 
 
+@pytest.mark.parametrize(
+    'line',
+    [
+        'nothing',
+        'abc,dQw4w9WgXcQ',
+        'abcd,short',
+        'abcd dQw4w9WgXcQ more',
+        'id,youtube',
+        'i("abcd")',
+    ],
+)
+def test_lines_of_ids_that_are_not_understood(root, line):
+    """FAULTS D3: they were passed over, with the videos that they name."""
+    write(root / 'ids.txt', 'zzzz,00000000123', line)
+    with pytest.raises(DataError, match='ids.txt:2: .* is not "ABCD'):
+        build('YouTube8MDataset', root, id_file='ids.txt')
+
+
+def test_an_id_twice(root):
+    write(root / 'ids.txt', 'zzzz,00000000123', 'i("zzzz","00000000123");i("zzzz","99999999123");')
+    with pytest.raises(DataError, match='ids.txt:2: the record zzzz is 99999999123 here and 0000'):
+        build('YouTube8MDataset', root, id_file='ids.txt')
+
+
 def test_what_cannot_be(root):
     for kwargs in (dict(source='rgb'), dict(units='frame'), dict(unnamed='x')):
         with pytest.raises(ConfigError, match=next(iter(kwargs))):
@@ -196,12 +220,12 @@ def test_what_cannot_be(root):
         build('YouTube8MDataset', root, ann_file='video/test*.tfrecord')
     with pytest.raises(DataError, match='class file .*nowhere.csv not found'):
         build('YouTube8MDataset', root, class_file='nowhere.csv')
-    write(root / 'ids.txt', 'nothing')
-    with pytest.raises(DataError, match='no line as ABCD'):
-        build('YouTube8MDataset', root, id_file='ids.txt')
     for content, words in (
         (b'\xff' * 20, 'no record of YouTube-8M'),
         (example(labels=[1]), 'no record of YouTube-8M .KeyError'),
+        (example(id=[b'abcd'], labels=[24.7]), 'labels are no integers'),
+        (example(id=[b'abcd'], labels=[b'24']), 'labels are no integers'),
+        (example(id=[1]), 'no record of YouTube-8M'),
         (frame_record(b'abcd', 9, segment_labels=[1], segment_scores=[1.0]), 'differ in number'),
     ):
         (root / 'video' / 'bad.tfrecord').write_bytes(frame(content))

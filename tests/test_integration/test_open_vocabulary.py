@@ -17,9 +17,9 @@ from ovmlv.datasets.checks import find_leaks
 from ovmlv.datasets.checks.splits import redraw
 from ovmlv.datasets.epic_kitchens_dataset import EPICKitchensDataset
 from ovmlv.datasets.official_files import read_class_names, read_csv_rows, spoken
-from ovmlv.datasets.vocabulary import load_label_attributes
 from ovmlv.datasets.xlsx import read_sheet
 from ovmlv.datasets.youtube8m_dataset import read_vocabulary
+from ovmlv.labels import load_label_attributes
 from ovmlv.registry import DATASETS, METRICS
 from ovmlv.utils import register_all_modules
 from tests.test_integration import miniatures

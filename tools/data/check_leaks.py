@@ -14,9 +14,7 @@ in training as they are, in another spelling or inflected.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
 from ovmlv.files import write_json
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
@@ -46,8 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_labels(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Test labels that are to be unknown, and training labels."""
     from ovmlv.datasets.checks.config_datasets import config_datasets
-    from ovmlv.datasets.vocabulary import load_label_attributes, load_labels
     from ovmlv.errors import ConfigError, DataError
+    from ovmlv.labels import load_label_attributes, load_labels
 
     given = [args.config is not None, args.split is not None, bool(args.train and args.test)]
     if sum(given) != 1 or (not given[2] and (args.train or args.test)):

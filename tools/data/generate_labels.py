@@ -27,11 +27,13 @@ from typing import Any
 
 import numpy as np
 
+from ovmlv.datasets.annotation import check_video
 from ovmlv.datasets.annotation_files import read_annotation_file
+from ovmlv.datasets.cells import expect, item
 from ovmlv.datasets.decoders import open_video
 from ovmlv.datasets.video_failures import READ_ERRORS, describe
-from ovmlv.datasets.vocabulary import load_json, load_label_attributes, load_labels
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_json, read_json_lines, write_text
 from ovmlv.label_generation import (
     AnswerFile,
     FrameGenerator,
@@ -41,8 +43,8 @@ from ovmlv.label_generation import (
     parse_labels,
     vote,
 )
+from ovmlv.labels import load_label_attributes, load_labels
 from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
-from ovmlv.files import write_text
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -92,7 +94,7 @@ def read_sources(args: argparse.Namespace) -> tuple[list[tuple[str, str]], list[
 
 def read_labels(path: str, split: str) -> tuple[list[str], list[str]]:
     """Labels to derive from, and labels of other splits."""
-    if path.endswith('.json') and isinstance(load_json(path), dict):
+    if path.endswith('.json') and isinstance(read_json(path), dict):
         splits = load_label_attributes(path).get('split', {})
         chosen = [label for label, value in splits.items() if value == split]
         if not chosen:
@@ -105,17 +107,12 @@ def read_labels(path: str, split: str) -> tuple[list[str], list[str]]:
 def read_captions(path: str) -> Iterator[tuple[str, str]]:
     """Videos and captions of a JSONL file; several captions of a video are joined."""
     captions: dict[str, list[str]] = {}
-    for number, line in enumerate(Path(path).read_text(encoding='utf-8-sig').splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            video, found = row['video'], row['caption']
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f'{path}:{number}: {error!r}; write {{"video": ..., "caption": ...}}'
-            ) from None
-        captions.setdefault(video, []).extend([found] if isinstance(found, str) else found)
+    form = '{"video": ..., "caption": ...}'
+    for where, row in read_json_lines(path):
+        found = item(expect(row, dict, where, form), 'caption', (str, list), where)
+        texts = [found] if isinstance(found, str) else found
+        video = check_video(item(row, 'video', object, where), where)
+        captions.setdefault(video, []).extend(expect(t, str, where, 'a text') for t in texts)
     for video, texts in captions.items():
         yield video, '; '.join(' '.join(text.split()).rstrip('.') for text in texts)
 

@@ -15,15 +15,13 @@ published split exists, use that one instead.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ovmlv.files import write_text
+from ovmlv.files import file_digest, read_json, write_text
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
 
 
@@ -50,23 +48,26 @@ def read_counts(args: argparse.Namespace) -> tuple[dict[str, int], dict[str, str
     """Positives of each label, groups of labels, and where that comes from."""
     from ovmlv.datasets.checks import count_labels
     from ovmlv.datasets.checks.config_datasets import config_datasets
-    from ovmlv.datasets.vocabulary import load_json, load_labels
     from ovmlv.errors import ConfigError, DataError
+    from ovmlv.labels import load_labels, unique_labels
 
     if args.source.endswith(('.json', '.txt')):
         if args.source.endswith('.txt'):
             counts = dict.fromkeys(load_labels(args.source), 0)
         else:
-            counts = load_json(args.source)
+            counts = read_json(args.source)
         groups = {}
         if isinstance(counts, dict) and all(isinstance(v, dict) for v in counts.values()):
             groups = {label: group for group, part in counts.items() for label in part}
             counts = {label: n for part in counts.values() for label, n in part.items()}
         if not isinstance(counts, dict) or not all(type(v) is int for v in counts.values()):
             raise DataError(f'{args.source}: expected {{"label": number of positives, ...}}')
+        names = unique_labels(list(counts), args.source)
+        groups = {name: groups[label] for name, label in zip(names, counts) if groups}
+        counts = dict(zip(names, counts.values()))
         if args.group_by:
             raise ConfigError('--group-by needs a config; a JSON names its groups itself')
-        return counts, groups, dict(source=Path(args.source).name, sha256=[_sha256(args.source)])
+        return counts, groups, dict(source=Path(args.source).name, sha256=[file_digest(args.source)])
     cfg = load_config(args.source, args.cfg_options)
     datasets, _ = config_datasets(cfg, ['train_dataloader'], label_set='all')
     groups: dict[str, str] = {}
@@ -81,13 +82,9 @@ def read_counts(args: argparse.Namespace) -> tuple[dict[str, int], dict[str, str
     files = [d.ann_file for d in datasets.values()]
     meta = dict(
         source=', '.join(f'{type(d).__name__} {Path(d.ann_file).name}' for d in datasets.values()),
-        sha256=[_sha256(file) for file in files if Path(file).is_file()],
+        sha256=[file_digest(file) for file in files if Path(file).is_file()],
     )
     return count_labels(datasets.values()), groups, meta
-
-
-def _sha256(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def format_split(meta: Mapping[str, Any], split: Mapping[str, list[str]]) -> str:

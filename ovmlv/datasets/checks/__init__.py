@@ -1,7 +1,7 @@
 """What the tools under ``tools/data`` do: scans of videos, splits of labels, leaks."""
 
 from .dataset_check import DatasetReport, check_dataset
-from .leaks import LeakReport, find_leaks, label_key
+from .leaks import LeakReport, find_leaks
 from .resize import resize_video
 from .splits import balanced_split, count_labels
 from .supervised import Failure, run_supervised
@@ -16,7 +16,6 @@ __all__ = [
     'check_dataset',
     'count_labels',
     'find_leaks',
-    'label_key',
     'probe_video',
     'resize_video',
     'run_supervised',

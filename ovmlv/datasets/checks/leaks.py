@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ovmlv.errors import DataError
-
-from .word_stems import STOP_WORDS, stem, words_of
+from ovmlv.labels.words import label_key, words_of
 
 KINDS = ('same', 'spelling', 'inflection', 'neighbour', 'part')
 
@@ -72,13 +71,6 @@ class LeakReport:
             score = '' if leak.similarity is None else f' ({leak.similarity:.3f})'
             lines.append(f'  {leak.kind}: {leak.test!r} is like {leak.train!r} of training{score}')
         return '\n'.join(lines)
-
-
-def label_key(label: str) -> tuple[str, ...]:
-    """Stems of a label's words without articles, sorted: equal for inflections and word order."""
-    words = words_of(label)
-    stems = sorted(stem(word) for word in words if word not in STOP_WORDS)
-    return tuple(stems or sorted(words))
 
 
 def find_leaks(

@@ -12,8 +12,7 @@ import numpy as np
 
 from ovmlv.datasets.base_video_dataset import BaseVideoDataset
 from ovmlv.errors import ConfigError, DataError
-
-from .leaks import label_key
+from ovmlv.labels.words import label_key
 
 #: Of the way in which labels are drawn: the same version, seed and counts give the same split.
 SPLIT_VERSION = 1

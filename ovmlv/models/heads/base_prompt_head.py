@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.errors import ConfigError
+from ovmlv.labels import check_labels
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.clip.text_tower import FrozenTextTower
 from ovmlv.models.clip.token_rows import LabelTokens
@@ -209,20 +210,3 @@ def check_template(template: str) -> str:
             'goes'
         )
     return template
-
-
-def check_labels(labels: Sequence[str]) -> list[str]:
-    """Return the labels as a list if all are texts."""
-    if isinstance(labels, str):
-        raise VocabularyError(
-            f'labels must be a list of texts, not the single text {labels!r}; write [{labels!r}]'
-        )
-    labels = list(labels)
-    if not labels:
-        raise VocabularyError('the list of labels is empty; give at least one label')
-    for i, label in enumerate(labels):
-        if not isinstance(label, str):
-            raise VocabularyError(f'label {i} is {label!r}, not a text; labels are strings')
-        if not label.strip():
-            raise VocabularyError(f'label {i} is empty; remove it or give it a name')
-    return labels

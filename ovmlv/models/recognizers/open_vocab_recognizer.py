@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.labels import read_reference_vocabulary, without_training_labels
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
@@ -20,7 +21,7 @@ from .batch import fold_views, share_of_positives, stack_targets, unit
 from .label_embedding_cache import LabelEmbeddingCache
 from .label_sampler import sample_labels
 from .start_weights import StartWeights
-from .vocabulary import Vocabulary, read_reference_vocabulary, without_training_labels
+from .vocabulary import Vocabulary
 
 AVERAGES = ('score', 'embedding', 'probability')
 
@@ -39,8 +40,8 @@ class OpenVocabRecognizer(BaseModel):
         loss: Loss on logits; a base loss alone will do.
         scorer: Similarities -> logits.
         data_preprocessor: Without mean and std it takes those of the backbone.
-        reference_vocabulary: Labels (a list, or a text file with one a line) for the loss's
-            ``similarity_distill``; the training labels among them are left out.
+        reference_vocabulary: Labels (a list or a file of :func:`ovmlv.labels.load_labels`) for the
+            loss's ``similarity_distill``; the training labels among them are left out.
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.

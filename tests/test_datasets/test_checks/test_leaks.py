@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ovmlv.datasets.checks import find_leaks, label_key
+from ovmlv.datasets.checks import find_leaks
 from ovmlv.errors import DataError
+from ovmlv.labels.words import label_key
 
 SAME = [
     ('running', 'runs', 'ran', 'a run', 'Run!'),

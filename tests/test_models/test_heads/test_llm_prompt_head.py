@@ -319,11 +319,11 @@ def test_wrong_configs(tmp_path: Path, kwargs: dict[str, Any], words: str) -> No
 @pytest.mark.parametrize(
     'labels, words',
     [
-        (['cat', ''], 'label 1 is empty'),
-        (['  '], 'label 0 is empty'),
+        (['cat', ''], "entry 2 is ''"),
+        (['  '], "entry 1 is '  '"),
         ([], 'list of labels is empty'),
         ('cat', 'not the single text'),
-        (['cat', 3], 'label 1 is 3'),
+        (['cat', 3], 'entry 2 is 3'),
         (['red ' * 30], 'truncate=True'),
     ],
 )

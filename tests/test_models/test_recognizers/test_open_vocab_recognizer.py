@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce, normalize
 
-from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.errors import ConfigError, DataError, VocabularyError
 from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.losses import AsymmetricLoss, MultilabelBCELoss, RegularizedMultilabelLoss
 
@@ -306,9 +306,9 @@ def test_targets_must_fit_the_vocabulary(make_model, make_batch, labels):
         (dict(), "no 'classes'"),
         ([], 'is empty'),
         ('dog', r"write \['dog'\]"),
-        (['dog', ' '], 'label 1'),
-        (['dog', 3], 'label 1'),
-        (['dog', 'cat', 'dog'], "'dog' is twice"),
+        (['dog', ' '], 'entry 2'),
+        (['dog', 3], 'entry 2'),
+        (['dog', 'cat', 'dog'], "'dog' occurs twice"),
     ],
 )
 def test_wrong_vocabularies_are_named(metainfo, message, make_model):
@@ -356,10 +356,13 @@ def test_a_reference_vocabulary_of_training_labels_is_refused(make_model, make_b
 
 def test_a_reference_vocabulary_from_a_file(make_model, tmp_path):
     file = tmp_path / 'words.txt'
-    file.write_text('river\n\nhouse\nriver\n', encoding='utf-8')
+    file.write_text('river\n\nhouse\n', encoding='utf-8-sig')
     model = make_model(loss=dict(similarity_distill=1.0), reference_vocabulary=str(file))
     assert model.reference_vocabulary == ('river', 'house')
-    with pytest.raises(FileNotFoundError, match='none.txt not found'):
+    file.write_text('river\n\nhouse\nriver\n', encoding='utf-8')
+    with pytest.raises(VocabularyError, match="words.txt: label 'river' occurs twice"):
+        make_model(loss=dict(similarity_distill=1.0), reference_vocabulary=str(file))
+    with pytest.raises(DataError, match='none.txt not found'):
         make_model(
             loss=dict(similarity_distill=1.0), reference_vocabulary=str(tmp_path / 'none.txt')
         )

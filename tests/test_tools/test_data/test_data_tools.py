@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ovmlv.datasets.checks.splits import redraw
-from ovmlv.datasets.vocabulary import load_label_attributes
+from ovmlv.labels import load_label_attributes
 from ovmlv.utils.cli import run_tool
 from tests.test_datasets import odd_videos as odd
 

@@ -1,4 +1,4 @@
-"""Stems of English label words, for "running" and "runs" to be recognised as one."""
+"""Words of labels and their stems, for "running" and "runs" to be recognised as one."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ def words_of(label: str) -> list[str]:
     text = re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', text)
     text = re.sub(r"['’`](s\b)?", '', text.casefold())
     return re.findall(r'[^\W_]+', text)
+
+
+def label_key(label: str) -> tuple[str, ...]:
+    """Stems of a label's words without articles, sorted: equal for inflections and word order."""
+    words = words_of(label)
+    stems = sorted(stem(word) for word in words if word not in STOP_WORDS)
+    return tuple(stems or sorted(words))
 
 
 @functools.lru_cache(maxsize=65536)

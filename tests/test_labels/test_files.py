@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ovmlv.datasets.vocabulary import LabelVocabulary, load_label_attributes, load_labels
 from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.labels import LabelVocabulary, load_label_attributes, load_labels
 
 TABLE = {
     'a dog': dict(split='seen', kind='entity'),
@@ -73,7 +73,7 @@ def test_missing_attributes_are_other():
         (['a', 'a '], "'a' occurs twice"),
         (['a', ' '], "entry 2 is ' '"),
         (['a', 3], 'entry 2 is 3'),
-        ([], 'no labels'),
+        ([], 'list of labels is empty'),
     ],
 )
 def test_bad_label_lists(labels, words):
@@ -124,7 +124,7 @@ def test_bad_selections():
 def test_bad_files(tmp_path):
     (tmp_path / 'a.json').write_text('{')
     (tmp_path / 'b.json').write_text('{"a": 1}')
-    with pytest.raises(DataError, match='a.json: no valid JSON'):
+    with pytest.raises(DataError, match='a.json:1: no valid JSON'):
         load_labels('a.json', str(tmp_path))
     with pytest.raises(DataError, match='expected a list'):
         load_labels('b.json', str(tmp_path))

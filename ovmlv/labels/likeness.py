@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ovmlv.datasets.checks.leaks import label_key
-from ovmlv.datasets.checks.word_stems import words_of
+from .words import label_key, words_of
 
 
 class Neighbour(NamedTuple):

@@ -1,19 +1,21 @@
-"""Label lists, splits and attributes of labels: which columns a data set has."""
+"""Lists, splits and attributes of labels: which columns a data set has."""
 
 from __future__ import annotations
 
-import json
 import os.path as osp
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.errors import ConfigError, DataError, VocabularyError, shown
+from ovmlv.files import parse_json, read_json, read_text, split_lines
+from ovmlv.tables import read_csv_rows
 
-from .annotation import unlisted_label_error
+from .checks import check_labels, unique_labels, unlisted_label_error
 
 #: axis -> label -> value, e.g. ``{'split': {'a dog': 'seen'}, 'kind': {'a dog': 'entity'}}``
 LabelAttributes = dict[str, dict[str, str]]
+#: The column of a CSV file that holds labels.
+COLUMN = 'label'
 
 
 @dataclass
@@ -29,7 +31,7 @@ class LabelVocabulary:
     attributes: LabelAttributes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_unique(self.labels, 'classes')
+        self.labels = list(unique_labels(self.labels, 'classes'))
         self.index = {label: i for i, label in enumerate(self.labels)}
         known = self.index
         for axis, values in self.attributes.items():
@@ -87,31 +89,56 @@ class LabelVocabulary:
         }
 
 
-def load_labels(source: str | Sequence[str], root: str = '') -> list[str]:
-    """Labels from a list, a text file (one a line) or a JSON list.
+def load_labels(source: str | Sequence[str], root: str = '', name: str = 'classes') -> list[str]:
+    """Labels from a list or a file, each of them once.
+
+    A file holds a label a line (empty lines are passed over), a JSON list whatever its suffix is,
+    or, if it ends in ``.csv`` or ``.tsv``, a column with the header ``label``.
 
     Args:
         source: The list, or a path; a relative path is looked for under ``root`` first.
         root: ``data_root`` of the data set.
+        name: What the labels are, for messages about a list.
+
+    Raises:
+        DataError: There is no such file, or it has another form.
+        VocabularyError: A label cannot be used, is there twice, or there is none.
     """
-    name = source if isinstance(source, str) else 'classes'
-    if isinstance(source, str):
-        path = find_file(source, root, 'classes')
-        labels = load_json(path) if path.endswith('.json') else _read_lines(path)
-    else:
-        labels = source
-    if not isinstance(labels, Sequence) or isinstance(labels, str):
-        raise DataError(f'{name}: expected a list of labels, found {type(labels).__name__}')
-    for i, label in enumerate(labels):
-        if not isinstance(label, str) or not label.strip():
-            raise VocabularyError(
-                f'{name}: entry {i + 1} is {label!r}; each label is a non-empty string'
-            )
-    labels = [label.strip() for label in labels]
-    check_unique(labels, name)
-    if not labels:
-        raise VocabularyError(f'{name}: there are no labels; give at least one')
-    return labels
+    if not isinstance(source, str):
+        return list(unique_labels(source, name))
+    path = find_file(source, root, name)
+    labels, lines = _read_list(path)
+    return list(unique_labels(labels, path, lines))
+
+
+def _read_list(path: str) -> tuple[list, list[int] | None]:
+    """The entries of a file as they stand there, and the lines of those that have one."""
+    suffix = osp.splitext(path)[1].lower()
+    if suffix in ('.csv', '.tsv'):
+        separator = '\t' if suffix == '.tsv' else ','
+        mend = f'call the column of the labels {COLUMN!r}, or write a label a line into a .txt file'
+        rows = list(read_csv_rows(path, (COLUMN,), separator, mend))
+        lines = [int(where.rpartition(':')[2]) for where, _ in rows]
+        return [row[COLUMN] for _, row in rows], lines
+    text = read_text(path, 'file of labels')
+    content = parse_json(text, path) if suffix == '.json' else _json_list(text, path)
+    if content is None and suffix != '.json':
+        numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip()]
+        return [line for _, line in numbered], [n for n, _ in numbered]
+    if not isinstance(content, list):
+        raise DataError(f'{path}: expected a list of labels, found {type(content).__name__}')
+    return content, None
+
+
+def _json_list(text: str, path: str) -> list | None:
+    """The list of a JSON file that is called otherwise; None if the text is no JSON list."""
+    if text.lstrip()[:1] != '[':
+        return None
+    try:
+        content = parse_json(text, path)
+    except DataError:
+        return None  # labels may start with a bracket: "[something] falls"
+    return content if isinstance(content, list) else None
 
 
 def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttributes:
@@ -121,7 +148,7 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
         source: One of, in a JSON file or directly:
 
             - ``{"seen": [...], "unseen": [...]}``: split -> its labels. In a config each list may
-              also be a path of a text or JSON list.
+              also be a path of a file, see :func:`load_labels`.
             - ``{"a dog": {"split": "seen", "kind": "entity"}, ...}``: label -> its attributes.
 
             An entry ``_meta`` says where the split comes from (``make_split.py`` writes one) and is
@@ -131,29 +158,27 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
     Returns:
         axis -> label -> value.
     """
-    name = source if isinstance(source, str) else 'label_split'
-    table = load_json(find_file(source, root, 'label_split')) if isinstance(source, str) else source
+    name, table = 'label_split', source
+    if isinstance(source, str):
+        name = source
+        table = read_json(find_file(source, root, 'label_split'), 'file of a label split')
     if isinstance(table, Mapping):
         table = {key: value for key, value in table.items() if key != '_meta'}
     if not isinstance(table, Mapping) or not table:
         raise DataError(
             f'{name}: expected {{"seen": [...], ...}} or {{"label": {{"split": "seen"}}}}'
         )
-    attributes: LabelAttributes = {}
     if all(isinstance(v, Mapping) for v in table.values()):
-        for label, values in table.items():
-            for axis, value in values.items():
-                if not isinstance(value, str) or not value:
-                    raise DataError(f'{name}: {axis!r} of {label!r} is {value!r}, not a string')
-                attributes.setdefault(axis, {})[label.strip()] = value
-        return attributes
+        return _attributes_of_labels(table, name)
     if not all(isinstance(v, (str, Sequence)) for v in table.values()):
         raise DataError(
             f'{name}: give lists of labels only, or attributes of labels only, not both'
         )
     split_of: dict[str, str] = {}
     for split, labels in table.items():
-        for label in load_labels(labels, root):
+        if not isinstance(split, str) or not split.strip():
+            raise DataError(f'{name}: {split!r} is no name of a split; give a string')
+        for label in load_labels(labels, root, f'{name}: {split!r}'):
             if label in split_of:
                 raise VocabularyError(
                     f'{name}: label {label!r} is in both {split_of[label]!r} and {split!r}; keep '
@@ -163,24 +188,28 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
     return dict(split=split_of)
 
 
+def _attributes_of_labels(table: Mapping, name: str) -> LabelAttributes:
+    attributes: LabelAttributes = {}
+    for label, values in zip(unique_labels(list(table), name), table.values(), strict=True):
+        for axis, value in values.items():
+            if not isinstance(axis, str) or not isinstance(value, str) or not value:
+                raise DataError(f'{name}: {axis!r} of {label!r} is {value!r}, not a string')
+            attributes.setdefault(axis, {})[label] = value
+    return attributes
+
+
 def rename_labels(attributes: LabelAttributes, aliases: Mapping[str, str]) -> LabelAttributes:
     """The same attributes with each label that is an alias under its own name."""
-    return {
-        axis: {aliases.get(label, label): value for label, value in values.items()}
-        for axis, values in attributes.items()
-    }
-
-
-def check_unique(labels: Sequence[str], name: str) -> None:
-    """Raise VocabularyError if a label occurs twice."""
-    first: dict[str, int] = {}
-    for i, label in enumerate(labels):
-        if label in first:
+    renamed: LabelAttributes = {}
+    for axis, values in attributes.items():
+        renamed[axis] = {aliases.get(label, label): value for label, value in values.items()}
+        if len(renamed[axis]) < len(values):
+            twice = next(k for k in values if k in aliases and aliases[k] in values)
             raise VocabularyError(
-                f'{name}: label {label!r} occurs twice (entries {first[label] + 1} and {i + 1}); '
+                f'label_split ({axis}): {twice!r} and {aliases[twice]!r} are the same label; '
                 'remove one'
             )
-        first[label] = i
+    return renamed
 
 
 def find_file(path: str, root: str, what: str) -> str:
@@ -189,21 +218,31 @@ def find_file(path: str, root: str, what: str) -> str:
     for candidate in candidates:
         if osp.isfile(candidate):
             return candidate
-    raise DataError(f'{what}: file {" or ".join(candidates)} not found; correct the path')
+    names = ' or '.join(v if v.isprintable() else shown(v) for v in candidates)
+    raise DataError(f'{what}: file {names} not found; correct the path')
 
 
-def load_json(path: str) -> Any:
-    """Content of a JSON file; a byte order mark is dropped."""
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            return json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f'{path}: no valid JSON ({error}); correct the file') from None
+def read_reference_vocabulary(source: str | Sequence[str]) -> tuple[str, ...]:
+    """Labels of a list or a file, see :func:`load_labels`, for the distillation of similarities."""
+    labels = tuple(load_labels(source, name='reference_vocabulary'))
+    if len(labels) < 2:
+        raise ConfigError(
+            f'reference_vocabulary has {len(labels)} labels; similarities need at least 2'
+        )
+    return labels
 
 
-def _read_lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding='utf-8-sig') as file:  # universal newlines: CRLF is fine
-            return [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f'{path}: no UTF-8 text ({error}); save it as UTF-8') from None
+def without_training_labels(reference: Iterable[str], training: Iterable[str]) -> tuple[str, ...]:
+    """The reference labels that are no training labels, in whatever case.
+
+    Distilling the frozen model's opinion on a training label would work against the training.
+    """
+    reference = check_labels(reference)
+    taken = {label.casefold() for label in check_labels(training)}
+    left = tuple(label for label in reference if label.casefold() not in taken)
+    if len(left) < 2:
+        raise ConfigError(
+            f'reference_vocabulary: {len(left)} of {len(reference)} labels are no training labels; '
+            'give labels that the training set does not have'
+        )
+    return left

@@ -1,0 +1,172 @@
+"""What a label is, and what a list of labels is: the same for everything that takes labels.
+
+A label is one line of visible text. Spaces around it, a byte order mark and other invisible signs
+at its ends do not count, and letters are composed (Unicode's NFC), so that the two spellings of
+"café" are one label. Case counts: ``Dog`` and ``dog`` are two labels.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from ovmlv.errors import DataError, VocabularyError, shown
+
+# Signs without a width that editors and web pages leave around a text: byte order mark, zero-width
+# space, word joiner, soft hyphen. (The zero-width joiner is not among them: emojis need it.)
+_INVISIBLE = '\ufeff\u200b\u2060\u00ad'
+# Categories of Unicode that cannot stand within a line of text.
+_CONTROL = {
+    'Cc': 'a control character',
+    'Zl': 'a line separator',
+    'Zp': 'a paragraph separator',
+    'Cs': 'half a character, or a byte that is no UTF-8 text',
+}
+_UNSEEN = ('Cc', 'Cf', 'Zs', 'Zl', 'Zp')
+
+
+def clean_label(label: Any, where: str = 'label') -> str:
+    """The label as everything else sees it.
+
+    Args:
+        label: What was given.
+        where: The file and row, or the place in a list, for messages.
+
+    Raises:
+        VocabularyError: It is no text, empty, more than a line, or has characters that are no text.
+    """
+    try:
+        return _clean(label)
+    except _UnfitError as error:
+        raise VocabularyError(f'{where} is {shown(label)}: {error}') from None
+
+
+class _UnfitError(Exception):
+    """Why a value is no label."""
+
+
+def _clean(label: Any) -> str:
+    if not isinstance(label, str):
+        raise _UnfitError('it is no text; write it in quotes')
+    return _clean_text(label)
+
+
+# Annotation files of millions of rows have thousands of labels.
+@functools.lru_cache(maxsize=65536)
+def _clean_text(label: str) -> str:
+    if label.isascii() and label.isprintable():
+        text = label.strip()
+    else:
+        text = _trim(label)
+        for character in text:
+            if reason := _CONTROL.get(unicodedata.category(character)):
+                raise _UnfitError(
+                    f'it has {reason} (U+{ord(character):04X}) in it; write one line of UTF-8 text'
+                )
+        text = unicodedata.normalize('NFC', text)
+    if all(unicodedata.category(c) in _UNSEEN for c in text):
+        raise _UnfitError('it is an empty label; remove it or give it a name')
+    return text
+
+
+def _trim(text: str) -> str:
+    """Without the spaces and invisible signs around it, in whatever order they are."""
+    while (trimmed := text.strip().strip(_INVISIBLE)) != text:
+        text = trimmed
+    return text
+
+
+def check_labels(labels: Iterable[str]) -> list[str]:
+    """The labels cleaned, in their order; the same label may come again.
+
+    Raises:
+        VocabularyError: There is none, the whole is a single text, or one cannot be used.
+    """
+    return [label for label, _ in _each(labels, 'labels')]
+
+
+def unique_labels(
+    labels: Iterable[str], name: str = 'labels', lines: Sequence[int] | None = None
+) -> tuple[str, ...]:
+    """The labels cleaned, none of them twice: the columns of a vocabulary.
+
+    Args:
+        labels: Any texts.
+        name: What they are, for messages ("classes", a file).
+        lines: The lines of the file that they stand in, where they do.
+
+    Raises:
+        VocabularyError: There is none, one cannot be used, or two are the same.
+    """
+    first: dict[str, str] = {}
+    for number, (label, given) in enumerate(_each(labels, name, lines), 1):
+        place = f'{lines[number - 1] if lines else number}'
+        if given != label:
+            place += f' as {shown(given)}'
+        if label in first:
+            raise VocabularyError(
+                f'{name}: label {shown(label)} occurs twice ({"lines" if lines else "entries"} '
+                f'{first[label]} and {place}); remove one'
+            )
+        first[label] = place
+    return tuple(first)
+
+
+def clean_labels(labels: Any, name: str, where: str) -> tuple[str, ...]:
+    """What a row says of its video: cleaned labels in their order.
+
+    A row is no vocabulary: a label that it names again is named once.
+
+    Args:
+        labels: A list, as the file has it.
+        name: Of the row's list ("labels", "negatives").
+        where: ``file:line``, for messages.
+
+    Raises:
+        DataError: It is no list, or a label cannot be used.
+    """
+    if isinstance(labels, str) or not isinstance(labels, Sequence):
+        raise DataError(f'{where}: {name!r} is {shown(labels)}; give a list of label strings')
+    found: dict[str, None] = {}
+    for label in labels:
+        try:
+            found[_clean(label)] = None
+        except _UnfitError as error:
+            raise DataError(f'{where}: label {shown(label)} in {name!r}: {error}') from None
+    return tuple(found)
+
+
+def unlisted_label_error(
+    label: str, vocabulary: Sequence[str], where: str, mend: str = ''
+) -> VocabularyError:
+    """The error for a label that is in no vocabulary, with the nearest names."""
+    near = difflib.get_close_matches(label, vocabulary, n=3, cutoff=0.5)
+    hint = f' (nearest: {", ".join(map(shown, near))})' if near else ''
+    return VocabularyError(
+        f'{where}: label {shown(label)} is not among the {len(vocabulary)} classes{hint}; correct '
+        f'it or add it to classes{mend}'
+    )
+
+
+def _each(
+    labels: Iterable[str], name: str, lines: Sequence[int] | None = None
+) -> list[tuple[str, Any]]:
+    """Each label cleaned, and as it was given."""
+    if isinstance(labels, (str, bytes)):
+        raise VocabularyError(
+            f'{name} must be a list of texts, not the single text {shown(labels)}; write '
+            f'[{shown(labels)}]'
+        )
+    if isinstance(labels, Mapping) or not isinstance(labels, Iterable):
+        raise VocabularyError(
+            f'{name}: expected a list of labels, found {type(labels).__name__}; give a list'
+        )
+    given = list(labels)
+    if not given:
+        raise VocabularyError(f'{name}: the list of labels is empty; give at least one label')
+    wheres = (f'{name}:{n}' for n in lines) if lines else (f'{name}: entry {n}' for n in count(1))
+    return [(clean_label(v, where), v) for v, where in zip(given, wheres)]
