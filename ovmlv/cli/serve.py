@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import threading
 from typing import TextIO
 
 from .arguments import (
@@ -23,6 +25,9 @@ from .arguments import (
     read_label_arguments,
     seconds,
 )
+
+#: Seconds that threads have to end.
+_LAST = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('limits')
     group.add_argument('--max-megabytes', type=positive, metavar='N', help='of a file')
     group.add_argument('--max-seconds', type=seconds, metavar='S', help='of a video')
+    group.add_argument(
+        '--max-decode-seconds', type=seconds, metavar='S', help='to decode a video in'
+    )
+    group.add_argument('--max-connections', type=positive, metavar='N', help='open at a time')
     group.add_argument('--max-labels', type=positive, metavar='N', help='of a request')
     group.add_argument('--max-queue', type=positive, metavar='N', help='videos that wait')
     group.add_argument('--max-videos', type=positive, metavar='N', help='videos that are kept')
@@ -60,6 +69,8 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     given = dict(
         upload_bytes=None if args.max_megabytes is None else args.max_megabytes * 2**20,
         duration=args.max_seconds,
+        decode_seconds=args.max_decode_seconds,
+        connections=args.max_connections,
         labels=args.max_labels,
         queue=args.max_queue,
         videos=args.max_videos,
@@ -77,3 +88,14 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             args.allowed_hosts,
             args.access_log,
         )
+        _leave(out)
+
+
+def _leave(out: TextIO) -> None:
+    """End now, though a model may be at work: it cannot be interrupted within a batch."""
+    working = [t for t in threading.enumerate() if t.name.startswith('ovmlv-')]
+    for thread in working:
+        thread.join(_LAST / len(working))
+    if any(thread.is_alive() for thread in working):
+        out.flush()
+        os._exit(0)

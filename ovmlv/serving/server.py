@@ -74,8 +74,10 @@ def serve(
         DependencyError: FastAPI or uvicorn is not installed.
     """
     try:
-        import uvicorn
+        from .http_server import run
     except ModuleNotFoundError as error:
+        if error.name not in ('fastapi', 'starlette', 'uvicorn', 'h11'):
+            raise
         raise _missing(error.name) from None
     local = _is_loopback(host)
     if allowed_hosts is None and local:
@@ -83,28 +85,19 @@ def serve(
     app = create_app(inferencer, limits, banks, allowed_hosts)
     listener = _listen(host, port)
     bound, port = listener.getsockname()[:2]
-    config = uvicorn.Config(
-        app,
-        log_level='info' if access_log else 'warning',
-        access_log=access_log,
-        server_header=False,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=5,
-        limit_concurrency=256,
-    )
-    if not local:
-        print(
-            f'warning: others may reach {host}, and there is no log-in; see docs/serving.md',
-            file=sys.stderr,
-        )
     name = f'[{bound}]' if ':' in bound else bound
-    print(f'Tag videos at http://{name}:{port}/ (the API: /docs). Ctrl+C ends it.', flush=True)
+
+    def announce() -> None:
+        if not local:
+            print(
+                f'warning: others may reach {host}, and there is no log-in; see docs/serving.md',
+                file=sys.stderr,
+            )
+        print(f'Tag videos at http://{name}:{port}/ (the API: /docs). Ctrl+C ends it.', flush=True)
+
     logging.getLogger('ovmlv.serving').setLevel(logging.INFO)
     with listener:
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            pass
+        run(app, listener, limits or ServingLimits(), announce, access_log)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,256 @@
+"""Decoding in a process that can be ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+
+from ovmlv.apis.video_reader import Clip, VideoReader
+from ovmlv.errors import ConfigError
+from ovmlv.visualization.strip import Strip
+
+from .decoder_process import Fault, Task, send
+from .limits import ServingLimits, minutes
+from .service_error import ServiceError
+from .uploads import Upload
+
+#: What the process begins with. Isolated (-I), so that a file of the folder in which the server was
+#: started is not imported for one of Python's; then the path of the server.
+_BEGIN = (
+    'import sys, json; given = json.loads(sys.argv[1]); sys.path[:] = given["path"]; '
+    'from ovmlv.serving.decoder_process import main; main(given["control"], given["modules"])'
+)
+#: Seconds in which it has to have imported everything, on a slow and busy machine.
+_START = 180.0
+_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
+
+
+class ForkServer:
+    """Starts :mod:`.decoder_process` when it is first needed, or needed again.
+
+    multiprocessing has such a server too. Its processes run the caller's script once more, which
+    then has to be guarded by ``if __name__ == '__main__'``, and it takes no open files.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._control: socket.socket | None = None
+
+    def start(self, modules: Sequence[str] = ()) -> None:
+        """Begin to import, unless that was done; it is not waited for."""
+        with self._lock:
+            self._ensure(modules)
+
+    def fork(self, file: int, modules: Sequence[str] = ()) -> Connection:
+        """A new copy that has an open file; the other end of its pipe.
+
+        Args:
+            file: Descriptor.
+            modules: See :func:`.decoder_process.main`.
+        """
+        near, far = socket.socketpair()
+        with self._lock, far:
+            for last in (False, True):
+                self._ensure(modules)
+                try:
+                    socket.send_fds(self._control, [b'0'], [far.fileno(), file])
+                    break
+                except OSError:  # it ended a moment ago
+                    self._end()
+                    if last:
+                        near.close()
+                        raise
+        return Connection(near.detach())
+
+    def stop(self) -> None:
+        """End the process; its copies go on."""
+        with self._lock:
+            self._end()
+
+    def _ensure(self, modules: Sequence[str]) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self._end()
+        self._control, far = socket.socketpair()
+        given = dict(path=sys.path, control=far.fileno(), modules=list(modules))
+        with far:
+            self._process = subprocess.Popen(
+                [sys.executable, '-I', '-c', _BEGIN, json.dumps(given)],
+                pass_fds=[far.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+                start_new_session=True,  # Ctrl+C is for the server, which then ends this one
+            )
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._control.close()
+            self._process = self._control = None
+
+
+#: One for all services of this process.
+FORK_SERVER = ForkServer()
+
+
+class Decoder:
+    """Opens uploads in processes of their own.
+
+    Args:
+        reader: Reads clips as the model takes them.
+        limits: How much of a video is taken, and how long that may last.
+    """
+
+    def __init__(self, reader: VideoReader, limits: ServingLimits) -> None:
+        self.reader, self.limits, self.closed = reader, limits, False
+        self._lock = threading.Lock()
+        self._open: set[RemoteVideo] = set()
+        self._modules = sorted({type(step).__module__ for step in reader.transforms})
+        try:
+            pickle.dumps(reader)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ConfigError(
+                f'the pipeline cannot be sent to the process that decodes ({error}); make its '
+                'transforms of classes and functions of modules'
+            ) from None
+        if '__main__' in self._modules:
+            raise ConfigError(
+                'the pipeline has a transform of the script that is run, which the process that '
+                'decodes cannot import; move it into a module'
+            )
+
+    def start(self) -> None:
+        """Have a process ready for the first upload."""
+        FORK_SERVER.start(self._modules)
+
+    @contextlib.contextmanager
+    def open(
+        self, upload: Upload, window: float | None, stride: float | None
+    ) -> Iterator[RemoteVideo]:
+        """Check an upload and begin to decode it; the process ends with the context.
+
+        Args:
+            upload: The file.
+            window: Seconds of a window; None suits the length.
+            stride: Seconds between the starts of windows; None is half a window.
+        """
+        with upload.path.open('rb') as file:
+            pipe = FORK_SERVER.fork(file.fileno(), self._modules)
+        video = RemoteVideo(self, pipe, upload.name)
+        try:
+            with self._lock:
+                self._open.add(video)
+            video.begin(Task(self.reader, upload.name, self.limits, window, stride))
+            yield video
+        finally:
+            video.end()
+            with self._lock:
+                self._open.discard(video)
+            pipe.close()
+
+    def close(self) -> None:
+        """End what runs: whoever waits for it gets a ``stopping`` error. From any thread."""
+        self.closed = True
+        with self._lock:
+            for video in self._open:
+                video.end()
+        FORK_SERVER.stop()
+
+
+class RemoteVideo:
+    """A video that another process decodes; an inferencer takes it for a source.
+
+    Attributes:
+        name: What the client calls it.
+        duration: Seconds, by its container.
+        window: Seconds of a window.
+        stride: Seconds between the starts of windows.
+        strip: Frames to show; None until all clips were read.
+    """
+
+    def __init__(self, decoder: Decoder, pipe: Connection, name: str) -> None:
+        self.name, self.strip = name, None
+        self.duration = self.window = self.stride = 0.0
+        self._decoder, self._pipe, self._pid = decoder, pipe, 0
+        self._left = _START
+
+    def begin(self, task: Task) -> None:
+        """Wait for the process, and for what it finds in the container."""
+        self._pid = self._receive()
+        self._left = self._decoder.limits.decode_seconds
+        try:
+            send(self._pipe, task)
+        except OSError:
+            raise self._ended() from None
+        self.duration, self.window, self.stride = self._receive()
+
+    def clips(self, window: float, stride: float) -> Iterator[Clip]:
+        """Clips of the windows; both lengths are those that the process was told."""
+        while isinstance(part := self._receive(), Clip):
+            inputs = part.inputs
+            yield replace(part, inputs=_tensor(inputs))
+        self.strip: Strip | None = part
+
+    def end(self) -> None:
+        """Kill the process, wherever it is."""
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def _receive(self) -> Any:
+        """The next part. Time counts only while it is waited for."""
+        started = time.monotonic()
+        try:
+            if self._decoder.closed:
+                raise self._ended()
+            if not self._pipe.poll(self._left):
+                raise self._late()
+            part = pickle.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            raise self._ended() from None
+        self._left = max(0.0, self._left - (time.monotonic() - started))
+        if isinstance(part, ServiceError):
+            raise part
+        if isinstance(part, Fault):
+            raise RuntimeError(f'in the process that decodes:\n{part.text}')
+        return part
+
+    def _late(self) -> Exception:
+        if not self._pid:
+            return RuntimeError(f'the process that decodes did not start within {_START:g} s')
+        limit = minutes(self._decoder.limits.decode_seconds)
+        return ServiceError(
+            'decode_timeout', f'{self.name} takes longer to decode than the {limit} allowed.'
+        )
+
+    def _ended(self) -> Exception:
+        if self._decoder.closed:
+            return ServiceError('stopping')
+        if not self._pid:
+            return RuntimeError('the process that decodes did not start; its error is in the log')
+        return ServiceError(
+            'decoder_crashed', f'{self.name} made the process crash that decodes it.'
+        )
+
+
+def _tensor(inputs: Any) -> Any:
+    return torch.from_numpy(inputs) if isinstance(inputs, np.ndarray) else inputs
