@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import threading
 from typing import TextIO
 
 from .arguments import (
@@ -25,9 +24,6 @@ from .arguments import (
     read_label_arguments,
     seconds,
 )
-
-#: Seconds that threads have to end.
-_LAST = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO) -> None:
     """Serve until interrupted."""
     from ovmlv.serving import ServingLimits, serve
+    from ovmlv.serving.fork_server import FORK_SERVER
     from ovmlv.utils.cli import named_paths
 
     given = dict(
@@ -77,9 +74,10 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     )
     limits = ServingLimits(**{name: value for name, value in given.items() if value is not None})
     banks = named_paths(args.banks)
+    FORK_SERVER.start()  # it imports while the model is loaded
     inferencer = load_inferencer(args, read_label_arguments(args))
     with contextlib.redirect_stdout(out):
-        serve(
+        served = serve(
             inferencer,
             args.host,
             args.port,
@@ -88,14 +86,8 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             args.allowed_hosts,
             args.access_log,
         )
-        _leave(out)
-
-
-def _leave(out: TextIO) -> None:
-    """End now, though a model may be at work: it cannot be interrupted within a batch."""
-    working = [t for t in threading.enumerate() if t.name.startswith('ovmlv-')]
-    for thread in working:
-        thread.join(_LAST / len(working))
-    if any(thread.is_alive() for thread in working):
+    if served:
+        # All is answered and closed. A model may still be at work, which cannot be interrupted, and
+        # Python would take seconds to clear up after it.
         out.flush()
         os._exit(0)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -25,91 +21,13 @@ from ovmlv.errors import ConfigError
 from ovmlv.visualization.strip import Strip
 
 from .decoder_process import Fault, Task, send
+from .fork_server import FORK_SERVER
 from .limits import ServingLimits, minutes
 from .service_error import ServiceError
 from .uploads import Upload
 
-#: What the process begins with. Isolated (-I), so that a file of the folder in which the server was
-#: started is not imported for one of Python's; then the path of the server.
-_BEGIN = (
-    'import sys, json; given = json.loads(sys.argv[1]); sys.path[:] = given["path"]; '
-    'from ovmlv.serving.decoder_process import main; main(given["control"], given["modules"])'
-)
-#: Seconds in which it has to have imported everything, on a slow and busy machine.
+#: Seconds in which the process has to have imported everything, on a slow and busy machine.
 _START = 180.0
-_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
-
-
-class ForkServer:
-    """Starts :mod:`.decoder_process` when it is first needed, or needed again.
-
-    multiprocessing has such a server too. Its processes run the caller's script once more, which
-    then has to be guarded by ``if __name__ == '__main__'``, and it takes no open files.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
-        self._control: socket.socket | None = None
-
-    def start(self, modules: Sequence[str] = ()) -> None:
-        """Begin to import, unless that was done; it is not waited for."""
-        with self._lock:
-            self._ensure(modules)
-
-    def fork(self, file: int, modules: Sequence[str] = ()) -> Connection:
-        """A new copy that has an open file; the other end of its pipe.
-
-        Args:
-            file: Descriptor.
-            modules: See :func:`.decoder_process.main`.
-        """
-        near, far = socket.socketpair()
-        with self._lock, far:
-            for last in (False, True):
-                self._ensure(modules)
-                try:
-                    socket.send_fds(self._control, [b'0'], [far.fileno(), file])
-                    break
-                except OSError:  # it ended a moment ago
-                    self._end()
-                    if last:
-                        near.close()
-                        raise
-        return Connection(near.detach())
-
-    def stop(self) -> None:
-        """End the process; its copies go on."""
-        with self._lock:
-            self._end()
-
-    def _ensure(self, modules: Sequence[str]) -> None:
-        if self._process is not None:
-            if self._process.poll() is None:
-                return
-            self._end()
-        self._control, far = socket.socketpair()
-        given = dict(path=sys.path, control=far.fileno(), modules=list(modules))
-        with far:
-            self._process = subprocess.Popen(
-                [sys.executable, '-I', '-c', _BEGIN, json.dumps(given)],
-                pass_fds=[far.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
-                start_new_session=True,  # Ctrl+C is for the server, which then ends this one
-            )
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._control.close()
-            self._process = self._control = None
-
-
-#: One for all services of this process.
-FORK_SERVER = ForkServer()
 
 
 class Decoder:
@@ -159,7 +77,8 @@ class Decoder:
         try:
             with self._lock:
                 self._open.add(video)
-            video.begin(Task(self.reader, upload.name, self.limits, window, stride))
+            threads = torch.get_num_threads()
+            video.begin(Task(self.reader, upload.name, self.limits, window, stride, threads))
             yield video
         finally:
             video.end()

@@ -43,6 +43,7 @@ class Task:
         limits: How much of a video is taken.
         window: Seconds of a window; None suits the length.
         stride: Seconds between the starts of windows; None is half a window.
+        threads: Of torch.
     """
 
     reader: VideoReader
@@ -50,6 +51,7 @@ class Task:
     limits: ServingLimits
     window: float | None
     stride: float | None
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def look(task: Task, file_number: int) -> Iterator[Any]:
         ``(duration, window, stride)`` in seconds, then a :class:`Clip` for each window, then a
         :class:`~ovmlv.visualization.strip.Strip` of frames to show.
     """
+    torch.set_num_threads(task.threads)
     # The file has no name any more; this one is the open file's, in this process.
     upload = Upload(Path(f'/dev/fd/{file_number}'), task.name)
     duration = probe(upload, task.limits)

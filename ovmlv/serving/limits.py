@@ -52,7 +52,7 @@ class ServingLimits:
     connections: int = 512
     header_seconds: float = 10
     body_rate: float = 1000
-    decode_seconds: float = 120
+    decode_seconds: float = 300
     labels: int = 1000
     label_length: int = 200
     results: int = 200

@@ -55,8 +55,8 @@ def serve(
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = None,
     access_log: bool = False,
-) -> None:
-    """Serve until interrupted.
+) -> bool:
+    """Serve until interrupted. Whoever is served then gets an error, and it ends at once.
 
     Args:
         inferencer: An ``OVMLVInferencer``.
@@ -68,6 +68,9 @@ def serve(
         allowed_hosts: See :func:`create_app`; by default the names of this computer on a loopback
             address, and any name elsewhere.
         access_log: Log every request.
+
+    Returns:
+        True, when it was interrupted.
 
     Raises:
         ConfigError: The address cannot be used.
@@ -98,6 +101,7 @@ def serve(
     logging.getLogger('ovmlv.serving').setLevel(logging.INFO)
     with listener:
         run(app, listener, limits or ServingLimits(), announce, access_log)
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:
