@@ -87,7 +87,7 @@ def build_app(
         redirect_slashes=False,
         responses={'4XX': {'model': schemas.Error}, '5XX': {'model': schemas.Error}},
     )
-    app.state.stop = stop
+    app.state.start, app.state.stop = service.start, stop
     app.add_middleware(
         Guard,
         limits=limits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import signal
@@ -26,6 +27,7 @@ from .limits import ServingLimits, minutes
 from .service_error import ServiceError
 from .uploads import Upload
 
+LOG = logging.getLogger('ovmlv.serving')
 #: Seconds in which the process has to have imported everything, on a slow and busy machine.
 _START = 180.0
 
@@ -56,9 +58,15 @@ class Decoder:
                 'decodes cannot import; move it into a module'
             )
 
-    def start(self) -> None:
-        """Have a process ready for the first upload."""
+    def start(self, wait: bool = False) -> None:
+        """Have a process ready for the first upload.
+
+        Args:
+            wait: Until it is.
+        """
         FORK_SERVER.start(self._modules)
+        if wait and not FORK_SERVER.is_ready(_START):
+            LOG.error('the process that decodes did not start')
 
     @contextlib.contextmanager
     def open(
@@ -71,8 +79,9 @@ class Decoder:
             window: Seconds of a window; None suits the length.
             stride: Seconds between the starts of windows; None is half a window.
         """
+        FORK_SERVER.start(self._modules)
         with upload.path.open('rb') as file:
-            pipe = FORK_SERVER.fork(file.fileno(), self._modules)
+            pipe = FORK_SERVER.fork(file.fileno())
         video = RemoteVideo(self, pipe, upload.name)
         try:
             with self._lock:
@@ -153,21 +162,21 @@ class RemoteVideo:
             raise RuntimeError(f'in the process that decodes:\n{part.text}')
         return part
 
-    def _late(self) -> Exception:
+    def _late(self) -> ServiceError:
         if not self._pid:
-            return RuntimeError(f'the process that decodes did not start within {_START:g} s')
+            LOG.error('the process that decodes did not start within %g s', _START)
+            return ServiceError('decoder_crashed')
         limit = minutes(self._decoder.limits.decode_seconds)
         return ServiceError(
             'decode_timeout', f'{self.name} takes longer to decode than the {limit} allowed.'
         )
 
-    def _ended(self) -> Exception:
+    def _ended(self) -> ServiceError:
         if self._decoder.closed:
             return ServiceError('stopping')
-        if not self._pid:
-            return RuntimeError('the process that decodes did not start; its error is in the log')
+        LOG.error('the process that decodes an upload ended')
         return ServiceError(
-            'decoder_crashed', f'{self.name} made the process crash that decodes it.'
+            'decoder_crashed', f'{self.name}: the process that decodes it ended before it was done.'
         )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import pickle
 import signal
 import socket
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -65,36 +66,41 @@ class Fault:
     text: str
 
 
-def main(control: int, modules: Sequence[str]) -> None:
-    """Make a copy for each pair of a pipe and a file that is sent, until nobody is left to ask.
+def main(control: int) -> NoReturn:
+    """Do as is asked until nobody is left to ask.
 
     Args:
-        control: Descriptor of the socket that they come from.
-        modules: What to import besides, so that copies have it.
+        control: Descriptor of a socket of packets. One with a pipe and a file asks for a copy that
+            answers on the pipe, one with names in JSON for modules to import, so that copies have
+            them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)  # a process with other threads cannot be copied
-    for name in modules:
-        with contextlib.suppress(Exception):  # a copy will say what is wrong with it
-            importlib.import_module(name)
     copies: set[int] = set()
-    with socket.socket(fileno=control) as asked:
-        while True:
-            _, files, _, _ = socket.recv_fds(asked, 1, 2)
-            # Ended copies keep their number until here, so that no other process is killed for one.
-            copies = {pid for pid in copies if not os.waitpid(pid, os.WNOHANG)[0]}
-            if len(files) < 2:
-                break
-            pid = os.fork()
-            if not pid:
-                asked.close()
-                _answer(*files)
-            copies.add(pid)
-            for file in files:
-                os.close(file)
+    asked = socket.socket(fileno=control)
+    while True:
+        packet, files, _, _ = socket.recv_fds(asked, 2**16, 2)
+        # Ended copies keep their number until here, so that no other process is killed for one.
+        copies = {pid for pid in copies if not os.waitpid(pid, os.WNOHANG)[0]}
+        if not packet:
+            break
+        if not files:
+            for name in json.loads(packet):
+                with contextlib.suppress(Exception):  # a copy will say what is wrong with it
+                    importlib.import_module(name)
+            asked.send(b'1')
+            continue
+        pid = os.fork()
+        if not pid:
+            asked.close()
+            _answer(*files)
+        copies.add(pid)
+        for file in files:
+            os.close(file)
     for pid in copies:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    os._exit(0)
 
 
 def _answer(pipe_number: int, file_number: int) -> NoReturn:

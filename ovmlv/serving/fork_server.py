@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection
 
 #: What the process begins with. Isolated (-I), so that a file of the folder in which the server was
 #: started is not imported for one of Python's; then the path of the server.
 _BEGIN = (
     'import sys, json; given = json.loads(sys.argv[1]); sys.path[:] = given["path"]; '
-    'from ovmlv.serving.decoder_process import main; main(given["control"], given["modules"])'
+    'from ovmlv.serving.decoder_process import main; main(given["control"])'
 )
 _ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
 
@@ -32,23 +33,44 @@ class ForkServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
+        self._modules: set[str] = set()
 
-    def start(self, modules: Sequence[str] = ()) -> None:
-        """Begin to import, unless that was done; it is not waited for."""
+    def start(self, modules: Iterable[str] = ()) -> None:
+        """Begin to import, unless that was done; it is not waited for.
+
+        Args:
+            modules: What is needed besides.
+        """
         with self._lock:
-            self._ensure(modules)
+            self._ensure()
+            if new := sorted(set(modules) - self._modules):
+                self._modules.update(new)
+                self._import(new)
 
-    def fork(self, file: int, modules: Sequence[str] = ()) -> Connection:
+    def is_ready(self, seconds: float) -> bool:
+        """Wait until it has imported the modules; False if it ended or took longer."""
+        control = self._control
+        if control is None:
+            return False
+        control.settimeout(seconds)
+        try:
+            # What it says when it has is left there.
+            return bool(control.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+        finally:
+            control.settimeout(None)
+
+    def fork(self, file: int) -> Connection:
         """A new copy that has an open file; the other end of its pipe.
 
         Args:
             file: Descriptor.
-            modules: See :func:`.decoder_process.main`.
         """
         near, far = socket.socketpair()
         with self._lock, far:
             for last in (False, True):
-                self._ensure(modules)
+                self._ensure()
                 try:
                     socket.send_fds(self._control, [b'0'], [far.fileno(), file])
                     break
@@ -64,13 +86,14 @@ class ForkServer:
         with self._lock:
             self._end()
 
-    def _ensure(self, modules: Sequence[str]) -> None:
+    def _ensure(self) -> None:
         if self._process is not None:
             if self._process.poll() is None:
                 return
             self._end()
-        self._control, far = socket.socketpair()
-        given = dict(path=sys.path, control=far.fileno(), modules=list(modules))
+        # Of packets, so that each holds one request.
+        self._control, far = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        given = dict(path=sys.path, control=far.fileno())
         with far:
             self._process = subprocess.Popen(
                 [sys.executable, '-I', '-c', _BEGIN, json.dumps(given)],
@@ -80,6 +103,12 @@ class ForkServer:
                 env={**os.environ, **_ONE_THREAD},
                 start_new_session=True,  # Ctrl+C is for the server, which then ends this one
             )
+        if self._modules:
+            self._import(sorted(self._modules))
+
+    def _import(self, modules: Sequence[str]) -> None:
+        with contextlib.suppress(OSError):  # it ended; the next one is told, too
+            self._control.send(json.dumps(modules).encode())
 
     def _end(self) -> None:
         if self._process is not None:

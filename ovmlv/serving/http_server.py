@@ -51,6 +51,7 @@ def run(
         timeout_graceful_shutdown=_GOODBYE,
     )
     with contextlib.suppress(KeyboardInterrupt):
+        app.state.start(wait=True)  # so that the first visitor does not
         _Server(config, announce, app.state.stop).run(sockets=[listener])
 
 

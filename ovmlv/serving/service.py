@@ -87,9 +87,9 @@ class TaggingService:
         """Since the start."""
         return int(self.inferencer.num_decoded)
 
-    def start(self) -> None:
-        """Get ready for the first video."""
-        self.decoder.start()
+    def start(self, wait: bool = False) -> None:
+        """Get ready for the first video; ``wait`` until that is done."""
+        self.decoder.start(wait)
 
     def close(self) -> None:
         """End what is being decoded; no more videos are taken."""

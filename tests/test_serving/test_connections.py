@@ -14,6 +14,7 @@ from .conftest import SERVE, start_server
 
 HEAD = 'POST /api/videos{} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n'
 TAGS = HEAD.format('/x/tags', 1000)
+CHUNKED = 'Transfer-Encoding: chunked'
 #: What each kind of connection sends, and whether it is told why it is closed.
 KINDS = {
     'nothing': ('', False),
@@ -22,9 +23,9 @@ KINDS = {
     'half an upload': (HEAD.format('', 100_000) + 'x' * 1000, True),
     'no body': (HEAD.format('', 100_000), True),
     'half a body': (TAGS + '{"labels": [', True),
-    'half a chunk': (TAGS.replace('Content-Length: 1000', 'Transfer-Encoding: chunked') + 'ff', True),
+    'half a chunk': (TAGS.replace('Content-Length: 1000', CHUNKED) + 'ff', True),
     'kept alive': ('GET /icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', False),
-    'body behind its answer': ('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nx', True),
+    'body behind its answer': (TAGS.replace('POST /api/videos/x/tags', 'GET /icon.svg'), False),
     'drips a header': ('GET /api/status HTTP/1.1\r\n', True),
     'drips an upload': (HEAD.format('', 100_000), True),
     'drips a body': (TAGS, True),
@@ -93,14 +94,9 @@ def test_three_hundred_that_do_nothing(server, clips):
         for link in [*others, *watched.values()]:
             link.close()
     for kind, (_, told) in KINDS.items():
-        assert (b'"upload_timeout"' in came[kind]) == told or kind in ANSWERED, (kind, came[kind])
-        assert kind not in ANSWERED or came[kind].startswith(b'HTTP/1.1 200'), kind
-        assert not told or b'Connection: close' in came[kind] or b'408' in came[kind], kind
+        assert (b'"upload_timeout"' in came[kind]) == told, (kind, came[kind])
+        assert came[kind].startswith(b'HTTP/1.1 ') == (kind != 'nothing')
     assert visit(server, clips) < 10
-
-
-#: Had their answer before they were idle.
-ANSWERED = ('kept alive', 'body behind its answer')
 
 
 @pytest.fixture(scope='module')
@@ -114,25 +110,6 @@ def crowded(tmp_path_factory):
 def test_more_connections_than_there_may_be(crowded, clips, kind):
     """FAULTS E1: those that bring least make room, however many they are."""
     links = [connect(crowded, kind) for _ in range(100)]
-    try:
-        assert visit(crowded, clips) < 10
-    finally:
-        for link in links:
-            link.close()
-
-
-def test_answers_that_nobody_reads(crowded, clips):
-    """FAULTS E1: asks and asks, and never reads."""
-    links = []
-    for _ in range(30):
-        link = socket.socket()
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        link.connect(crowded.address)
-        link.settimeout(0.2)
-        with contextlib.suppress(OSError):
-            for _ in range(200):
-                link.sendall(b'GET /api/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
-        links.append(link)
     try:
         assert visit(crowded, clips) < 10
     finally:
