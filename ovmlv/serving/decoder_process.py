@@ -79,7 +79,10 @@ def main(control: int) -> NoReturn:
     copies: set[int] = set()
     asked = socket.socket(fileno=control)
     while True:
-        packet, files, _, _ = socket.recv_fds(asked, 2**16, 2)
+        try:
+            packet, files, _, _ = socket.recv_fds(asked, 2**16, 2)
+        except ConnectionResetError:  # it ended with an answer unread
+            break
         # Ended copies keep their number until here, so that no other process is killed for one.
         copies = {pid for pid in copies if not os.waitpid(pid, os.WNOHANG)[0]}
         if not packet:
@@ -100,7 +103,7 @@ def main(control: int) -> NoReturn:
     for pid in copies:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    os._exit(0)
+    os._exit(0)  # Python would clear up for seconds
 
 
 def _answer(pipe_number: int, file_number: int) -> NoReturn:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import selectors
+import socket
 import subprocess
 import sys
 import time
@@ -81,6 +82,7 @@ def start_server(tmp_path_factory, *command: object) -> Iterator[RunningServer]:
         found = re.search(r'http://127\.0\.0\.1:\d+', line)
         assert found, f'{line}\n{log.read_text()}'
         running = RunningServer(found[0], psutil.Process(process.pid), folder, log)
+        socket.create_connection(running.address).close()  # it listens before it says so
         yield running
     finally:
         process.terminate()
