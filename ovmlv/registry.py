@@ -5,12 +5,13 @@ where one is missing. ``locations`` lets mmengine import a registry's modules on
 that configs need no ``custom_imports``.
 """
 
-import mmengine.registry as _root
-
 from ovmlv.compat import apply as _apply
 
-# Here too, so that a host project that names one of ovmlv's parts gets the repairs.
+# Here too, so that a host project that names one of ovmlv's parts gets the repairs; first, since it
+# says in one line what is missing where there is no mmengine.
 _apply()
+
+import mmengine.registry as _root  # noqa: E402
 
 
 def _child(parent: _root.Registry, location: str) -> _root.Registry:
