@@ -115,7 +115,7 @@ def _configs_of_checkout(package_path: str) -> str:
 def _open_named_configs(module: ModuleType) -> None:
     Config = module.Config
     original = Config.fromfile
-    if hasattr(original, '__wrapped__'):
+    if hasattr(original, '_replaced_by_ovmlv'):
         return
 
     @functools.wraps(original)
@@ -125,6 +125,7 @@ def _open_named_configs(module: ModuleType) -> None:
             filename, _ = Config._get_cfg_path(name, '')
         return original(filename, *args, **kwargs)
 
+    fromfile._replaced_by_ovmlv = True
     Config.fromfile = staticmethod(fromfile)
 
 

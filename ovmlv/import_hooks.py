@@ -53,13 +53,13 @@ def replace_function(
         package: The package whose loaded modules may hold the function under the same name.
         module: The module that defines it; one that lacks it is left alone.
         name: The function's name.
-        make: Gives the new function, wrapped by :func:`functools.wraps` so that a second call is
-            seen.
+        make: Gives the new function. A function that was replaced before is left alone.
     """
     original = getattr(module, name, None)
-    if original is None or hasattr(original, '__wrapped__'):
+    if original is None or hasattr(original, '_replaced_by_ovmlv'):
         return
     replacement = make(original)
+    replacement._replaced_by_ovmlv = True
     for key, holder in list(sys.modules.items()):
         if key.split('.')[0] == package and getattr(holder, '__dict__', {}).get(name) is original:
             setattr(holder, name, replacement)

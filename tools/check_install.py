@@ -125,7 +125,9 @@ def serve(log: Path) -> None:
 def _address(server: subprocess.Popen, log: Path) -> str:
     """Where the server listens, as soon as it answers."""
     for _ in range(600):
-        found = re.search(r'http://[^\s/]+/', log.read_text(encoding='utf-8', errors='replace'))
+        found = re.search(
+            r'http://127\.0\.0\.1:\d+/', log.read_text(encoding='utf-8', errors='replace')
+        )
         if found:
             try:
                 _ask(f'{found[0]}api/status')
