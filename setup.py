@@ -52,6 +52,8 @@ readme = ROOT / 'README.md'
 runtime = read_requirements('runtime')
 optional = read_requirements('optional')
 tests = read_requirements('tests')
+# What pip must not choose where a fork is: see requirements/mminstall.txt.
+openmmlab = read_requirements('mminstall')
 
 setup(
     name='ovmlv',
@@ -60,6 +62,7 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.is_file() else '',
     long_description_content_type='text/markdown',
     author='The ovmlv authors',
+    project_urls={'Paper': 'https://arxiv.org/abs/2407.09073'},
     license='Apache-2.0',
     keywords='video classification, multi-label, open vocabulary, CLIP, LLM, OpenMMLab',
     classifiers=[
@@ -81,6 +84,7 @@ setup(
     },
     install_requires=runtime,
     extras_require={
+        'mm': openmmlab,
         'optional': optional,
         'export': [line for line in optional if line.startswith('onnx')],
         'serve': [line for line in optional if line.startswith(('fastapi', 'uvicorn'))],

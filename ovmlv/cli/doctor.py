@@ -11,7 +11,11 @@ can be written. Exit status: 0, or 3 if something must be mended; what is option
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import traceback
 
+from ovmlv.errors import DependencyError
 from ovmlv.utils.terminal import Terminal
 
 from .arguments import add_format_argument
@@ -29,15 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Terminal) -> int:
-    """Make all checks, whatever one of them meets."""
+    """Make all checks, whatever one of them meets. What follows from an earlier find is no fault.
+
+    A package that is missing or broken fails every later check that imports it: those become
+    notes, so that there is one line to mend for one cause.
+    """
     found: list[Finding] = []
+    debug = getattr(args, 'debug', False) or os.environ.get('OVMLV_DEBUG', '0') not in ('', '0')
     for check in CHECKS:
         if args.quick and check.__name__.endswith('model'):
             continue
+        findings = []
         try:
-            findings = list(check())
+            for finding in check():  # what it found before it failed counts
+                findings.append(finding)
         except Exception as error:  # a broken library can raise anything
-            findings = [_unexpected(check.__name__, error)]
+            if debug:
+                traceback.print_exc(file=sys.stderr)
+            findings.append(_unexpected(check.__name__, error, found + findings))
         found += findings
         if args.format == 'table':
             for finding in findings:
@@ -53,6 +66,12 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
     return MUST_BE_MENDED if bad else 0
 
 
-def _unexpected(name: str, error: Exception) -> Finding:
+def _unexpected(name: str, error: Exception, before: list[Finding]) -> Finding:
+    what = name.replace('_', ' ')
     detail = f'{type(error).__name__}: {" ".join(str(error).split())}'
-    return Finding('bad', name.replace('_', ' '), detail, 'see docs/troubleshooting.md')
+    bad = [finding for finding in before if finding.state == 'bad']
+    if bad and isinstance(error, DependencyError):  # whose message has a mend of its own
+        return Finding('note', what, 'not looked at before the above is mended')
+    if any(detail == finding.detail for finding in bad) or (bad and isinstance(error, ImportError)):
+        return Finding('note', what, f'not looked at before the above is mended ({detail})')
+    return Finding('bad', what, detail, 'ovmlv doctor --debug shows what raised it')

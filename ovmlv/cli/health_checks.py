@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ovmlv import compat
+from ovmlv.openmmlab import MMCV, MMENGINE, described, fault, require
 from ovmlv.utils.cli import one_line
 from ovmlv.utils.requirements import declared, problem
 from ovmlv.version import __version__
@@ -58,19 +60,36 @@ def packages() -> Iterator[Finding]:
     try:
         lines = declared(package)
     except importlib.metadata.PackageNotFoundError:
-        yield Finding('bad', 'packages', 'ovmlv is not installed', 'pip install -e .')
+        mend = f'pip install PATH of the wheel or checkout that {package} was taken from'
+        yield Finding('bad', 'packages', 'ovmlv is not installed', mend)
         return
     for kind, state in (('runtime', 'bad'), ('optional', 'note')):
-        unmet = [(line, text) for line in lines[kind] if (text := problem(line))]
-        for line, text in unmet:
-            yield Finding(state, f'{kind} packages', text, f'pip install "{line}"')
+        unmet = [(text, f'pip install "{line}"') for line in lines[kind] if (text := problem(line))]
+        count = len(lines[kind])
+        if kind == 'runtime':
+            # These two are asked for by module: forks own them too.
+            unmet += _missing_libraries()
+            count += 2
+        for text, mend in unmet:
+            yield Finding(state, f'{kind} packages', text, mend)
         if not unmet:
-            yield Finding('ok', f'{kind} packages', f'{len(lines[kind])} of {len(lines[kind])}')
+            yield Finding('ok', f'{kind} packages', f'{count} of {count}')
+
+
+def _missing_libraries() -> Iterator[tuple[str, str]]:
+    """mmengine and mmcv where they are missing: what is wrong, once for both, and its mend."""
+    missing = [
+        library for library in (MMENGINE, MMCV) if importlib.util.find_spec(library.module) is None
+    ]
+    if missing:
+        names = ' and '.join(library.module for library in missing)
+        mend = ' '.join(f'"{library.install}"' for library in missing)
+        verb = 'are' if missing[1:] else 'is'
+        yield f'{names} {verb} not installed', f'pip install {mend}'
 
 
 def repairs() -> Iterator[Finding]:
     """Libraries that :mod:`ovmlv.compat` repairs, imported as the package does."""
-    compat.apply()
     import torch
 
     yield Finding('ok', 'torch', f'{torch.__version__}, {torch.get_num_threads()} threads')
@@ -78,14 +97,21 @@ def repairs() -> Iterator[Finding]:
 
     repaired = '; its operators were declared for the import' if compat._libraries else ''
     yield Finding('ok', 'torchvision', torchvision.__version__ + repaired)
-    compat.check_mmcv()
-    import mmaction
-    import mmengine
+    for library in (MMENGINE, MMCV):
+        if importlib.util.find_spec(library.module) is not None:  # else it was named above
+            wrong = fault(library)
+            if wrong is None:
+                yield Finding('ok', library.module, described(library, require(library)))
+            else:
+                yield Finding('bad', library.module, *wrong)
     import open_clip
     import transformers
 
-    for module in (mmengine, mmaction, open_clip, transformers):
+    for module in (open_clip, transformers):
         yield Finding('ok', module.__name__, module.__version__)
+    import mmaction
+
+    yield Finding('ok', 'mmaction', mmaction.__version__)
 
 
 def devices() -> Iterator[Finding]:
@@ -120,8 +146,12 @@ def decoders() -> Iterator[Finding]:
 
     with _example() as (path, frames):
         for name in READERS:
-            mend = f'pip install --force-reinstall {dict(pyav="av").get(name, name)}'
+            package = dict(pyav='av').get(name, name)
+            mend = f'pip install --force-reinstall {package}'
             state = 'bad' if name == 'pyav' else 'note'  # which is the default
+            if importlib.util.find_spec(package) is None:  # which was named above
+                yield Finding('note', f'decoder {name}', f'{package} is not installed')
+                continue
             try:
                 with contextlib.closing(open_video(path, name)) as reader:
                     found = reader.get_frames([0, len(frames) - 1])
@@ -148,7 +178,7 @@ def model() -> Iterator[Finding]:
     best = result.top(1)[0]
     detail = f'motionshapes says {best.label!r} ({best.probability:.2f}) of a red circle'
     right = best.label == 'red circle'
-    mend = None if right else 'reinstall the package: pip install --force-reinstall --no-deps ovmlv'
+    mend = None if right else 'install the wheel again with pip install --force-reinstall --no-deps'
     yield Finding('ok' if right else 'bad', 'tagging', detail, mend)
 
 

@@ -2,12 +2,17 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from ovmlv.cli import doctor, health_checks
 from ovmlv.datasets.decoders import READERS
+from ovmlv.errors import DependencyError
 from ovmlv.utils import requirements
 
 
@@ -54,6 +59,108 @@ def test_what_is_wrong_is_named_with_its_mend(command, monkeypatch, tmp_path):
         '4 to mend',
     ):
         assert words in out, out
+
+
+#: Runs the command in an environment that lacks modules.
+WITHOUT = """
+import importlib.metadata, importlib.util, sys
+missing = {missing}
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in missing:
+            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in missing else real(name, *rest)
+importlib.metadata.packages_distributions = dict
+sys.meta_path.insert(0, Without())
+from ovmlv.cli import main
+sys.exit(main({arguments}))
+"""
+
+
+def without(missing, *arguments):
+    code = textwrap.dedent(WITHOUT).format(missing=set(missing), arguments=list(arguments))
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ('missing', 'text', 'mend'),
+    [
+        (['mmcv'], 'mmcv is not installed', 'pip install "mmcv-lite==2.1.0"'),
+        (
+            ['mmcv', 'mmengine'],
+            'mmengine and mmcv are not installed',
+            'pip install "mmengine>=0.10.7,<1.0" "mmcv-lite==2.1.0"',
+        ),
+    ],
+    ids=['mmcv', 'both'],
+)
+def test_one_cause_is_one_line_with_one_mend(missing, text, mend):
+    """FAULTS A6: the wheel alone; what only follows from it is told, and is nothing to mend."""
+    status, out, errors = without(missing, 'doctor')
+    assert (status, errors.count('Traceback')) == (3, 0), errors
+    assert f'BAD   runtime packages: {text}\n        mend: {mend}\n' in out
+    assert out.count('BAD') == 1 and out.endswith('1 to mend\n')
+    assert 'docs/' not in out and '17 of 17' not in out
+    for what in ('repairs', 'decoders', 'model'):
+        assert f'note  {what}: not looked at before the above is mended' in out
+    assert out.count('pip install "mm') == 1
+
+
+def test_tagging_without_mmengine_is_one_line():
+    """FAULTS A6: it is no requirement that pip sees, so each command says what is missing."""
+    status, _, errors = without(['mmengine'], 'tag', 'x.mp4', '--model', 'm', '--labels', 'a')
+    assert status == 2, errors
+    assert errors.splitlines() == [
+        'error: ovmlv needs mmengine, which is not installed: pip install "mmengine>=0.10.7,<1.0"'
+    ]
+
+
+def test_what_follows_from_an_earlier_find_is_no_fault(command, monkeypatch):
+    """FAULTS A6: any package, and an error that comes twice; other errors count."""
+
+    def broken():
+        yield health_checks.Finding('bad', 'av', 'av is not installed', 'pip install av')
+
+    def imports():
+        yield health_checks.Finding('ok', 'first', 'this much was right')
+        raise ModuleNotFoundError("No module named 'av'", name='av')
+
+    def needs():
+        raise DependencyError('mmaction2 needs av')
+
+    def driver():
+        raise OSError('libcudart.so is missing')
+
+    def again():
+        raise OSError('libcudart.so is missing')
+
+    monkeypatch.setattr(doctor, 'CHECKS', (broken, imports, needs, driver, again))
+    status, out, _ = command('doctor')
+    assert status == 3 and out.endswith('2 to mend\n')
+    assert out.count('BAD') == 2 and 'BAD   driver: OSError' in out and 'ok    first' in out
+    monkeypatch.setattr(doctor, 'CHECKS', (needs,))
+    status, out, errors = command('doctor', '--debug')
+    assert 'BAD   needs: DependencyError: mmaction2 needs av' in out and 'Traceback' in errors
+
+
+def test_forks_are_named(command, monkeypatch):
+    """FAULTS A4: doctor names the module that is there and who owns it."""
+    owners = {'mmengine': ['onedl-mmengine'], 'mmcv': ['onedl-mmcv']}
+    metadata = health_checks.importlib.metadata
+    monkeypatch.setattr(metadata, 'packages_distributions', lambda: owners)
+    real = metadata.version
+    versions = {'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6'}
+    monkeypatch.setattr(metadata, 'version', lambda n: versions[n] if n in versions else real(n))
+    monkeypatch.setattr(doctor, 'CHECKS', (health_checks.packages, health_checks.repairs))
+    status, out, _ = command('doctor')
+    assert status == 0, out
+    assert re.search(r'ok    mmengine: \S+ \(of onedl-mmengine 0.10.12\)', out)
+    assert re.search(r'ok    mmcv: \S+ \(of onedl-mmcv 2.3.6\)', out)
+    assert 'ok    runtime packages: 17 of 17' in out
 
 
 def test_wrong_frames_are_seen(monkeypatch):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.labels import check_labels
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.clip.text_tower import FrozenTextTower

@@ -1,0 +1,131 @@
+"""Act around the import of somebody else's module, without importing it.
+
+A repair that is made this way costs nothing where the module is never imported, needs no order of
+imports, and can let the plain import go first to see whether anything is to be repaired at all.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib.abc
+import importlib.machinery
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+#: Runs the code of the module that is being imported. Called again, it starts over: what the first
+#: try left in the module and in ``sys.modules`` is forgotten.
+Execute = Callable[[], None]
+Repair = Callable[[Execute, ModuleType], None]
+
+
+def around_import(name: str, repair: Repair) -> None:
+    """From now on, let ``repair(execute, module)`` import the module ``name``.
+
+    A module that is imported already stays as it is. A second repair of a name takes the place of
+    the first.
+    """
+    _watch().repairs[name] = repair
+
+
+def after_import(name: str, repair: Callable[[ModuleType], None]) -> None:
+    """Call ``repair(module)`` when ``name`` has been imported: now, or as soon as it is."""
+
+    def import_and_repair(execute: Execute, module: ModuleType) -> None:
+        execute()
+        repair(module)
+
+    around_import(name, import_and_repair)
+    module = sys.modules.get(name)
+    if module is not None:
+        repair(module)
+
+
+def replace_function(
+    package: str, module: ModuleType, name: str, make: Callable[[Any], Any]
+) -> None:
+    """Put ``make(original)`` in the place of a function, wherever a package has taken it.
+
+    Args:
+        package: The package whose loaded modules may hold the function under the same name.
+        module: The module that defines it; one that lacks it is left alone.
+        name: The function's name.
+        make: Gives the new function. A function that was replaced before is left alone.
+    """
+    original = getattr(module, name, None)
+    if original is None or hasattr(original, '_replaced_by_ovmlv'):
+        return
+    replacement = make(original)
+    replacement._replaced_by_ovmlv = True
+    for key, holder in list(sys.modules.items()):
+        if key.split('.')[0] == package and getattr(holder, '__dict__', {}).get(name) is original:
+            setattr(holder, name, replacement)
+    setattr(module, name, replacement)
+
+
+class ImportWatch(importlib.abc.MetaPathFinder):
+    """Stands first in ``sys.meta_path``; lets the others find, and changes who executes."""
+
+    def __init__(self) -> None:
+        self.repairs: dict[str, Repair] = {}
+        self._searching: set[tuple[int, str]] = set()
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        repair = self.repairs.get(fullname)
+        key = (threading.get_ident(), fullname)
+        if repair is None or key in self._searching:
+            return None
+        self._searching.add(key)  # another such finder would ask this one again
+        try:
+            spec = self._found_by_others(fullname, path, target)
+        finally:
+            self._searching.discard(key)
+        # A loader is an object with an `exec_module`; built-in modules have a class, which stays.
+        if spec is not None and hasattr(spec.loader, 'exec_module'):
+            if not isinstance(spec.loader, type):
+                # The loader stays what it is for everybody who asks it for sources or resources.
+                loader = copy.copy(spec.loader)
+                loader.exec_module = functools.partial(_execute, spec.loader, repair)
+                spec.loader = loader
+        return spec
+
+    def _found_by_others(
+        self, fullname: str, path: Any, target: Any
+    ) -> importlib.machinery.ModuleSpec | None:
+        for finder in list(sys.meta_path):
+            if finder is not self and hasattr(finder, 'find_spec'):
+                spec = finder.find_spec(fullname, path, target)
+                if spec is not None:
+                    return spec
+        return None
+
+
+def _execute(loader: Any, repair: Repair, module: ModuleType) -> None:
+    before = dict(vars(module))
+    tried = False
+
+    def execute() -> None:
+        nonlocal tried
+        if tried:
+            vars(module).clear()
+            vars(module).update(before)
+            for name in [name for name in sys.modules if name.startswith(f'{module.__name__}.')]:
+                del sys.modules[name]
+        tried = True
+        loader.exec_module(module)
+
+    repair(execute, module)
+
+
+def _watch() -> ImportWatch:
+    for finder in sys.meta_path:
+        if isinstance(finder, ImportWatch):
+            return finder
+    watch = ImportWatch()
+    sys.meta_path.insert(0, watch)
+    return watch

@@ -1,0 +1,106 @@
+"""Which mmengine and mmcv are there, by module: several distributions own the same ones.
+
+``mmcv``, ``mmcv-lite`` and ``mmcv-full`` all install the module ``mmcv`` and overwrite each other,
+and so do the maintained forks ``onedl-mmengine`` and ``onedl-mmcv``. pip knows nothing of that: a
+requirement on one distribution would be put over a fork. So the package requires none of them
+(``requirements/mminstall.txt``, the way of OpenMMLab), and what is asked here is the module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+from typing import NamedTuple
+
+from .errors import DependencyError
+
+
+class Library(NamedTuple):
+    """A module that must be there.
+
+    Attributes:
+        module: Its name.
+        oldest: The first version that works.
+        originals: OpenMMLab's own distributions of it; what else owns it is a fork.
+        install: What to install where there is none.
+        why: Who needs it.
+    """
+
+    module: str
+    oldest: str
+    originals: tuple[str, ...]
+    install: str
+    why: str
+
+
+# Before 0.10.7, mmengine registers torch's Adafactor and transformers' under one name
+# (mmengine#1609), so that importing its Runner fails.
+MMENGINE = Library(
+    'mmengine', '0.10.7', ('mmengine', 'mmengine-lite'), 'mmengine>=0.10.7,<1.0', 'ovmlv'
+)
+MMCV = Library('mmcv', '2.0', ('mmcv', 'mmcv-lite', 'mmcv-full'), 'mmcv-lite==2.1.0', 'mmaction2')
+
+
+def require(library: Library) -> str:
+    """The version of a library's module.
+
+    Raises:
+        DependencyError: It is missing or too old; the message says what to type. Other errors of
+            its import are its own and come through.
+    """
+    found = fault(library)
+    if found is not None:
+        raise DependencyError(f'{found[0]}: {found[1]}')
+    return _version(library.module)
+
+
+def fault(library: Library) -> tuple[str, str] | None:
+    """What is wrong with a library and what to type; None if nothing is."""
+    name = library.module
+    if importlib.util.find_spec(name) is None:
+        return f'{library.why} needs {name}, which is not installed', _mend(library)
+    version = _version(name)
+    if release(version) < release(library.oldest):
+        text = f'{library.why} needs {name} >= {library.oldest}, but {name} {version} is installed'
+        return f'{text}{_of(name)}', _mend(library)
+    return None
+
+
+def _version(module: str) -> str:
+    return str(getattr(importlib.import_module(module), '__version__', 'of no version'))
+
+
+def release(version: str) -> tuple[int, int, int]:
+    """``'5.23.0.dev0+x'`` -> ``(5, 23, 0)``; ``'2.0.0rc4'`` counts as ``(2, 0, 0)``."""
+    numbers = re.match(r'(?:\d+!)?(\d+)(?:\.(\d+))?(?:\.(\d+))?', version.strip())
+    return tuple(int(part or 0) for part in numbers.groups()) if numbers else (0, 0, 0)
+
+
+def owners(module: str) -> list[str]:
+    """The distributions that own a module, as ``name version``."""
+    names = sorted(set(importlib.metadata.packages_distributions().get(module, ())))
+    return [f'{name} {importlib.metadata.version(name)}' for name in names]
+
+
+def described(library: Library, version: str) -> str:
+    """``'2.3.6'``, or ``'2.3.6 (of onedl-mmcv 2.3.6)'`` where another distribution owns it."""
+    plain = owners(library.module) == [f'{library.module} {version}']
+    return version if plain else f'{version}{_of(library.module)}'
+
+
+def _of(module: str) -> str:
+    found = owners(module)
+    return f' (of {" and ".join(found)})' if found else ''
+
+
+def _mend(library: Library) -> str:
+    """What to type instead of an unfit one. Nothing is ever installed over a fork."""
+    found = [owner.split()[0] for owner in owners(library.module)]
+    forks = [name for name in found if name.lower() not in library.originals]
+    if forks:
+        return f'pip install --upgrade --force-reinstall --no-deps {" ".join(forks)}'
+    if found:
+        return f'pip uninstall -y {" ".join(found)}, then pip install "{library.install}"'
+    return f'pip install "{library.install}"'
