@@ -114,11 +114,11 @@ def write_export(
     calibration: Calibration | None = None,
 ) -> None:
     """Export as the arguments of :func:`add_export_arguments` say."""
-    from ovmlv.export import export_model, make_label_set
+    from ovmlv.export import export_model, make_label_set, save_labels
 
     with contextlib.redirect_stdout(sys.stderr):  # logs; the result alone goes to stdout
         if args.labels_only:
-            make_label_set(model, labels, calibration=calibration).save(args.labels_only)
+            save_labels(make_label_set(model, labels, calibration=calibration), args.labels_only)
         else:
             difference = export_model(
                 model,

@@ -4,7 +4,14 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
-from .export_folder import export_model, make_label_set, model_fingerprint
+from .export_folder import export_model, make_label_set, model_fingerprint, save_labels
 from .exportable_encoder import ExportableEncoder, capture
 
-__all__ = ['ExportableEncoder', 'capture', 'export_model', 'make_label_set', 'model_fingerprint']
+__all__ = [
+    'ExportableEncoder',
+    'capture',
+    'export_model',
+    'make_label_set',
+    'model_fingerprint',
+    'save_labels',
+]

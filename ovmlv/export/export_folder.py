@@ -20,9 +20,10 @@ from ovmlv.apis.label_source import unique_labels
 from ovmlv.apis.video_reader import find_test_pipeline
 from ovmlv.errors import ConfigError, DependencyError
 from ovmlv.evaluation.score_calibration import Calibration
+from ovmlv.files import whole_file
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.runtime.encoder_meta import EncoderMeta
-from ovmlv.runtime.label_set import LabelSet
+from ovmlv.runtime.label_set import LabelSet, label_files
 from ovmlv.runtime.video_tagger import ENCODER, LABELS, META, VideoTagger
 from ovmlv.version import __version__
 
@@ -74,8 +75,9 @@ def export_model(
     if torch_program:
         torch.export.save(program, folder / ENCODER.replace('.onnx', '.pt2'))
     _write_onnx(program, folder / ENCODER, opset)
-    describe(model, encoder, label_set).save(folder / META)
-    label_set.save(folder / LABELS)
+    with whole_file(folder / META) as scratch:
+        describe(model, encoder, label_set).save(scratch)
+    save_labels(label_set, folder / LABELS)
     if not check:
         return None
     found = largest_difference(model, folder, input_type, calibration)
@@ -85,6 +87,15 @@ def export_model(
             'was expected); do not use this export, and report it with the config'
         )
     return found
+
+
+def save_labels(label_set: LabelSet, path: str | Path) -> None:
+    """Write the pair of files of a label set, each whole or not at all."""
+    text, numbers = label_files(path)
+    # The runtime, which knows no other module, names one by the other; so the scratch paths, which
+    # differ in their endings alone, are a pair as well.
+    with whole_file(text) as scratch, whole_file(numbers):
+        label_set.save(scratch)
 
 
 def _write_onnx(program: ExportedProgram, path: Path, opset: int) -> None:

@@ -1,7 +1,6 @@
 """Tagging with an exported model: NumPy and onnxruntime, without torch, mmengine or transformers.
 
-Made by ``ovmlv export``. Nothing here may import other parts of ovmlv than `ovmlv.errors` and
-`ovmlv.files`.
+Made by ``ovmlv export``. Nothing here may import other parts of ovmlv than `ovmlv.errors`.
 """
 
 from .encoder_meta import EncoderMeta

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovmlv.errors import DataError
-from ovmlv.files import write_json
 
 FORMAT = 1
 
@@ -69,13 +68,16 @@ class EncoderMeta:
 
     def save(self, path: Path) -> None:
         """Write ``meta.json``."""
-        write_json(path, dataclasses.asdict(self), indent=2)
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + '\n', encoding='utf-8')
 
 
 def read_json(path: Path) -> dict:
     """A JSON file that holds an object."""
     if not path.is_file():
-        raise FileNotFoundError(f'{path} not found; make it by "ovmlv export"')
+        raise FileNotFoundError(
+            f'{path} not found; make it by "ovmlv export" (or tools/deployment/export_onnx.py of the '
+            'repository)'
+        )
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:

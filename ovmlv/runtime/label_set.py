@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from ovmlv.errors import DataError, VocabularyError
-from ovmlv.files import whole_file, write_json
 
 from .encoder_meta import read_json
 
@@ -114,15 +114,15 @@ class LabelSet:
         text, numbers = label_files(path)
         names = _ARRAYS + (() if self.thresholds is None else _CALIBRATION)
         values = {name: np.asarray(getattr(self, name), np.float32) for name in names}
-        with whole_file(numbers) as scratch:
-            np.savez(scratch, **values)
+        text.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(numbers, **values)
         content = dict(
             labels=self.labels,
             fingerprint=self.fingerprint,
             template=self.template,
             sha256=_digest(numbers),
         )
-        write_json(text, content, ensure_ascii=False, indent=1)
+        text.write_text(json.dumps(content, ensure_ascii=False, indent=1) + '\n', encoding='utf-8')
 
     @classmethod
     def load(cls, path: str | Path) -> LabelSet:
