@@ -75,8 +75,8 @@ def read_json(path: Path) -> dict:
     """A JSON file that holds an object."""
     if not path.is_file():
         raise FileNotFoundError(
-            f'{path} not found; make it by "ovmlv export" (or tools/deployment/export_onnx.py of the '
-            'repository)'
+            f'{path} not found; make it by "ovmlv export" (or tools/deployment/export_onnx.py '
+            'of the repository)'
         )
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
