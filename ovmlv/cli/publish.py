@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING
 
 from ovmlv.utils.terminal import Terminal
 
-from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+from .arguments import (
+    add_label_arguments,
+    add_model_arguments,
+    load_model,
+    read_label_arguments,
+    refuse_bytes,
+)
 from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
@@ -49,6 +55,7 @@ def add_publish_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Terminal) -> None:
     """Publish."""
     refuse_unwritable(args.out, '--out', folder=True)
+    refuse_bytes([args.name or ''], 'name')
     labels = read_label_arguments(args)  # before the model is built
     publish(args, load_model(args), labels, out)
 

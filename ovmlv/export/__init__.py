@@ -7,4 +7,10 @@ _apply()
 from .export_folder import export_model, make_label_set, model_fingerprint
 from .exportable_encoder import ExportableEncoder, capture
 
-__all__ = ['ExportableEncoder', 'capture', 'export_model', 'make_label_set', 'model_fingerprint']
+__all__ = [
+    'ExportableEncoder',
+    'capture',
+    'export_model',
+    'make_label_set',
+    'model_fingerprint',
+]

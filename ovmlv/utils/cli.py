@@ -264,12 +264,9 @@ def find_checkpoint(work_dir: str) -> str | None:
     """
     folder = Path(work_dir)
     note = folder / 'last_checkpoint'
-    saved = (
-        Path(note.read_text(encoding='utf-8', errors='replace').strip('\0 \r\n'))
-        if (note.is_file())
-        else None
-    )
-    named = [] if saved is None or not saved.name else [saved, folder / saved.name]
+    text = note.read_text(encoding='utf-8', errors='replace') if note.is_file() else ''
+    saved = Path(text.strip('\0 \r\n'))
+    named = [saved, folder / saved.name] if saved.name else []
     found = [path for path in named if path.is_file()][:1]
     found += [path for path in _newest_first(folder) if path.name not in {p.name for p in found}]
     if not found:

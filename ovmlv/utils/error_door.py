@@ -99,7 +99,8 @@ def one_line(error: BaseException) -> str:
         where = '' if error.filename is None else f'{error.filename}: '
         text = f'{where}{error.strerror}; {_MENDS[error.errno]}'
     elif isinstance(error, UnicodeEncodeError):
-        text = f'{ascii(error.object)} holds bytes that are no text in UTF-8; give it in UTF-8'
+        near = ascii(error.object[max(0, error.start - 20) : error.end + 20])
+        text = f'{near} holds bytes that are no text in UTF-8; give it in UTF-8'
     elif isinstance(error, KeyError) and len(error.args) == 1:
         text = str(error.args[0])
     elif _is_failed_write(error):

@@ -1,5 +1,7 @@
 """Banks against the model itself, brute force, and hands that cut and change files."""
 
+import functools
+import io
 import json
 import subprocess
 import sys
@@ -7,7 +9,14 @@ import sys
 import pytest
 import torch
 
-from ovmlv.apis import LabelBank, LabelIndex, OVMLVInferencer, init_recognizer
+from ovmlv.apis import (
+    LabelBank,
+    LabelIndex,
+    OVMLVInferencer,
+    init_recognizer,
+    label_bank,
+    open_model,
+)
 from ovmlv.apis.encoder_identity import EncoderIdentity
 from ovmlv.apis.label_block import LabelBlock
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
@@ -346,3 +355,20 @@ def test_without_faiss(model, monkeypatch):
     monkeypatch.setitem(sys.modules, 'faiss', None)
     with pytest.raises(DependencyError, match='pip install faiss-cpu'):
         LabelIndex(random_bank(model, 10))
+
+
+def test_the_bar_moves_within_a_chunk(monkeypatch):
+    """FAULTS D17: it stood at 0 % until a chunk of 4,096 labels was done."""
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    shown = Terminal()
+    shows_all = functools.partial(label_bank.tqdm, file=shown, mininterval=0)
+    monkeypatch.setattr(label_bank, 'tqdm', shows_all)
+    model = open_model('motionshapes', device='cpu')
+    model.labels_per_pass = 2
+    labels = [f'{color} circle' for color in COLORS][:8]
+    LabelBank.build(model, labels, progress=True)
+    assert all(f' {n}/8 ' in shown.getvalue() for n in (0, 2, 4, 6, 8)), shown.getvalue()

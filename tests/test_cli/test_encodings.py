@@ -164,6 +164,7 @@ def test_error_lines(command, clips, tmp_path):
         ['bank', 'build', tmp_path / 'b', *MODEL, '--labels', 'caf\udce9'],
         ['bank', 'search', tmp_path / 'b', 'caf\udce9'],
         ['bank', 'info', tmp_path / ESCAPES],
+        ['publish', *MODEL, '--out', tmp_path / 'm', '--name', 'caf\udce9'],
     ):
         status, out, err = command(*arguments)
         assert (status, out) == (2, ''), err

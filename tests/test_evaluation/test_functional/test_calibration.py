@@ -81,3 +81,15 @@ def test_no_prediction_is_left_out_and_nothing_known_is_nan():
 def test_logits_are_refused():
     with pytest.raises(ValueError, match='apply the sigmoid first'):
         expected_calibration_error(torch.tensor([[3.0]]), torch.tensor([[1]]))
+
+
+def test_edges_of_bins():
+    """FAULTS D17: as documented, a bin holds its lower edge, and the last one also 1."""
+
+    def error(*scores):  # of which the first is right and the other ones are wrong
+        targets = torch.tensor([[1], *[[0]] * (len(scores) - 1)])
+        return float(expected_calibration_error(torch.tensor(scores)[:, None], targets, 4))
+
+    assert error(0.125, 0.25) == pytest.approx((0.875 + 0.25) / 2)  # two bins
+    assert error(0.25, 0.375) == pytest.approx(abs(0.625 - 1) / 2)  # one
+    assert error(1.0, 0.75) == pytest.approx(abs(1.75 - 1) / 2)  # one, the last
