@@ -141,7 +141,8 @@ def main(args: argparse.Namespace) -> None:
         runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         if cfg.get('resume'):
             resume_strictly(runner)
-        refuse_missing_batches(runner.train_loop.dataloader)
+        if runner.train_loop is not None:
+            refuse_missing_batches(runner.train_loop.dataloader)
         runner.train()
 
 

@@ -79,7 +79,7 @@ def test_every_help_has_examples(capsys, name):
         (['tag', 'a.mp4', *MODEL, '--stride', '1'], '--stride 1 needs --window'),
         (['tag', 'a.mp4', *MODEL, '--cfg-options', 'x'], 'key=value'),
         (['tag', 'a.mp4', *MODEL], 'no labels; give --labels'),
-        (['tag', 'a.mp4', *MODEL, '--labels', 'a', 'a'], 'given twice'),
+        (['tag', 'a.mp4', *MODEL, '--labels', 'a', 'a'], 'occurs twice'),
         (['tag', 'a.mp4', *MODEL, '--labels-file', 'none.txt'], 'none.txt not found'),
         (['tag', 'a.mp4', *MODEL, '--bank', 'none'], 'no label bank in none'),
         (['tag', '*.none', *MODEL, '--labels', 'a'], 'no file fits *.none'),

@@ -37,7 +37,7 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         ([*common, tmp_path], 'is no published model; name another'),
         ([*common, tmp_path / 'x', '--bank', tmp_path], 'there is no label bank'),
         (['nowhere.py', '--out', tmp_path / 'x'], 'there is no config nowhere.py'),
-        ([*common, tmp_path / 'x', '--labels', 'a', 'a'], "'a' is given twice"),
+        ([*common, tmp_path / 'x', '--labels', 'a', 'a'], "'a' occurs twice"),
     ]:
         assert run('publish_model', *arguments) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
