@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import torch.nn.functional as F
@@ -31,7 +31,17 @@ _FRAMES_AT_ONCE = 128
 #: Bounds of windows that are meant to fall on bounds of frames do so but for rounding.
 _ROUNDING = 1e-6
 
-VideoSource = str | Path | BinaryIO | np.ndarray
+
+class ClipSource(Protocol):
+    """A video that is read elsewhere, as in a process that can be ended."""
+
+    name: str
+
+    def clips(self, window: float | None, stride: float | None) -> Iterator[Clip]:
+        """See :meth:`VideoReader.clips`."""
+
+
+VideoSource = str | Path | BinaryIO | np.ndarray | ClipSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +107,8 @@ class VideoReader:
         """The whole video, or its windows one after the other.
 
         Args:
-            video: Path of a file that the pipeline's decoder reads; a binary file object; or frames
-                uint8 ``(T, H, W, 3)`` in RGB.
+            video: Path of a file that the pipeline's decoder reads; a binary file object; frames
+                uint8 ``(T, H, W, 3)`` in RGB; or a :class:`ClipSource`.
             window: Seconds of a window; see :func:`split_windows`.
             stride: Seconds from one window to the next; None: they do not overlap.
             fps: Frames a second of an array.
@@ -107,6 +117,9 @@ class VideoReader:
             FileNotFoundError: There is no such file.
             DataError: It cannot be decoded.
         """
+        if hasattr(video, 'clips'):
+            yield from video.clips(window, stride)
+            return
         if window is None and isinstance(video, (str, Path)):
             yield self._whole(_existing(video))
             return
