@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from typing import TextIO
 
 from .arguments import (
@@ -47,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('limits')
     group.add_argument('--max-megabytes', type=positive, metavar='N', help='of a file')
     group.add_argument('--max-seconds', type=seconds, metavar='S', help='of a video')
+    group.add_argument(
+        '--max-decode-seconds', type=seconds, metavar='S', help='to decode a video in'
+    )
+    group.add_argument('--max-connections', type=positive, metavar='N', help='open at a time')
     group.add_argument('--max-labels', type=positive, metavar='N', help='of a request')
     group.add_argument('--max-queue', type=positive, metavar='N', help='videos that wait')
     group.add_argument('--max-videos', type=positive, metavar='N', help='videos that are kept')
@@ -55,20 +60,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO) -> None:
     """Serve until interrupted."""
     from ovmlv.serving import ServingLimits, serve
+    from ovmlv.serving.fork_server import FORK_SERVER
     from ovmlv.utils.cli import named_paths
 
     given = dict(
         upload_bytes=None if args.max_megabytes is None else args.max_megabytes * 2**20,
         duration=args.max_seconds,
+        decode_seconds=args.max_decode_seconds,
+        connections=args.max_connections,
         labels=args.max_labels,
         queue=args.max_queue,
         videos=args.max_videos,
     )
     limits = ServingLimits(**{name: value for name, value in given.items() if value is not None})
     banks = named_paths(args.banks)
+    FORK_SERVER.start()  # it imports while the model is loaded
     inferencer = load_inferencer(args, read_label_arguments(args))
     with contextlib.redirect_stdout(out):
-        serve(
+        served = serve(
             inferencer,
             args.host,
             args.port,
@@ -77,3 +86,8 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             args.allowed_hosts,
             args.access_log,
         )
+    if served:
+        # All is answered and closed. A model may still be at work, which cannot be interrupted, and
+        # Python would take seconds to clear up after it.
+        out.flush()
+        os._exit(0)

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import create_task_group, sleep
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -17,12 +17,15 @@ from ovmlv.version import __version__
 
 from . import schemas
 from .api_page import api_page
+from .arrivals import Arrivals
 from .guard import Guard
 from .limits import ServingLimits
+from .open_requests import OpenRequests
 from .service import TaggingService
 from .service_error import CODES, ServiceError
 from .uploads import linger, received
 from .video_store import VideoStore
+from .windows import LEAST, MOST
 from .work_queue import WorkQueue
 
 UPLOAD = '/api/videos'
@@ -39,6 +42,10 @@ _SWEEP = 30.0
 VideoId = Annotated[str, Path(description='Of an uploaded video', max_length=64)]
 
 
+def _seconds(meaning: str) -> Any:
+    return Query(description=meaning, ge=LEAST, le=MOST, allow_inf_nan=False)
+
+
 def build_app(
     service: TaggingService, limits: ServingLimits, hosts: Collection[str] | None
 ) -> FastAPI:
@@ -46,6 +53,12 @@ def build_app(
     store = VideoStore(limits.videos, limits.keep_seconds)
     looking = WorkQueue('ovmlv-videos', limits.queue, 'videos')
     scoring = WorkQueue('ovmlv-labels', limits.score_queue, 'requests')
+    uploads = Arrivals(limits.queue, limits.upload_bytes, limits)
+    requests = OpenRequests()
+
+    def stop() -> None:
+        requests.stop()
+        service.close()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -54,10 +67,12 @@ def build_app(
                 await sleep(_SWEEP)
                 store.expire()
 
+        service.start()
         async with create_task_group() as tasks:
             tasks.start_soon(sweep)
             yield
             tasks.cancel_scope.cancel()
+        stop()
         looking.close()
         scoring.close()
 
@@ -70,14 +85,17 @@ def build_app(
         openapi_url='/api/openapi.json',
         lifespan=lifespan,
         redirect_slashes=False,
-        responses={'4XX': {'model': schemas.Error}, '503': {'model': schemas.Error}},
+        responses={'4XX': {'model': schemas.Error}, '5XX': {'model': schemas.Error}},
     )
+    app.state.start, app.state.stop = service.start, stop
     app.add_middleware(
         Guard,
         limits=limits,
         hosts=hosts,
         decoded=lambda: service.videos_decoded,
         upload_path=UPLOAD,
+        requests=requests,
+        uploads=uploads,
     )
     _add_errors(app)
     _add_files(app)
@@ -97,17 +115,18 @@ def build_app(
     async def upload_video(
         request: Request,
         name: Annotated[str, Query(description='What to call it', max_length=255)] = 'The video',
-        window: Annotated[float | None, Query(description='Seconds of a window')] = None,
-        stride: Annotated[float | None, Query(description='Seconds from window to window')] = None,
+        window: Annotated[float | None, _seconds('Seconds of a window')] = None,
+        stride: Annotated[float | None, _seconds('Seconds from window to window')] = None,
     ) -> schemas.Video:
-        """The file is decoded once and deleted. Its embeddings and some small pictures are kept."""
+        """The file is decoded once and dropped. Its embeddings and some small pictures are kept."""
         try:
-            place = looking.reserve()
+            looking.check()
         except ServiceError:
             await linger(request)
             raise
-        with place:
-            async with received(request, plain_name(name), limits) as upload:
+        # A place in the queue is for a file that is there.
+        async with received(request, plain_name(name), limits) as upload:
+            with looking.reserve() as place:
                 video = await place.run(
                     lambda: service.look(upload, window, stride), request.is_disconnected
                 )
@@ -162,7 +181,7 @@ def build_app(
             model=service.model_name,
             videos=len(store),
             videos_decoded=service.videos_decoded,
-            queue=schemas.Waiting(videos=looking.reserved, labels=scoring.reserved),
+            queue=schemas.Waiting(videos=len(uploads) + looking.reserved, labels=scoring.reserved),
             banks=service.offered_banks(),
             default_labels=list(service.default_labels),
             limits=vars(limits),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
@@ -10,7 +11,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .arrivals import Arrivals
 from .limits import ServingLimits, megabytes
+from .open_requests import OpenRequests
 from .service_error import ServiceError
 
 LOG = logging.getLogger('ovmlv.serving')
@@ -43,6 +46,8 @@ class Guard:
             name mean this computer, but not change the ``Host`` header.
         decoded: How many videos were decoded.
         upload_path: The path whose body is left to the application.
+        requests: Those that are worked on.
+        uploads: Bodies of uploads on their way.
     """
 
     def __init__(
@@ -52,8 +57,12 @@ class Guard:
         hosts: Collection[str] | None,
         decoded: Callable[[], int],
         upload_path: str,
+        requests: OpenRequests,
+        uploads: Arrivals,
     ) -> None:
         self.app, self.limits, self.decoded, self.upload_path = app, limits, decoded, upload_path
+        self.requests, self.uploads = requests, uploads
+        self.bodies = Arrivals(limits.score_queue, limits.request_bytes, limits)
         self.hosts = None if hosts is None else {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,14 +83,26 @@ class Guard:
             await send(message)
 
         try:
-            headers = Headers(scope=scope)
-            self._check_host(headers)
-            if scope['method'] not in ('GET', 'HEAD', 'OPTIONS'):
-                _check_site(headers)
-                path = scope['path'].removeprefix(scope.get('root_path', ''))  # where it is mounted
-                if path != self.upload_path:
-                    receive = await self._read(headers, receive)
-            await self.app(scope, receive, send_with_headers)
+            with self.requests.enter() as request, contextlib.ExitStack() as until_answered:
+                try:
+                    self.requests.check()
+                    headers = Headers(scope=scope)
+                    self._check_host(headers)
+                    if scope['method'] not in ('GET', 'HEAD', 'OPTIONS'):
+                        _check_site(headers)
+                        # The path where this application is mounted.
+                        path = scope['path'].removeprefix(scope.get('root_path', ''))
+                        arrivals = self.uploads if path == self.upload_path else self.bodies
+                        receive = until_answered.enter_context(
+                            arrivals.expect(receive, request.refuse)
+                        )
+                        if arrivals is self.bodies:
+                            receive = await self._read(receive)
+                    await self.app(scope, receive, send_with_headers)
+                except asyncio.CancelledError:
+                    if request.refusal is None:
+                        raise
+                    raise request.refusal from None
         except ServiceError as error:
             if not started:
                 await answer(error, send_with_headers)
@@ -100,7 +121,7 @@ class Guard:
                 '(allowed_hosts).',
             )
 
-    async def _read(self, headers: Headers, receive: Receive) -> Receive:
+    async def _read(self, receive: Receive) -> Receive:
         """The whole body, within the limits, to be received again."""
         parts, size = [], 0
 

@@ -23,9 +23,14 @@ class ServingLimits:
         videos: Videos that are kept, as embeddings and small pictures; the one not used for longest
             goes first.
         keep_seconds: How long an unused video is kept.
-        queue: Videos that arrive, wait or are being looked at; more are told to come back.
+        queue: Videos that arrived and wait or are looked at; more are told to come back.
         score_queue: The same for labels.
         request_bytes: Size of a request that is no upload.
+        connections: Connections that are open. One more closes the one that brought least.
+        header_seconds: Time in which the header of a request has to arrive. A connection on which
+            nothing is asked is closed after it.
+        body_rate: Bytes a second that a body has to bring, on average over ``header_seconds``.
+        decode_seconds: How long a video may take to decode.
         labels: Labels of a request.
         label_length: Characters of a label.
         results: Labels of a bank that an answer holds.
@@ -44,6 +49,10 @@ class ServingLimits:
     queue: int = 8
     score_queue: int = 64
     request_bytes: int = 2**20
+    connections: int = 512
+    header_seconds: float = 10
+    body_rate: float = 1000
+    decode_seconds: float = 300
     labels: int = 1000
     label_length: int = 200
     results: int = 200

@@ -55,8 +55,8 @@ def serve(
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = None,
     access_log: bool = False,
-) -> None:
-    """Serve until interrupted.
+) -> bool:
+    """Serve until interrupted. Whoever is served then gets an error, and it ends at once.
 
     Args:
         inferencer: An ``OVMLVInferencer``.
@@ -69,13 +69,18 @@ def serve(
             address, and any name elsewhere.
         access_log: Log every request.
 
+    Returns:
+        True, when it was interrupted.
+
     Raises:
         ConfigError: The address cannot be used.
         DependencyError: FastAPI or uvicorn is not installed.
     """
     try:
-        import uvicorn
+        from .http_server import run
     except ModuleNotFoundError as error:
+        if error.name not in ('fastapi', 'starlette', 'uvicorn', 'h11'):
+            raise
         raise _missing(error.name) from None
     local = _is_loopback(host)
     if allowed_hosts is None and local:
@@ -83,28 +88,20 @@ def serve(
     app = create_app(inferencer, limits, banks, allowed_hosts)
     listener = _listen(host, port)
     bound, port = listener.getsockname()[:2]
-    config = uvicorn.Config(
-        app,
-        log_level='info' if access_log else 'warning',
-        access_log=access_log,
-        server_header=False,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=5,
-        limit_concurrency=256,
-    )
-    if not local:
-        print(
-            f'warning: others may reach {host}, and there is no log-in; see docs/serving.md',
-            file=sys.stderr,
-        )
     name = f'[{bound}]' if ':' in bound else bound
-    print(f'Tag videos at http://{name}:{port}/ (the API: /docs). Ctrl+C ends it.', flush=True)
+
+    def announce() -> None:
+        if not local:
+            print(
+                f'warning: others may reach {host}, and there is no log-in; see docs/serving.md',
+                file=sys.stderr,
+            )
+        print(f'Tag videos at http://{name}:{port}/ (the API: /docs). Ctrl+C ends it.', flush=True)
+
     logging.getLogger('ovmlv.serving').setLevel(logging.INFO)
     with listener:
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            pass
+        run(app, listener, limits or ServingLimits(), announce, access_log)
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:

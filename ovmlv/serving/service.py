@@ -18,21 +18,21 @@ from ovmlv.apis.encoded_video import EncodedVideo
 from ovmlv.apis.label_bank import LabelBank
 from ovmlv.apis.label_source import read_labels
 from ovmlv.apis.tag_result import TagResult, Window
+from ovmlv.apis.video_reader import VideoReader
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.visualization.frame_relevance import encode_frames
-from ovmlv.visualization.strip import Strip, read_strip
+from ovmlv.visualization.strip import Strip
 
+from .decoder import Decoder
 from .limits import ServingLimits
 from .schemas import Bank, Frame, Frames, Span, Tag, Tags, Video
 from .service_error import ServiceError
-from .uploads import Upload, decoding, probe
+from .uploads import Upload
 from .video_store import StoredVideo
 
-#: A timeline that nobody asked for in particular has about so many windows, of at least so long.
-_WINDOWS, _SHORTEST = 32, 1.0
 _TOP_OF_BANK = 20
-#: Pixels of height: of frames for the model, and the box and quality of pictures to show.
-_READ_HEIGHT, _BOX, _QUALITY = 448, (320, 240), 80
+#: Box in pixels, and quality, of pictures to show.
+_BOX, _QUALITY = (320, 240), 80
 
 
 class TaggingService:
@@ -54,6 +54,10 @@ class TaggingService:
     ) -> None:
         self.inferencer, self.limits = inferencer, limits
         self._encoding, self._scoring = threading.Lock(), threading.Lock()
+        model = inferencer.model
+        size = getattr(model.backbone, 'image_size', None)
+        reader = VideoReader(model.cfg, inferencer.pipeline, image_size=size)
+        self.decoder = Decoder(reader, limits)
         self.default_labels: tuple[str, ...] = ()
         self.banks: dict[str, LabelBank] = {}
         for name, source in {**_own_bank(inferencer), **(banks or {})}.items():
@@ -83,6 +87,14 @@ class TaggingService:
         """Since the start."""
         return int(self.inferencer.num_decoded)
 
+    def start(self, wait: bool = False) -> None:
+        """Get ready for the first video; ``wait`` until that is done."""
+        self.decoder.start(wait)
+
+    def close(self) -> None:
+        """End what is being decoded; no more videos are taken."""
+        self.decoder.close()
+
     def look(
         self, upload: Upload, window: float | None = None, stride: float | None = None
     ) -> StoredVideo:
@@ -92,18 +104,19 @@ class TaggingService:
             upload: The file.
             window: Seconds of a window; None suits the length.
             stride: Seconds between the starts of windows; None is half a window.
+
+        Raises:
+            ServiceError: It is no video, too much of one, or its decoder crashed or took too long.
         """
-        duration = probe(upload, self.limits)
-        window, stride = choose_windows(duration, window, stride, self.limits.windows)
-        with self._encoding, decoding(upload):
-            encoded = self.inferencer.encode(str(upload.path), window=window, stride=stride)
-            strip = read_strip(upload.path, self.limits.strip, _READ_HEIGHT)
-            vectors = encode_frames(self.inferencer.model, strip.pictures)
+        with self._encoding, self.decoder.open(upload, window, stride) as video:
+            encoded = self.inferencer.encode(video, window=video.window, stride=video.stride)
+            strip = video.strip
+        vectors = encode_frames(self.inferencer.model, strip.pictures)
         windows = tuple(Window(float(a), float(b)) for a, b in strip.times)
-        length = float(encoded.duration or duration)
+        length = float(encoded.duration or video.duration)
         return StoredVideo(
             name=upload.name,
-            duration=length if math.isfinite(length) else duration,
+            duration=length if math.isfinite(length) else video.duration,
             encoded=dataclasses.replace(encoded, video=upload.name),
             frames=EncodedVideo(upload.name, vectors, windows),
             times=tuple(strip.times.mean(1).tolist()),
@@ -222,37 +235,6 @@ class TaggingService:
                     'invalid_labels', f'Label {number} has characters that are no text.'
                 )
         return names
-
-
-def choose_windows(
-    duration: float, window: float | None, stride: float | None, most: int
-) -> tuple[float, float]:
-    """Length and distance of windows in seconds.
-
-    Args:
-        duration: Of the video.
-        window: As asked for; None suits the duration.
-        stride: As asked for; None is half a window.
-        most: Windows that a video may have.
-    """
-    for name, value in (('window', window), ('stride', stride)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ServiceError('invalid_request', f'{name} is {value}; give seconds above 0.')
-    if window is None:
-        window = 2 * stride if stride else max(_SHORTEST, 2 * duration / _WINDOWS)
-    stride = window / 2 if stride is None else stride
-    if stride > window:
-        raise ServiceError(
-            'invalid_request',
-            f'The stride of {stride:g} s is above the window of {window:g} s: it leaves gaps.',
-        )
-    if duration / stride > most:
-        raise ServiceError(
-            'too_many_windows',
-            f'A window every {stride:g} s makes {math.ceil(duration / stride)} of this video; '
-            f'the server takes {most}.',
-        )
-    return window, stride
 
 
 def _own_bank(inferencer: Any) -> dict[str, LabelBank]:

@@ -23,12 +23,18 @@ CODES: dict[str, tuple[int, str]] = {
     'unreadable_video': (422, 'The file is damaged, or holds no pictures that can be decoded.'),
     'video_too_long': (422, 'The video is longer than the server takes.'),
     'frame_too_large': (422, 'The pictures have more pixels than the server takes.'),
+    'decode_timeout': (422, 'The video takes longer to decode than the server allows.'),
     'too_many_windows': (422, 'The stride would make more windows than the server takes.'),
     'invalid_labels': (422, 'A label is empty, too long, no text, or given twice.'),
     'too_many_labels': (422, 'There are more labels than the server takes at once.'),
+    'header_too_large': (431, 'The header of the request has more bytes than the server takes.'),
     'internal': (500, 'The server made a mistake; its log has more.'),
+    'decoder_crashed': (503, 'The process that decodes ended while it looked at the video.'),
+    'stopping': (503, 'The server is being stopped.'),
     'busy': (503, 'Too many are waiting. Retry-After says when to come back.'),
 }
+#: Characters of a message.
+_LONGEST = 280
 
 
 class ServiceError(OvmlvError):
@@ -43,8 +49,13 @@ class ServiceError(OvmlvError):
     def __init__(self, code: str, message: str = '', retry_after: int | None = None) -> None:
         self.code, self.retry_after = code, retry_after
         self.status, meaning = CODES[code]
-        self.message = message or meaning
+        # What a client sent may be quoted, but not at any length.
+        self.message = message if len(message) <= _LONGEST else f'{message[:_LONGEST]}….'
+        self.message = ' '.join(self.message.split()) or meaning
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple:  # errors also come from the process that decodes
+        return ServiceError, (self.code, self.message, self.retry_after)
 
     @property
     def headers(self) -> dict[str, str]:

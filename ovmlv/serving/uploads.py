@@ -1,4 +1,4 @@
-"""Uploads: into a private file, and checked before anything decodes them."""
+"""Uploads: into a file without a name, and checked before anything decodes them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Upload:
     """A file that arrived.
 
     Attributes:
-        path: Where it is.
+        path: Where it can be opened.
         name: What the client calls it, for messages.
     """
 
@@ -55,7 +55,7 @@ class Upload:
 
 @contextlib.asynccontextmanager
 async def received(request: Request, name: str, limits: ServingLimits) -> AsyncIterator[Upload]:
-    """The body of a request as a file of this context; it is deleted after it."""
+    """The body of a request as a file of this context, which ends with it."""
     stated = request.headers.get('content-length', '')
     if stated.isdigit() and int(stated) > limits.upload_bytes:
         await linger(request)
@@ -65,20 +65,19 @@ async def received(request: Request, name: str, limits: ServingLimits) -> AsyncI
         raise ServiceError(
             'invalid_request', 'Send the bytes of the file as the body, not as a form.'
         )
-    # A folder of the user alone, and of this file alone.
-    with tempfile.TemporaryDirectory(prefix='ovmlv-serving-') as folder:
-        path = Path(folder) / 'upload'
-        with path.open('xb') as file:
-            try:
-                await asyncio.wait_for(_write(request, file, name, limits), limits.upload_seconds)
-            except asyncio.TimeoutError:
-                raise ServiceError(
-                    'upload_timeout',
-                    f'{name} did not arrive within {minutes(limits.upload_seconds)}.',
-                ) from None
-            except ClientDisconnect:
-                raise ServiceError('upload_timeout', 'The client went away.') from None
-        yield Upload(path, name)
+    # It has no name, so that nothing is left of it, however this process ends.
+    with tempfile.TemporaryFile() as file:
+        try:
+            await asyncio.wait_for(_write(request, file, name, limits), limits.upload_seconds)
+        except asyncio.TimeoutError:
+            raise ServiceError(
+                'upload_timeout',
+                f'{name} did not arrive within {minutes(limits.upload_seconds)}.',
+            ) from None
+        except ClientDisconnect:
+            raise ServiceError('upload_timeout', 'The client went away.') from None
+        file.flush()
+        yield Upload(Path(f'/dev/fd/{file.fileno()}'), name)
 
 
 async def _write(request: Request, file, name: str, limits: ServingLimits) -> None:
@@ -102,7 +101,7 @@ async def linger(request: Request) -> None:
             size += len(message.get('body', b''))
             if message['type'] == 'http.disconnect' or not message.get('more_body'):
                 return
-    except asyncio.TimeoutError:
+    except (asyncio.TimeoutError, ServiceError):
         return
 
 

@@ -32,8 +32,8 @@ class WorkQueue:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._seconds = 1.0
 
-    def reserve(self) -> Reservation:
-        """A place in the queue, or a ``busy`` error that says when to come back."""
+    def check(self) -> None:
+        """Raise a ``busy`` error that says when to come back, if there is no place."""
         if self.reserved >= self.length:
             wait = min(60, math.ceil(self._seconds * self.reserved))
             raise ServiceError(
@@ -42,6 +42,10 @@ class WorkQueue:
                 f'{wait} second{"" if wait == 1 else "s"}.',
                 retry_after=wait,
             )
+
+    def reserve(self) -> Reservation:
+        """A place in the queue, or a ``busy`` error."""
+        self.check()
         self.reserved += 1
         return Reservation(self)
 

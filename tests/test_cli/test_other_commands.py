@@ -84,11 +84,13 @@ def test_serving(command, model, tmp_path, monkeypatch):
     assert (given['host'], given['port'], given['limits']) == ('127.0.0.1', 8000, default)
     assert given['inferencer'].labels == tuple(LABELS)
     more = ['--port', 0, '--max-megabytes', 3, '--max-seconds', 1.5, '--max-labels', 7]
+    more += ['--max-decode-seconds', 9, '--max-connections', 33]
     more += ['--max-queue', 2, '--max-videos', 5, '--banks', f'words={tmp_path / "bank"}']
     assert command(*serve_, *more)[0] == 0
     limits = given['limits']
     assert (limits.upload_bytes, limits.duration, limits.labels) == (3 * 2**20, 1.5, 7)
     assert (limits.queue, limits.videos) == (2, 5)
+    assert (limits.decode_seconds, limits.connections) == (9, 33)
     assert given['banks'] == dict(words=str(tmp_path / 'bank'))
     status, _, err = command(*serve_, '--banks', 'x')
     assert status == 2 and 'NAME=FILE' in err

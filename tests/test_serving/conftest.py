@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import selectors
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import httpx
 import numpy as np
 import psutil
@@ -31,36 +35,55 @@ class RunningServer:
     url: str
     process: psutil.Process
     folder: Path  # where its temporary files are
+    log: Path
 
-    def left_over(self) -> list[Path]:
-        """Files that uploads left behind."""
-        return list(self.folder.glob('ovmlv-serving-*/*'))
+    @property
+    def address(self) -> tuple[str, int]:
+        """For sockets."""
+        host, port = self.url.removeprefix('http://').split(':')
+        return host, int(port)
+
+    def named(self) -> list[str]:
+        """Files in its folder, but for those of torch."""
+        return [name for name in os.listdir(self.folder) if not name.startswith('torch')]
+
+    def left_over(self) -> list[str]:
+        """Files of uploads that it has open, and whatever has a name."""
+        found = self.named()
+        for link in Path(f'/proc/{self.process.pid}/fd').iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed a moment ago
+                if (file := os.readlink(link)).startswith(str(self.folder)):
+                    found.append(file)
+        return found
 
 
-@pytest.fixture(scope='session')
-def server(tmp_path_factory):
+@contextlib.contextmanager
+def start_server(tmp_path_factory, *command: object) -> Iterator[RunningServer]:
+    """A server in a process of its own, which is ended here unless it has ended."""
     folder = tmp_path_factory.mktemp('server')
-    script = Path(__file__).with_name('run_server.py')
-    root = script.parents[2]
+    root = Path(__file__).parents[2]
     environment = {
         **os.environ,
         'TMPDIR': str(folder),
         'OMP_NUM_THREADS': '1',
         'PYTHONPATH': os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')])),
     }
-    log = (tmp_path_factory.mktemp('log') / 'server.log').open('w+')
-    process = subprocess.Popen(
-        [sys.executable, str(script), json.dumps(LIMITS)],
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=environment,
-        text=True,
-    )
+    log = tmp_path_factory.mktemp('log') / 'server.log'
+    with log.open('w') as stderr:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            text=True,
+        )
     try:
         line = _first_line(process)
         found = re.search(r'http://127\.0\.0\.1:\d+', line)
-        assert found, f'{line}\n{Path(log.name).read_text()}'
-        yield RunningServer(found[0], psutil.Process(process.pid), folder)
+        assert found, f'{line}\n{log.read_text()}'
+        running = RunningServer(found[0], psutil.Process(process.pid), folder, log)
+        socket.create_connection(running.address).close()  # it listens before it says so
+        yield running
     finally:
         process.terminate()
         try:
@@ -68,7 +91,14 @@ def server(tmp_path_factory):
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    assert not list(folder.glob('ovmlv-serving-*')), 'a server that ended cleans up'
+    assert not running.named(), 'nothing stays on the disk'
+
+
+@pytest.fixture(scope='session')
+def server(tmp_path_factory):
+    script = Path(__file__).with_name('run_server.py')
+    with start_server(tmp_path_factory, script, json.dumps(LIMITS)) as running:
+        yield running
 
 
 def _first_line(process: subprocess.Popen) -> str:
@@ -129,3 +159,25 @@ def upload(client):
         return client.post('/api/videos', params={'name': path.name, **query}, content=content)
 
     return send
+
+
+@pytest.fixture(scope='session')
+def endless(tmp_path_factory) -> Path:
+    """A small file that takes minutes to make windows of, asked for with ``ENDLESS``."""
+    path = tmp_path_factory.mktemp('endless') / 'endless.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=1, options={'preset': 'ultrafast'})
+        stream.width, stream.height, stream.pix_fmt = 4096, 2304, 'yuv420p'
+        frame = av.VideoFrame.from_ndarray(np.full((2304, 4096, 3), 128, np.uint8))
+        for _ in range(16):
+            frame.pts = None
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert path.stat().st_size < 100_000
+    return path
+
+
+#: Query of an upload.
+ENDLESS = dict(window=0.1, stride=0.08)
+#: A server of the command line.
+SERVE = ('-m', 'ovmlv', 'serve', '--model', 'motionshapes', '--device', 'cpu', '--port', 0)

@@ -11,8 +11,8 @@ import pytest
 from ovmlv.apis import LabelBank, OVMLVInferencer
 from ovmlv.errors import ConfigError, DependencyError
 from ovmlv.serving import ServingLimits, create_app, serve
-from ovmlv.serving.service import choose_windows
 from ovmlv.serving.service_error import ServiceError
+from ovmlv.serving.windows import choose_windows
 
 
 @pytest.fixture(scope='module')

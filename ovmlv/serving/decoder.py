@@ -1,0 +1,184 @@
+"""Decoding in a process that can be ended."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+
+from ovmlv.apis.video_reader import Clip, VideoReader
+from ovmlv.errors import ConfigError
+from ovmlv.visualization.strip import Strip
+
+from .decoder_process import Fault, Task, send
+from .fork_server import FORK_SERVER
+from .limits import ServingLimits, minutes
+from .service_error import ServiceError
+from .uploads import Upload
+
+LOG = logging.getLogger('ovmlv.serving')
+#: Seconds in which the process has to have imported everything, on a slow and busy machine.
+_START = 180.0
+
+
+class Decoder:
+    """Opens uploads in processes of their own.
+
+    Args:
+        reader: Reads clips as the model takes them.
+        limits: How much of a video is taken, and how long that may last.
+    """
+
+    def __init__(self, reader: VideoReader, limits: ServingLimits) -> None:
+        self.reader, self.limits, self.closed = reader, limits, False
+        self._lock = threading.Lock()
+        self._open: set[RemoteVideo] = set()
+        self._modules = sorted({type(step).__module__ for step in reader.transforms})
+        try:
+            pickle.dumps(reader)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ConfigError(
+                f'the pipeline cannot be sent to the process that decodes ({error}); make its '
+                'transforms of classes and functions of modules'
+            ) from None
+        if '__main__' in self._modules:
+            raise ConfigError(
+                'the pipeline has a transform of the script that is run, which the process that '
+                'decodes cannot import; move it into a module'
+            )
+
+    def start(self, wait: bool = False) -> None:
+        """Have a process ready for the first upload.
+
+        Args:
+            wait: Until it is.
+        """
+        FORK_SERVER.start(self._modules)
+        if wait and not FORK_SERVER.is_ready(_START):
+            LOG.error('the process that decodes did not start')
+
+    @contextlib.contextmanager
+    def open(
+        self, upload: Upload, window: float | None, stride: float | None
+    ) -> Iterator[RemoteVideo]:
+        """Check an upload and begin to decode it; the process ends with the context.
+
+        Args:
+            upload: The file.
+            window: Seconds of a window; None suits the length.
+            stride: Seconds between the starts of windows; None is half a window.
+        """
+        FORK_SERVER.start(self._modules)
+        with upload.path.open('rb') as file:
+            pipe = FORK_SERVER.fork(file.fileno())
+        video = RemoteVideo(self, pipe, upload.name)
+        try:
+            with self._lock:
+                self._open.add(video)
+            threads = torch.get_num_threads()
+            video.begin(Task(self.reader, upload.name, self.limits, window, stride, threads))
+            yield video
+        finally:
+            video.end()
+            with self._lock:
+                self._open.discard(video)
+            pipe.close()
+
+    def close(self) -> None:
+        """End what runs: whoever waits for it gets a ``stopping`` error. From any thread."""
+        self.closed = True
+        with self._lock:
+            for video in self._open:
+                video.end()
+        FORK_SERVER.stop()
+
+
+class RemoteVideo:
+    """A video that another process decodes; an inferencer takes it for a source.
+
+    Attributes:
+        name: What the client calls it.
+        duration: Seconds, by its container.
+        window: Seconds of a window.
+        stride: Seconds between the starts of windows.
+        strip: Frames to show; None until all clips were read.
+    """
+
+    def __init__(self, decoder: Decoder, pipe: Connection, name: str) -> None:
+        self.name, self.strip = name, None
+        self.duration = self.window = self.stride = 0.0
+        self._decoder, self._pipe, self._pid = decoder, pipe, 0
+        self._left = _START
+
+    def begin(self, task: Task) -> None:
+        """Wait for the process, and for what it finds in the container."""
+        self._pid = self._receive()
+        self._left = self._decoder.limits.decode_seconds
+        try:
+            send(self._pipe, task)
+        except OSError:
+            raise self._ended() from None
+        self.duration, self.window, self.stride = self._receive()
+
+    def clips(self, window: float, stride: float) -> Iterator[Clip]:
+        """Clips of the windows; both lengths are those that the process was told."""
+        while isinstance(part := self._receive(), Clip):
+            inputs = part.inputs
+            yield replace(part, inputs=_tensor(inputs))
+        self.strip: Strip | None = part
+
+    def end(self) -> None:
+        """Kill the process, wherever it is."""
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def _receive(self) -> Any:
+        """The next part. Time counts only while it is waited for."""
+        started = time.monotonic()
+        try:
+            if self._decoder.closed:
+                raise self._ended()
+            if not self._pipe.poll(self._left):
+                raise self._late()
+            part = pickle.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            raise self._ended() from None
+        self._left = max(0.0, self._left - (time.monotonic() - started))
+        if isinstance(part, ServiceError):
+            raise part
+        if isinstance(part, Fault):
+            raise RuntimeError(f'in the process that decodes:\n{part.text}')
+        return part
+
+    def _late(self) -> ServiceError:
+        if not self._pid:
+            LOG.error('the process that decodes did not start within %g s', _START)
+            return ServiceError('decoder_crashed')
+        limit = minutes(self._decoder.limits.decode_seconds)
+        return ServiceError(
+            'decode_timeout', f'{self.name} takes longer to decode than the {limit} allowed.'
+        )
+
+    def _ended(self) -> ServiceError:
+        if self._decoder.closed:
+            return ServiceError('stopping')
+        LOG.error('the process that decodes an upload ended')
+        return ServiceError(
+            'decoder_crashed', f'{self.name}: the process that decodes it ended before it was done.'
+        )
+
+
+def _tensor(inputs: Any) -> Any:
+    return torch.from_numpy(inputs) if isinstance(inputs, np.ndarray) else inputs

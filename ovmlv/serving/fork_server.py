@@ -1,0 +1,123 @@
+"""Processes that begin with everything imported, and with an open file."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from multiprocessing.connection import Connection
+
+#: What the process begins with. Isolated (-I), so that a file of the folder in which the server was
+#: started is not imported for one of Python's; then the path of the server.
+_BEGIN = (
+    'import sys, json; given = json.loads(sys.argv[1]); sys.path[:] = given["path"]; '
+    'from ovmlv.serving.decoder_process import main; main(given["control"])'
+)
+_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
+
+
+class ForkServer:
+    """Starts :mod:`.decoder_process` when it is first needed, or needed again.
+
+    multiprocessing has such a server too. Its processes run the caller's script once more, which
+    then has to be guarded by ``if __name__ == '__main__'``, and it takes no open files.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._control: socket.socket | None = None
+        self._modules: set[str] = set()
+
+    def start(self, modules: Iterable[str] = ()) -> None:
+        """Begin to import, unless that was done; it is not waited for.
+
+        Args:
+            modules: What is needed besides.
+        """
+        with self._lock:
+            self._ensure()
+            if new := sorted(set(modules) - self._modules):
+                self._modules.update(new)
+                self._import(new)
+
+    def is_ready(self, seconds: float) -> bool:
+        """Wait until it has imported the modules; False if it ended or took longer."""
+        control = self._control
+        if control is None:
+            return False
+        control.settimeout(seconds)
+        try:
+            # What it says when it has is left there.
+            return bool(control.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+        finally:
+            control.settimeout(None)
+
+    def fork(self, file: int) -> Connection:
+        """A new copy that has an open file; the other end of its pipe.
+
+        Args:
+            file: Descriptor.
+        """
+        near, far = socket.socketpair()
+        with self._lock, far:
+            for last in (False, True):
+                self._ensure()
+                try:
+                    socket.send_fds(self._control, [b'0'], [far.fileno(), file])
+                    break
+                except OSError:  # it ended a moment ago
+                    self._end()
+                    if last:
+                        near.close()
+                        raise
+        return Connection(near.detach())
+
+    def stop(self) -> None:
+        """End the process; its copies go on."""
+        with self._lock:
+            self._end()
+
+    def _ensure(self) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self._end()
+        # Of packets, so that each holds one request.
+        self._control, far = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        given = dict(path=sys.path, control=far.fileno())
+        with far:
+            self._process = subprocess.Popen(
+                [sys.executable, '-I', '-c', _BEGIN, json.dumps(given)],
+                pass_fds=[far.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+                start_new_session=True,  # Ctrl+C is for the server, which then ends this one
+            )
+        if self._modules:
+            self._import(sorted(self._modules))
+
+    def _import(self, modules: Sequence[str]) -> None:
+        with contextlib.suppress(OSError):  # it ended; the next one is told, too
+            self._control.send(json.dumps(modules).encode())
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._control.close()
+            self._process = self._control = None
+
+
+#: One for all services of this process.
+FORK_SERVER = ForkServer()
+atexit.register(FORK_SERVER.stop)
