@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from .errors import DataError, DependencyError
 
@@ -37,7 +37,11 @@ _SIGNATURES = (
     (0, b'\x00\x00\x01\xba'),  # MPEG program stream
     (0, b'\x30\x26\xb2\x75'),  # ASF, WMV
 )
-_HEAD = 4096
+_HEAD, _TEXT = 4096, 64
+_INTRA, _BOTH_WAYS = 1, 3  # I and B of AVPictureType
+
+
+_NO_MEDIA = 'it is a playlist, a script, a picture or another file that holds no video'
 
 
 class UnreadableVideoError(DataError, OSError):
@@ -74,21 +78,50 @@ def open_container(
         if not is_file(source):
             raise FileNotFoundError(f'video {source} not found; give the path of a video file')
         source = f'file:{os.path.abspath(source)}'
+    if _is_text(source):
+        raise UnreadableVideoError(f'no readable video ({_NO_MEDIA})')
     # What is in memory needs no protocol at all, and there is none of this name.
     rules = {'format_whitelist': formats, 'protocol_whitelist': 'none' if held else 'file'}
+    settings['options'] = {**options, **rules}
     try:
-        return av.open(source, options={**options, **rules}, **settings)
+        try:
+            return av.open(source, **settings)
+        except av.error.ArgumentError:  # a format that is not among them
+            if held:
+                raise
+            # Names such as img%03d.png outweigh the content; without a name that alone counts.
+            return av.open(_Nameless(source.removeprefix('file:')), **settings)
     except av.error.FFmpegError as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
-        reason = error.strerror
-        if isinstance(error, ValueError) and 'argument' in str(reason):
-            reason = 'it is a playlist, a script, a picture or another file that holds no video'
+        reason = _NO_MEDIA if isinstance(error, av.error.ArgumentError) else error.strerror
         raise UnreadableVideoError(f'no readable video ({reason})') from None
     except (ValueError, ArithmeticError, MemoryError) as error:
         raise UnreadableVideoError(
             f'no readable video (its header makes no sense: {type(error).__name__})'
         ) from None
+
+
+class _Nameless:
+    """A file that has content alone."""
+
+    def __init__(self, path: str) -> None:
+        file = open(path, 'rb')  # closed with the container
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _is_text(source: str | BinaryIO) -> bool:
+    """Whether a file begins like a text: scripts and playlists do, containers do not."""
+    if isinstance(source, str):
+        with open(source.removeprefix('file:'), 'rb') as file:
+            head = file.read(_TEXT)
+    else:
+        place = source.tell()
+        head = source.read(_TEXT)
+        source.seek(place)
+    if head.startswith(b'YUV4MPEG2'):
+        return False
+    return len(head) > 8 and all(byte >= 32 or byte in b'\t\n\r\f' for byte in head)
 
 
 def is_file(path: str | Path) -> bool:
@@ -111,25 +144,38 @@ def is_harmless(source: str | Path | bytes) -> bool:
         with open(source, 'rb') as file:
             head = file.read(_HEAD)
     known = any(head[at : at + len(sign)] == sign for at, sign in _SIGNATURES)
-    known = known or head[:1] == head[188:189] == head[376:377] == b'\x47'
     if not known or b'<MPD' in head or b'#EXT' in head:
         return False
     with open_container(source):
         return True
 
 
-def decode_packets(
-    packets: Iterable[av.Packet], stream: av.VideoStream
-) -> Iterator[tuple[av.VideoFrame, str]]:
-    """Frames in the order of a plain decode, each with what speaks against it (mostly nothing).
+class Decoded(NamedTuple):
+    """A frame of a plain decode.
+
+    Attributes:
+        frame: Of PyAV.
+        damage: What speaks against it; mostly nothing.
+        key: Whether decoding can start at it.
+    """
+
+    frame: av.VideoFrame
+    damage: str
+    key: bool
+
+
+def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iterator[Decoded]:
+    """Frames in the order of a plain decode, each with what speaks against it.
 
     A frame is damaged if it has errors itself, or if since the last good key frame before it any
     frame had some, any packet could not be decoded, or the container had lost a part of one:
     what is predicted from a damaged frame is as wrong as that one, although no decoder says so.
+    (B-frames are also predicted from frames that come out later, see :func:`reach_back`.)
     """
     from av.error import FFmpegError
 
-    reason, since = '', None
+    reason, since, keys = '', None, set()
+    intra_only = stream.codec_context.codec.intra_only
     packets = iter(packets)
     while True:
         try:
@@ -145,36 +191,55 @@ def decode_packets(
                 pass
         else:
             stamp = packet.dts if packet.pts is None else packet.pts
+            if packet.is_keyframe or intra_only:
+                keys.add(packet.pts)
             if packet.is_corrupt:
-                reason, since = f'the packet {_at(stamp, stream)} is incomplete', stamp
+                since = _latest(stamp, since, reason)
+                reason = reason or f'the packet {_at(stamp, stream)} is incomplete'
             try:
                 frames = packet.decode()
             except FFmpegError as error:
-                reason = f'decoding fails {_at(stamp, stream, "near")} ({error.strerror})'
-                since, frames = stamp, []
+                since, frames = _latest(stamp, since, reason), []
+                reason = reason or f'decoding fails {_at(stamp, stream, "near")} ({error.strerror})'
         for frame in frames:
+            # Where a gradual refresh starts is flagged like a key frame, but is no intra picture.
+            key = bool(frame.key_frame) and int(frame.pict_type) == _INTRA
+            key = key and (frame.pts is None or frame.pts in keys)
             if frame.is_corrupt:
-                reason, since = f'the frame {_at(frame.pts, stream)} has errors', frame.pts
-            elif reason and _begins_anew(frame, since):
+                since = _latest(frame.pts, since, reason)
+                reason = reason or f'the frame {_at(frame.pts, stream)} has errors'
+            elif reason and key and since is not None and (frame.pts or since) > since:
+                # Decoders hold frames back: what comes out later may have been put in before.
                 reason = ''
-            yield frame, reason
+            yield Decoded(frame, reason, key)
         if packet is None:
             return
 
 
-def _begins_anew(frame: av.VideoFrame, since: int | None) -> bool:
-    """Whether a frame depends on none before it, the damaged one included.
+def _latest(stamp: int | None, since: int | None, reason: str) -> int | None:
+    """Time stamp of the latest damage so far; None if it is not known of all."""
+    if not reason:
+        return stamp
+    return None if stamp is None or since is None else max(stamp, since)
 
-    Decoders hold frames back: one that comes out after an error may have been put in before it.
+
+def is_b_frame(frame: av.VideoFrame) -> bool:
+    """Whether a frame may be predicted from one that is shown after it."""
+    return int(frame.pict_type) == _BOTH_WAYS
+
+
+def reach_back(damage: Sequence[str], b_frames: Sequence[bool]) -> list[str]:
+    """Carry damage over to the B-frames right before a damaged frame.
+
+    Args:
+        damage: Of each frame, as :func:`decode_packets` tells it.
+        b_frames: Which frames are such.
     """
-    late = since is not None and frame.pts is not None and frame.pts > since
-    return late and is_key(frame)
-
-
-def is_key(frame: av.VideoFrame) -> bool:
-    """Whether decoding can start at a frame. Where a gradual refresh starts is flagged like a key
-    frame, but is no intra picture."""
-    return bool(frame.key_frame) and int(frame.pict_type) == 1  # I, of AVPictureType
+    found = list(damage)
+    for i in range(len(found) - 2, -1, -1):
+        if b_frames[i] and not found[i]:
+            found[i] = found[i + 1]
+    return found
 
 
 def _at(stamp: int | None, stream: av.VideoStream, word: str = 'at') -> str:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, OutputError
+from .errors import DataError, OutputError, OvmlvError
 
 _PIECE = 1 << 20
 _LINE_END = re.compile(r'\r\n|\n|\r')
@@ -144,7 +144,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.chmod(scratch, 0o666 & ~_umask())
         os.replace(scratch, path)
     except OSError as error:
-        if isinstance(error, OutputError) or not _of_file(error, scratch, path):
+        if isinstance(error, OvmlvError) or not _of_file(error, scratch, path):
             raise
         raise OutputError(f'{path} cannot be written: {_reason(error)}') from None
     finally:
@@ -172,7 +172,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(target)
         os.replace(scratch, target)
     except OSError as error:
-        if isinstance(error, OutputError) or not _of_file(error, scratch, target):
+        if isinstance(error, OvmlvError) or not _of_file(error, scratch, target):
             raise
         raise OutputError(f'{path} cannot be written: {_reason(error)}') from None
     finally:

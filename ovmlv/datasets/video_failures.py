@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import av  # noqa: F401 - before decord, whose own codec libraries else take the place of PyAV's
 import numpy as np
 import torch
 

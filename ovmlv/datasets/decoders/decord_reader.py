@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.containers import UnreadableVideoError, is_file, is_harmless
 from ovmlv.errors import DependencyError
 
 from .base import BaseReader
+from .pyav_reader import PyAVReader
 
 
 class DecordReader(BaseReader):
     """A video read by decord, refused where decord 0.6.0 can be seen to be wrong.
 
-    That is: time stamps that do not increase (AVI with B-frames, of which it gives other frames
-    than those asked for), and small pictures whose rows it takes for four channels (widths of 16,
-    24 and 48). It knows no AV1. What cannot be seen: of HEVC with a key frame every second frame it
-    gave frames 0, 2, 6, 8, 8 for 0, 2, 5, 7, 9. Prefer ``pyav``.
+    That is: other frames or times than PyAV finds (AVI with B-frames, edit lists), and small
+    pictures whose rows it takes for four channels (widths of 16, 24 and 48). It knows no AV1. After
+    going to a key frame it gives wrong frames of many codecs with B-frames or open groups of
+    pictures, which cannot be seen, so frames are read one after the other from the first; MPEG
+    transport streams are wrong even then and are refused. Prefer ``pyav``.
+
+    Its FFmpeg opens what playlists name and takes ``http:x`` in a name for an address, so it gets
+    absolute paths alone, of files that PyAV takes for a plain container.
 
     Args:
         source: Path, or what the file holds.
@@ -32,13 +38,21 @@ class DecordReader(BaseReader):
             import decord
         except ImportError:
             raise DependencyError('decord is not installed: pip install decord') from None
-        if isinstance(source, bytes):
-            source = io.BytesIO(source)
-        elif not Path(source).is_file():
+        held = isinstance(source, bytes)
+        if not held and not is_file(source):
             raise FileNotFoundError(f'video {source} not found; give the path of a video file')
-        else:
-            source = str(source)
-        self.reader = decord.VideoReader(source, num_threads=num_threads)
+        if not is_harmless(source):
+            raise UnreadableVideoError(
+                "it begins like none of the containers that decord may open; use backend='pyav'"
+            )
+        if not held:
+            source = os.path.abspath(source)
+            if '%' in source:  # FFmpeg may take it for a pattern of other files
+                source, held = Path(source).read_bytes(), True
+        self._open = lambda: decord.VideoReader(
+            io.BytesIO(source) if held else source, num_threads=num_threads
+        )
+        self.reader, self._next = self._open(), 0
         times = np.asarray(self.reader.get_frame_timestamp(range(len(self.reader))))
         self.times = times.astype(np.float64).reshape(-1, 2)
         if not len(self.times):
@@ -47,15 +61,40 @@ class DecordReader(BaseReader):
             raise UnreadableVideoError(
                 "decord gives time stamps that do not increase; use backend='pyav'"
             )
+        plain = PyAVReader(source, truncated='use')
+        plain.close()
+        begins, step = plain.times[:, 0], np.diff(plain.times, axis=1).min()
+        if len(begins) != len(times) or np.abs(begins - self.times[:, 0]).max() > step / 2 + 1e-3:
+            raise UnreadableVideoError(
+                "decord gives other frames than a plain decode; use backend='pyav'"
+            )
 
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :class:`BaseReader`."""
-        frames = self.reader.get_batch(np.asarray(indices)).asnumpy()
-        if frames.shape[-1] != 3:
-            raise UnreadableVideoError(
-                f"decord gives {frames.shape[-1]} channels; use backend='pyav'"
-            )
-        return list(frames)
+        if self.reader is None:
+            raise UnreadableVideoError('the reader was closed')
+        indices = np.ravel(indices).tolist()
+        outside = [i for i in indices if not 0 <= i < len(self)]
+        if outside:
+            raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
+        wanted, found = set(indices), {}
+        if min(wanted, default=0) < self._next:
+            self.reader, self._next = self._open(), 0
+        while len(found) < len(wanted):
+            try:
+                frame = self.reader.next().asnumpy()
+            except StopIteration:
+                raise UnreadableVideoError(
+                    f'damaged: frame {self._next} cannot be decoded'
+                ) from None
+            if self._next in wanted:
+                if frame.shape[-1] != 3:
+                    raise UnreadableVideoError(
+                        f"decord gives {frame.shape[-1]} channels; use backend='pyav'"
+                    )
+                found[self._next] = frame
+            self._next += 1
+        return [found[i] for i in indices]
 
     def close(self) -> None:
         """Let the reader go."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,14 +11,23 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
+from mmengine.logging import MMLogger
 
-from ovmlv.containers import decode_packets, is_key, open_container, set_threads
+from ovmlv.containers import decode_packets, is_b_frame, open_container, set_threads
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError
 
 from .base import BaseReader
 from .upright import upright
-from .video_index import FrameRow, VideoIndex, index_by_frames, index_by_packets, read_packets
+from .video_index import (
+    FrameRow,
+    VideoIndex,
+    increasing,
+    index_by_frames,
+    index_by_packets,
+    read_packets,
+    spread_damage,
+)
 
 # From 17 on PyAV converts colours in as many threads as there are cores unless told otherwise. For
 # small frames in the workers of a data loader, waiting for them takes longer than all the rest.
@@ -31,7 +39,10 @@ _CHOICES = {
     'damaged': ('refuse', 'skip'),
     'resized': ('refuse', 'scale'),
 }
-_logger = logging.getLogger(__name__)
+# Where a partition of a picture is broken, this decoder may leave in it what its memory held, and
+# say nothing. A new decoder begins with empty memory, whatever was asked before.
+_LEAVES_GAPS = frozenset(['vp8'])
+_LOGGED: set[tuple[str, str]] = set()
 
 
 class PyAVReader(BaseReader):
@@ -74,9 +85,11 @@ class PyAVReader(BaseReader):
     ) -> None:
         for name, value in dict(truncated=truncated, damaged=damaged, resized=resized).items():
             if value not in _CHOICES[name]:
-                raise ConfigError(f'{name}={value!r} is not {" or ".join(map(repr, _CHOICES[name]))}')
+                raise ConfigError(
+                    f'{name}={value!r} is not {" or ".join(map(repr, _CHOICES[name]))}'
+                )
         self.source, self.num_threads, self.wanted_stream = source, num_threads, stream
-        self.resized = resized
+        self.skips_damage, self.resized = damaged == 'skip', resized
         self.container: av.container.InputContainer | None = None
         self.converter = VideoReformatter()
         self.converting = {'threads': num_threads} if _CONVERTS_IN_THREADS else {}
@@ -137,8 +150,8 @@ class PyAVReader(BaseReader):
         self.reopen()
         packets = self.container.demux(self.stream)
         decoded = decode_packets(packets, self.stream)
-        for i, (frame, damage) in enumerate(itertools.islice(decoded, self.index.left_out, None)):
-            yield i, frame, damage
+        for i, row in enumerate(itertools.islice(decoded, self.index.left_out, None)):
+            yield i, row.frame, row.damage
 
     def survey(self) -> dict[int, str]:
         """Decode all once to learn which frames are damaged, and why."""
@@ -149,18 +162,36 @@ class PyAVReader(BaseReader):
         found = [row.pts for row in rows]
         places = {int(pts): i for i, pts in enumerate(index.pts)}
         order = [places.get(pts, -1) for pts in found]
-        index.backwards = sum(b < a for a, b in zip(order, order[1:]))
         index.sizes = {row.size for row in rows}
-        if index.backwards or -1 in order:
+        backwards = sum(b < a for a, b in zip(order, order[1:]))
+        if any(row.damage for row in rows):
+            order = increasing(order)
+        elif backwards or -1 in order:
             if len(rows) != len(index.pts):
                 raise UnreadableVideoError(
                     f'damaged: its packets tell of {len(index.pts)} frames, but {len(rows)} others '
                     'come out of the decoder'
                 )
-            order, index.reliable = list(range(len(rows))), False
-        index.damage = _spread(dict(zip(order, rows)), index.times)
+            order, index.reliable, index.backwards = list(range(len(rows))), False, backwards
+        index.damage = spread_damage({i: row for i, row in zip(order, rows) if i >= 0}, index)
         self._order = order
+        if index.damage and index.reliable:
+            self._clear()
         return index.damage
+
+    def _clear(self) -> None:
+        """Take back what is said of frames that are good when decoding starts at a key frame."""
+        index = self.index
+        damaged = np.array(list(index.damage))
+        keys = np.searchsorted(index.key_pts, index.pts[damaged], side='right') - 1
+        for key in np.unique(keys[keys >= 0]).tolist():
+            group = damaged[keys == key]
+            last, reached = index.until[group].max(), -1
+            for reached, _ in self._walk(key):
+                if reached >= last:
+                    break
+            for i in group[index.until[group] <= reached].tolist():
+                del index.damage[i]
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -180,12 +211,9 @@ class PyAVReader(BaseReader):
         index = index_by_frames(rows, packets, self.container, self.stream)
         index.doubt = doubt
         if index.left_out:
-            name = 'a video' if isinstance(self.source, bytes) else self.source
-            _logger.warning(
-                '%s starts inside a group of pictures: %d frames before its first key frame are '
-                'left out',
-                name,
-                index.left_out,
+            self._log(
+                f'starts inside a group of pictures: {index.left_out} frames before its first key '
+                'frame are left out'
             )
         self._order = list(range(len(index.pts)))
         return index
@@ -213,8 +241,15 @@ class PyAVReader(BaseReader):
     def _decode_rows(self) -> list[FrameRow]:
         self.reopen()
         return [
-            FrameRow(f.pts, f.duration or 0, is_key(f), (f.width, f.height), damage)
-            for f, damage in decode_packets(self.container.demux(self.stream), self.stream)
+            FrameRow(
+                f.pts,
+                getattr(f, 'duration', 0) or 0,
+                key,
+                is_b_frame(f),
+                (f.width, f.height),
+                damage,
+            )
+            for f, damage, key in decode_packets(self.container.demux(self.stream), self.stream)
         ]
 
     def _skip_damaged(self) -> None:
@@ -223,12 +258,14 @@ class PyAVReader(BaseReader):
         if not len(self._kept):
             raise UnreadableVideoError(f'damaged: no frame is good; {next(iter(damage.values()))}')
         if damage:
-            _logger.warning(
-                '%s: %d of %d frames are damaged and left out',
-                'a video' if isinstance(self.source, bytes) else self.source,
-                len(damage),
-                len(self.index.times),
-            )
+            count = len(self.index.times)
+            self._log(f'{len(damage)} of {count} frames are damaged and left out')
+
+    def _log(self, what: str) -> None:
+        name = 'a video in memory' if isinstance(self.source, bytes) else str(self.source)
+        if (name, what) not in _LOGGED:  # a training opens it again and again
+            _LOGGED.add((name, what))
+            MMLogger.get_current_instance().warning(f'{name}: {what}')
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -258,25 +295,28 @@ class PyAVReader(BaseReader):
                 )
 
     def _from_key(self, key: int, wanted: np.ndarray) -> dict[int, np.ndarray] | None:
-        """Frames after a key frame; None if anything but the index's next frame comes out."""
+        """Frames after a key frame; None if they cannot be had that way."""
+        left, last, found = set(wanted.tolist()), self.index.until[wanted].max(), {}
+        for i, frame in self._walk(key):
+            if i in left:
+                found[i] = self._picture(frame)
+            if i >= last:
+                return found
+        return None
+
+    def _walk(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames from a key frame on, while each is good and the one that the index has next."""
         index = self.index
-        packets = self._seek(key)
-        if packets is None:
-            return None
-        next_, left = int(np.searchsorted(index.pts, index.key_pts[key])), set(wanted.tolist())
-        found: dict[int, np.ndarray] = {}
-        for frame, damage in decode_packets(packets, self.stream):
+        if self.stream.codec_context.codec.canonical_name in _LEAVES_GAPS:
+            self.reopen()
+        expected = int(np.searchsorted(index.pts, index.key_pts[key]))
+        for frame, damage, _ in decode_packets(self._seek(key), self.stream):
             if frame.pts is not None and frame.pts < index.key_pts[key]:
                 continue  # shown before the key frame, and made from what was passed over
-            if damage or next_ >= len(index.pts) or frame.pts != index.pts[next_]:
-                return None
-            if next_ in left:
-                found[next_] = self._picture(frame)
-                left.discard(next_)
-                if not left:
-                    return found
-            next_ += 1
-        return None
+            if damage or expected >= len(index.pts) or frame.pts != index.pts[expected]:
+                return
+            yield expected, frame
+            expected += 1
 
     def _from_start(self, wanted: Sequence[int]) -> dict[int, np.ndarray]:
         """Frames by a plain decode."""
@@ -291,8 +331,8 @@ class PyAVReader(BaseReader):
                     return found
         raise UnreadableVideoError(f'damaged: frame {min(left)} cannot be decoded')
 
-    def _seek(self, key: int) -> Iterator[av.Packet] | None:
-        """Packets from a key frame on; None if it cannot be gone to."""
+    def _seek(self, key: int) -> Iterator[av.Packet]:
+        """Packets from a key frame on; none if it cannot be gone to."""
         # Demuxers differ, also between versions of FFmpeg, in which of the stamps they go by.
         goal = int(self.index.key_pts[key])
         for stamp in (goal, self.index.key_dts[key]):
@@ -304,7 +344,7 @@ class PyAVReader(BaseReader):
                 continue
             if first is not None and first.pts is not None and first.pts <= goal:
                 return itertools.chain([first], packets)
-        return None
+        return iter(())
 
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:
         size = {}
@@ -313,7 +353,10 @@ class PyAVReader(BaseReader):
             size = dict(width=width, height=height)
         # One converter for all frames: to make it takes longer than to use it.
         picture = self.converter.reformat(frame, format='rgb24', **size, **self.converting)
-        return upright(picture.to_ndarray(), frame.side_data.get('DISPLAYMATRIX'))
+        # Not ``frame.side_data``, which holds the frame until garbage is collected: where a decoder
+        # leaves parts of a broken picture as they were and does not say so, what memory it gets
+        # must not depend on what else was asked.
+        return upright(picture.to_ndarray(), picture.side_data.get('DISPLAYMATRIX'))
 
     def _first(self) -> tuple[int, int]:
         """Width and height of the first frame, as it is stored."""
@@ -322,23 +365,9 @@ class PyAVReader(BaseReader):
                 stream = self._choose(container)
                 set_threads(stream, self.num_threads)
                 decoded = decode_packets(container.demux(stream), stream)
-                frame, _ = next(itertools.islice(decoded, self.index.left_out, None))
-                self._first_size = frame.width, frame.height
+                first = next(itertools.islice(decoded, self.index.left_out, None)).frame
+                self._first_size = first.width, first.height
         return self._first_size
-
-
-def _spread(rows: dict[int, FrameRow], times: np.ndarray) -> dict[int, str]:
-    """Damage of each frame, where frames that never came out are damage to those after them."""
-    damage, reason = {}, ''
-    for i in range(len(times)):
-        row = rows.get(i)
-        if row is None:
-            reason = f'the frame at {times[i, 0]:.2f} s cannot be decoded'
-        elif row.key and not row.damage:
-            reason = ''
-        if reason or row.damage:
-            damage[i] = reason if row is None else row.damage or reason
-    return damage
 
 
 @contextlib.contextmanager

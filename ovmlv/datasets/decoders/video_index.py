@@ -14,7 +14,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from ovmlv.containers import UnreadableVideoError
+from ovmlv.containers import UnreadableVideoError, reach_back
 
 # A file is cut short if this share of its stated length, and more than this many frames, lack.
 _MISSING_SHARE, _MISSING_FRAMES = 0.05, 2
@@ -34,6 +34,8 @@ class VideoIndex:
         key_dts: Where to seek for those.
         reliable: Whether the time stamp of a decoded frame tells which frame it is. Otherwise the
             frames have to be counted from the first.
+        until: For each frame the last one that was decoded before it or is it ``(N,)``: it is good
+            only if all up to there are.
         stated_end: Seconds at which the header says that the video ends; None if it does not.
         left_out: Frames that a plain decode gives before the first good key frame: what they are
             made from is not in the file.
@@ -48,6 +50,7 @@ class VideoIndex:
     key_pts: np.ndarray
     key_dts: list[int]
     reliable: bool
+    until: np.ndarray
     stated_end: float | None = None
     left_out: int = 0
     damage: dict[int, str] | None = None
@@ -92,6 +95,7 @@ class FrameRow(NamedTuple):
     pts: int | None
     duration: int
     key: bool
+    b_frame: bool
     size: tuple[int, int]
     damage: str
 
@@ -107,9 +111,7 @@ def is_even(times: np.ndarray) -> bool:
     return bool(max(off.max(), times[-1, 1] - times[-1, 0] - step) <= step / 2)
 
 
-def read_packets(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> list[PacketRow]:
+def read_packets(container: av.container.InputContainer, stream: av.VideoStream) -> list[PacketRow]:
     """Read all packets of a stream once.
 
     Raises:
@@ -173,6 +175,7 @@ def index_by_packets(
         key_pts=np.array([row.pts for row in keys], dtype=np.int64),
         key_dts=[row.pts if row.dts is None else row.dts for row in keys],
         reliable=True,
+        until=_until(np.array([row.pts for row in rows if row.shown]), stamps),
         stated_end=_stated_end(container, stream),
     )
 
@@ -216,6 +219,7 @@ def index_by_frames(
         shown = stamps - stamps[0] + (stream.start_time or 0)
     else:
         shown = stamps
+    damage = reach_back([row.damage for row in kept], [row.b_frame for row in kept])
     # Only where decoding starts at a frame whose time is stored can frames be told after a seek.
     stored = {row.pts: row for row in packets if row.key and row.pts is not None}
     if not stream.codec_context.has_b_frames:
@@ -228,12 +232,52 @@ def index_by_frames(
         key_pts=np.array([r.dts if r.pts is None else r.pts for r in goals], dtype=np.int64),
         key_dts=[r.pts if r.dts is None else r.dts for r in goals],
         reliable=reliable,
+        until=np.arange(len(kept)),
         stated_end=_stated_end(container, stream),
         left_out=left_out,
-        damage={i: row.damage for i, row in enumerate(kept) if row.damage},
+        damage={i: reason for i, reason in enumerate(damage) if reason},
         backwards=backwards,
         sizes={row.size for row in kept},
     )
+
+
+def increasing(order: Sequence[int]) -> list[int]:
+    """With -1 in the place of what does not go on from those before it."""
+    kept, last = [], -1
+    for place in order:
+        kept.append(place if place > last else -1)
+        last = max(last, place)
+    return kept
+
+
+def spread_damage(rows: dict[int, FrameRow], index: VideoIndex) -> dict[int, str]:
+    """Damage of each frame, where frames that never came out are damage to others as well."""
+    found, reason = [], ''
+    for i, time in enumerate(index.times[:, 0]):
+        row = rows.get(i)
+        if row is None:
+            reason = reason or f'the frame at {time:.2f} s cannot be decoded'
+        elif row.damage:
+            reason = reason or row.damage
+        elif row.key:
+            reason = ''
+        found.append(reason)
+    if not index.reliable:
+        found = reach_back(found, [i in rows and rows[i].b_frame for i in range(len(found))])
+    damage: dict[int, str] = {}
+    for i, last in enumerate(index.until.tolist()):
+        reason = next(filter(None, found[i : last + 1]), '')
+        if reason:
+            damage[i] = reason
+    return damage
+
+
+def _until(decoded: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """See :attr:`VideoIndex.until`; time stamps in the orders of decoding and of showing."""
+    places = np.searchsorted(shown, decoded)
+    until = np.empty(len(places), dtype=np.int64)
+    until[places] = np.maximum.accumulate(places)
+    return until
 
 
 def _is_pictureless(packet: av.Packet, codec: str) -> bool:
@@ -277,9 +321,7 @@ def _even_stamps(count: int, stream: av.VideoStream) -> np.ndarray:
     return first + np.arange(count) / (rate * float(stream.time_base))
 
 
-def _stated_end(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> float | None:
+def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
     """Where the header says that the stream ends, in seconds from the start of the container."""
     start = _start(container)
     if stream.duration:
