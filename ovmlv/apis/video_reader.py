@@ -14,12 +14,18 @@ import numpy as np
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ovmlv.datasets.decoders import ArrayReader, BaseReader, open_video
 from ovmlv.datasets.transforms import SampleSegmentFrames, VideoInit
-from ovmlv.datasets.video_failures import READ_ERRORS, describe, run_until_frames
+from ovmlv.datasets.video_failures import (
+    READ_ERRORS,
+    UnreadableVideoError,
+    describe,
+    run_until_frames,
+)
 from ovmlv.errors import ConfigError, DataError
 
 from .tag_result import Window
@@ -175,12 +181,16 @@ class VideoReader:
         """Clips of the windows; frames that several of them have are decoded once, mostly."""
         sampler, name = self.transforms[self._sampler], source_name(video)
         step = max(1, _FRAMES_AT_ONCE // (sampler.clip_len * getattr(sampler, 'num_clips', 1)))
+        empty = 0
         for start in range(0, len(windows), step):
             if start and not isinstance(data['video_reader'], BaseReader):
                 data = self._open(video, fps)  # not all readers of others go back
             group = windows[start : start + step]
             with _read_errors(name):
-                chosen = [sampler(_with_segment(data, window)) for window in group]
+                group, chosen = _sample_windows(sampler, data, group)
+                empty += len(windows[start : start + step]) - len(group)
+                if not group:
+                    continue
                 wanted = np.unique(np.concatenate([c['frame_inds'].ravel() for c in chosen]))
                 decoded, done = self._decode(dict(chosen[0], frame_inds=wanted))
             pictures = dict(zip(wanted.tolist(), decoded['imgs'], strict=True))
@@ -189,6 +199,12 @@ class VideoReader:
                 one = {**decoded, **sample, 'imgs': [pictures[i] for i in indices.tolist()]}
                 one.pop('video_reader', None)
                 yield self._finish(one, done, window)
+        if empty == len(windows):
+            raise DataError(f'video {name}: no window has a good frame; repair or remove it')
+        if empty:
+            MMLogger.get_current_instance().warning(
+                f'{name}: {empty} windows without a good frame are left out'
+            )
 
     def _decode(self, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Frames ``imgs`` of ``frame_inds``, and how many transforms that replaces."""
@@ -217,6 +233,24 @@ class VideoReader:
                 "the pipeline gives no 'inputs'; let it end with PackMultilabelInputs"
             )
         return Clip(fit_frames(data['inputs'], self.image_size), window, duration, rate)
+
+
+def _sample_windows(
+    sampler: Callable, data: dict[str, Any], windows: Sequence[Window | None]
+) -> tuple[list[Window | None], list[dict[str, Any]]]:
+    """Frames of each window. Where damaged frames are skipped, windows that had no others are left
+    out."""
+    skips = getattr(data['video_reader'], 'skips_damage', False)
+    kept, chosen = [], []
+    for window in windows:
+        try:
+            chosen.append(sampler(_with_segment(data, window)))
+        except UnreadableVideoError:
+            if not skips or window is None:
+                raise
+            continue
+        kept.append(window)
+    return kept, chosen
 
 
 def source_name(video: VideoSource) -> str:

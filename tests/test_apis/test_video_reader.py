@@ -2,8 +2,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from ovmlv.apis.video_reader import find_test_pipeline, fit_frames, set_sampling
-from ovmlv.errors import ConfigError
+from ovmlv.apis.video_reader import VideoReader, find_test_pipeline, fit_frames, set_sampling
+from ovmlv.errors import ConfigError, DataError
+from tests.test_datasets import odd_videos
 
 STEPS = [dict(type='DecordInit'), dict(type='UniformSample', clip_len=8, num_clips=1)]
 
@@ -51,3 +52,36 @@ def test_set_sampling_changes_the_sampler_alone():
     steps = [dict(step) for step in STEPS]
     set_sampling(steps, clip_len=16, num_clips=None)
     assert steps == [STEPS[0], dict(STEPS[1], clip_len=16)]
+
+
+def cut_out(source, path, first, last):
+    """The same mpegts without its packets of 188 bytes in this part, in eighths."""
+    data = source.read_bytes()
+    count = len(data) // 188
+    keep = [i for i in range(count) if not first * count <= 8 * i < last * count]
+    path.write_bytes(b''.join(data[188 * i : 188 * i + 188] for i in keep))
+    return path
+
+
+def test_windows_that_can_be_read_are_read(tmp_path):
+    """FAULTS C4: one bad packet lost all windows; an option decides."""
+    source = odd_videos.write_noise(tmp_path / 'a.ts', 80)
+    path = cut_out(source, tmp_path / 'b.ts', 3, 4)  # 1 s of 8, a key frame each second
+    sampler = dict(type='SampleSegmentFrames', clip_len=4, test_mode=True)
+    rest = [dict(type='VideoDecode'), dict(type='mmaction.FormatShape', input_format='NCTHW')]
+    rest += [dict(type='PackMultilabelInputs')]
+    cfg = Config(dict(default_scope='ovmlv'))
+    found = {}
+    for damaged in ('refuse', 'skip'):
+        reader = VideoReader(cfg, [dict(type='VideoInit', damaged=damaged), sampler, *rest])
+        found[damaged] = reader.clips(path, window=0.5)
+        if damaged == 'refuse':
+            with pytest.raises(DataError, match="damaged: .*damaged='skip' reads the others"):
+                list(found[damaged])
+    clips = list(found['skip'])
+    whole = {c.window.start: c for c in reader.clips(source, window=0.5)}
+    assert len(whole) == 16 and 10 <= len(clips) < 16
+    for clip in clips:
+        near = [w for w in whole.values() if abs(w.window.start - clip.window.start) < 1e-3]
+        if abs(clip.window.start - 4) > 2:  # those at the hole have fewer frames to choose from
+            assert torch.equal(clip.inputs, near[0].inputs)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ovmlv.datasets.base_segment_dataset import BaseSegmentDataset
 from ovmlv.datasets.base_video_dataset import BaseVideoDataset
+from ovmlv.files import write_text
 
 # Seconds that a label may reach past the last frame: annotations are rounded.
 _SLACK = 0.1
@@ -57,15 +58,12 @@ class DatasetReport:
     def save(self, folder: str | Path) -> None:
         """Write ``report.json`` and ``report.txt``, whole or not at all."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         content = dict(asdict(self), problems=self.problems)
         for name, text in (
             ('report.json', json.dumps(content, indent=1, ensure_ascii=False)),
             ('report.txt', self.text(limit=None)),
         ):
-            part = folder / f'{name}.part'
-            part.write_text(text + '\n', encoding='utf-8')
-            os.replace(part, folder / name)
+            write_text(folder / name, text + '\n')
 
     def text(self, limit: int | None = 20) -> str:
         """A page to read.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from ovmlv.datasets.decoders import PyAVReader
 from ovmlv.datasets.decoders.upright import upright
 from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.files import whole_file
 
 _BASE = Fraction(1, 90000)  # of time stamps: exact for all usual frame rates
 
@@ -42,41 +41,40 @@ class ResizeTask:
 def resize_video(task: ResizeTask) -> dict:
     """Write the video in H.264, upright, its frames at the same times; sound is left out.
 
-    The target appears when it is complete: a run that is stopped leaves a ``.part`` file at most.
+    The target appears when it is complete: a run that is killed leaves a hidden file at most.
 
     Returns:
         ``frames`` and ``size``.
 
     Raises:
         UnreadableVideoError: The source is damaged; nothing is written.
+        OutputError: The target cannot be written.
     """
-    target = Path(task.target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f'{target.name}.{os.getpid()}.part')
     reader = PyAVReader(task.source)
     try:
-        frames, size = _write(reader, part, task)
-        if frames != len(reader):
-            raise UnreadableVideoError(f'damaged: {frames} of {len(reader)} frames can be decoded')
-        os.replace(part, target)
+        with whole_file(task.target) as part:
+            frames, size = _write(reader, part, task)
+            if frames != len(reader):
+                raise UnreadableVideoError(
+                    f'damaged: {frames} of {len(reader)} frames can be decoded'
+                )
     except av.error.FFmpegError as error:
         raise UnreadableVideoError(f'damaged: {error.strerror}') from None
     finally:
         reader.close()
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
     return dict(frames=frames, size=size)
 
 
 def _write(reader: PyAVReader, part: Path, task: ResizeTask) -> tuple[int, tuple[int, int]]:
     stamps = np.round((reader.times - reader.times[0, 0]) / float(_BASE)).astype(int)
-    count, size = 0, (0, 0)
-    reader.reopen()
-    with av.open(str(part), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
+    count, size, at = 0, (0, 0), -1
+    with av.open(
+        f'file:{part.absolute()}', 'w', format='mp4', options={'movflags': 'faststart'}
+    ) as container:
         stream, packets = None, []
-        for frame in reader.container.decode(reader.stream):
-            if frame.is_corrupt:
-                raise UnreadableVideoError(f'damaged: frame {count} has errors')
+        for _, frame, damage in reader.decode_all():
+            if damage:
+                raise UnreadableVideoError(f'damaged: {damage}, so frame {count} is no good')
             if count >= len(stamps):
                 raise UnreadableVideoError(f'damaged: more than its {len(stamps)} frames')
             matrix = frame.side_data.get('DISPLAYMATRIX')
@@ -90,14 +88,15 @@ def _write(reader: PyAVReader, part: Path, task: ResizeTask) -> tuple[int, tuple
                     stream.codec_context.colorspace = frame.colorspace
                     stream.codec_context.color_range = frame.color_range
             frame = frame.reformat(*size, format='yuv420p', interpolation='BICUBIC')
-            frame.pts, frame.time_base = int(stamps[count, 0]), _BASE
+            at = max(int(stamps[count, 0]), at + 1)  # encoders refuse equal times
+            frame.pts, frame.time_base = at, _BASE
             packets += stream.encode(frame)
             container.mux(packets[:-1])
             packets = packets[-1:]
             count += 1
         if stream is not None:
             packets += stream.encode()
-            if packets[-1].pts == stamps[count - 1, 0]:  # how long the last frame is shown
+            if packets[-1].pts == at:  # how long the last frame is shown
                 packets[-1].duration = int(stamps[count - 1, 1] - stamps[count - 1, 0])
             container.mux(packets)
     return count, size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,10 +106,6 @@ def _describe(reader: PyAVReader, facts: VideoFacts) -> None:
             f'variable frame rate: {facts.frames} frames in {facts.duration:.2f} s, each on the '
             f'screen for {1000 * gaps.min():.0f} to {1000 * gaps.max():.0f} ms'
         )
-    if not index.reliable:
-        notes.append(
-            'time stamps missing or in the order of decoding: frames are counted from the first'
-        )
     videos = reader.container.streams.video
     if len(videos) > 1:
         each = ', '.join(
@@ -127,52 +122,53 @@ def _describe(reader: PyAVReader, facts: VideoFacts) -> None:
 
 
 def _decode(reader: PyAVReader, facts: VideoFacts, full: bool) -> None:
-    """Decode, and note what only frames tell."""
+    """Decode, and note what only frames tell; damage is what the reader refuses."""
     try:
-        first = reader.get_frames([0])[0]
-        height, width = first.shape[:2]
-        if (width, height) != (facts.width, facts.height):
-            facts.notes.append(f'turned upright: {width}x{height} is shown')
-            facts.width, facts.height = width, height
+        damage = reader.survey() if full else {}
+        good = next((i for i in range(len(reader)) if i not in damage), None)
+        if good is not None:
+            height, width = reader.get_frames([good])[0].shape[:2]
+            if (width, height) != (facts.width, facts.height):
+                facts.notes.append(f'turned upright: {width}x{height} is shown')
+                facts.width, facts.height = width, height
         if not full:
             reader.get_frames([len(reader) - 1])
-    except UnreadableVideoError as error:
-        if not full:
-            facts.problems.append(('damaged', str(error).removeprefix('damaged: ')))
-            return
-    if full:
-        _decode_all(reader, facts)
-
-
-def _decode_all(reader: PyAVReader, facts: VideoFacts) -> None:
-    """Decode every frame once, without turning it into a picture."""
-    good, wrong, sizes, reason = 0, 0, set(), ''
-    last = -math.inf
-    backwards = 0
-    try:
-        reader.reopen()
-        for frame in reader.container.decode(reader.stream):
-            good += not frame.is_corrupt
-            wrong += frame.is_corrupt
-            sizes.add((frame.width, frame.height))
-            backwards += frame.pts is not None and frame.pts < last
-            last = frame.pts if frame.pts is not None else last
     except (av.error.FFmpegError, UnreadableVideoError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
-    if reason or wrong or good < len(reader):
-        detail = f'{good} of {len(reader)} frames can be decoded'
-        end = reader.times[min(good + wrong, len(reader)) - 1, 1] if good + wrong else 0.0
-        if reason:
-            detail += f', then decoding stops at {end:.2f} s ({reason})'
-        elif wrong:
-            detail += f', {wrong} have errors'
-        facts.problems.append(('damaged', detail))
+        facts.problems.append(('damaged', reason.removeprefix('damaged: ')))
+        return
+    if damage:
+        at = next(iter(damage))
+        facts.problems.append(
+            (
+                'damaged',
+                f'{len(reader) - len(damage)} of {len(reader)} frames can be decoded; from frame '
+                f'{at} on: {damage[at]}',
+            )
+        )
+    sizes = reader.index.sizes
     if len(sizes) > 1:
         facts.problems.append(
             ('damaged', f'its frames change their size: {", ".join(map(_times, sorted(sizes)))}')
         )
-    if backwards:
-        facts.notes.append(f'the time stamps of decoded frames go backwards {backwards} times')
+    _note_order(reader, facts)
+
+
+def _note_order(reader: PyAVReader, facts: VideoFacts) -> None:
+    index = reader.index
+    if not index.reliable:
+        facts.notes.append(
+            'time stamps missing or in the order of decoding: frames are counted from the first'
+        )
+    if index.backwards:
+        facts.notes.append(
+            f'the time stamps of decoded frames go backwards {index.backwards} times'
+        )
+    if index.left_out:
+        facts.notes.append(
+            f'it starts inside a group of pictures: {index.left_out} frames before the first key '
+            'frame are left out'
+        )
 
 
 def _times(size: tuple[int, int]) -> str:

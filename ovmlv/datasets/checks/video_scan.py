@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ovmlv.files import read_lines
 from ovmlv.version import __version__
 
 from .supervised import Failure, run_supervised
@@ -95,7 +96,7 @@ def _read_journal(journal: str | Path | None) -> dict[str, dict]:
     rows: dict[str, dict] = {}
     if journal is None or not Path(journal).is_file():
         return rows
-    for line in Path(journal).read_text(encoding='utf-8').splitlines():
+    for line in read_lines(journal, 'journal'):
         try:
             row = json.loads(line)
             rows[row['facts']['path']] = row

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 
+from ovmlv.files import whole_file
 from ovmlv.registry import TRANSFORMS
 
 # What decides on the frames, besides the transforms and the file itself.
@@ -69,11 +70,8 @@ def _write(path: Path, values: dict[str, Any]) -> None:
         if key == 'imgs' or isinstance(value, np.ndarray)
     }
     rest = json.dumps({key: value for key, value in values.items() if key not in arrays})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}')
-    with open(scratch, 'wb') as file:
+    with whole_file(path) as scratch, open(scratch, 'wb') as file:
         np.savez(file, **arrays, rest=np.asarray(rest))
-    os.replace(scratch, path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
