@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ovmlv.errors import DataError, DependencyError
+from ovmlv.errors import DataError
+
+from ..containers import (
+    UnreadableVideoError,
+    decode_packets,
+    is_b_frame,
+    open_container,
+    reach_back,
+    set_threads,
+)
 
 
 def read_frames(path: str | Path, num_frames: int, num_clips: int = 1) -> np.ndarray:
     """Frames spread evenly over a video, as ``SampleSegmentFrames`` takes them in test mode.
 
     The video is decoded twice: once for the times of its frames, which containers may state
-    wrongly, and once for the pictures.
+    wrongly, and once for the pictures. Frames before the first key frame are left out.
 
     Args:
         path: Video file.
@@ -26,36 +36,29 @@ def read_frames(path: str | Path, num_frames: int, num_clips: int = 1) -> np.nda
 
     Raises:
         FileNotFoundError: There is no such file.
-        DataError: It cannot be decoded.
+        DataError: It cannot be decoded, or one of the frames not without errors.
         DependencyError: PyAV is not installed.
     """
     try:
-        import av
-    except ImportError as error:
-        raise DependencyError(
-            'reading video files needs PyAV; pip install av, or pass frames'
-        ) from error
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'video {path} not found; give the path of a video file')
-    try:
-        times = np.array([_time(frame, i) for i, frame in enumerate(_decode(av, path))])
-        if not len(times):
-            raise DataError(f'video {path}: no frame could be decoded; repair or remove it')
-        wanted = choose_frames(times, num_frames, num_clips)
-        pictures = {}
-        last = int(wanted.max())
-        needed = set(wanted.ravel().tolist())
-        for i, frame in enumerate(_decode(av, path)):
-            if i in needed:
-                pictures[i] = _upright(frame)
-            if i == last:
-                break
-    except av.error.FFmpegError as error:
-        raise DataError(
-            f'video {path} cannot be read ({error.strerror}); repair or remove it'
-        ) from None
+        rows = [
+            (_time(frame, i), damage, key and not damage, is_b_frame(frame))
+            for i, (frame, damage, key) in enumerate(_decode(path))
+        ]
+        first = next((i for i, row in enumerate(rows) if row[2]), 0)
+        if not rows:
+            raise UnreadableVideoError('no frame could be decoded')
+        times, damage, _, b_frames = zip(*rows[first:])
+        damage = reach_back(damage, b_frames)
+        # Where times are dealt out in another order than frames are shown, they are right as a set.
+        wanted = choose_frames(np.sort(times), num_frames, num_clips)
+        for i in np.unique(wanted).tolist():
+            if damage[i]:
+                raise UnreadableVideoError(f'damaged: {damage[i]}, so frame {i} is no good')
+        pictures = _pictures(path, first, set(wanted.ravel().tolist()))
+    except UnreadableVideoError as error:
+        raise DataError(f'video {path} cannot be read ({error}); repair or remove it') from None
     return np.stack([pictures[i] for i in wanted.ravel()]).reshape(
-        *wanted.shape, *pictures[last].shape
+        *wanted.shape, *pictures[int(wanted.max())].shape
     )
 
 
@@ -77,13 +80,26 @@ def choose_frames(times: np.ndarray, num_frames: int, num_clips: int = 1) -> np.
     return np.clip(np.searchsorted(times, at, side='right') - 1, 0, total - 1)
 
 
-def _decode(av: Any, path: str | Path) -> Any:
-    with av.open(f'file:{path}') as container:  # without the protocol, a colon would name one
-        if not container.streams.video:
-            raise DataError(f'video {path} has no video stream; remove it')
+def _pictures(path: str | Path, first: int, wanted: set[int]) -> dict[int, np.ndarray]:
+    pictures: dict[int, np.ndarray] = {}
+    for i, row in enumerate(_decode(path), -first):
+        if i in wanted:
+            pictures[i] = _upright(row.frame)
+            if len(pictures) == len(wanted):
+                break
+    sizes = sorted({'x'.join(map(str, p.shape[1::-1])) for p in pictures.values()})
+    if len(sizes) > 1:
+        raise UnreadableVideoError(f'its frames change their size: {", ".join(sizes)}')
+    return pictures
+
+
+def _decode(path: str | Path) -> Iterator[Any]:
+    with open_container(path) as container:
         stream = container.streams.best('video')
-        stream.thread_type = 'AUTO'
-        yield from container.decode(stream)
+        if stream is None or stream.codec_context is None:
+            raise UnreadableVideoError('it has no video stream')
+        set_threads(stream, 0)
+        yield from decode_packets(container.demux(stream), stream)
 
 
 def _time(frame: Any, index: int) -> float:

@@ -14,7 +14,7 @@ import av
 from av.error import FFmpegError
 from starlette.requests import ClientDisconnect, Request
 
-from ovmlv.datasets.video_failures import UnreadableVideoError
+from ovmlv.containers import UnreadableVideoError, open_container
 from ovmlv.errors import DataError
 
 from .limits import ServingLimits, megabytes, minutes
@@ -125,12 +125,11 @@ def probe(upload: Upload, limits: ServingLimits) -> float:
                 f'{upload.name} is not a video: it begins like none of MP4, MOV, WebM, MKV, AVI, '
                 'MPEG, FLV, WMV, OGG or GIF.',
             )
-    options = {'format_whitelist': _FORMATS, 'protocol_whitelist': 'file'}
     try:
-        with av.open(
-            f'file:{upload.path}', options=options, metadata_errors='replace'
-        ) as container:
+        with open_container(upload.path, _FORMATS) as container:
             return _check(container, upload.name, limits)
+    except UnreadableVideoError as error:
+        raise _unreadable(upload.name, _reason(str(error), '')) from None
     except FFmpegError as error:
         raise _unreadable(upload.name, _reason(error.strerror or '', '')) from None
     except (ValueError, ArithmeticError):  # of numbers in headers that make no sense

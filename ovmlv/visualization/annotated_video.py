@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ovmlv.containers import UnreadableVideoError, open_container
 from ovmlv.datasets.decoders.upright import upright
 from ovmlv.errors import ConfigError, DataError, DependencyError
+from ovmlv.files import whole_file
 
 from .frame_labeler import FrameLabeler, PlateRow
 from .window_cells import cell_at, window_cells
@@ -50,6 +51,7 @@ def write_annotated_video(
 
     Raises:
         DataError: The video cannot be read, or its result is an error.
+        OutputError: ``out`` cannot be written.
         FileNotFoundError: There is no such file.
     """
     import av
@@ -63,10 +65,12 @@ def write_annotated_video(
         raise ConfigError(f'{out} is the video itself; write another file')
     moments = Moments(result, top_k, threshold)
     encoder, options = choose_encoder()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f'.{out.stem}.{os.getpid()}{out.suffix}')
     try:
-        with av.open(f'file:{video}') as source, av.open(f'file:{partial}', 'w') as target:
+        with (
+            whole_file(out) as partial,
+            open_container(video) as source,
+            av.open(f'file:{partial.absolute()}', 'w') as target,
+        ):
             frames = _read(source, video)
             time, frame, rate = next(frames, (0.0, None, None))
             if frame is None:
@@ -90,13 +94,10 @@ def write_annotated_video(
                 target.mux(stream.encode(picture))
                 time, frame, _ = next(frames, (0.0, None, None))
             target.mux(stream.encode())
-        os.replace(partial, out)
-    except av.error.FFmpegError as error:
+    except (av.error.FFmpegError, UnreadableVideoError) as error:
         raise DataError(
-            f'video {video} cannot be annotated ({error.strerror}); repair or remove it'
+            f'video {video} cannot be annotated ({error.strerror or error}); repair or remove it'
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     return out
 
 

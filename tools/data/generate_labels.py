@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from ovmlv.datasets.annotation_files import read_annotation_file
+from ovmlv.datasets.decoders import open_video
 from ovmlv.datasets.video_failures import READ_ERRORS, describe
 from ovmlv.datasets.vocabulary import load_json, load_label_attributes, load_labels
 from ovmlv.errors import ConfigError, DataError
@@ -121,11 +122,12 @@ def read_captions(path: str) -> Iterator[tuple[str, str]]:
 
 def read_frames(path: Path, count: int) -> np.ndarray:
     """RGB frames ``(T, H, W, 3)`` spread over a video."""
-    import decord
-
-    video = decord.VideoReader(str(path), num_threads=1)
-    places = np.linspace(0, len(video) - 1, count).round().astype(int)
-    return video.get_batch(places.tolist()).asnumpy()
+    video = open_video(path)
+    try:
+        places = np.linspace(0, len(video) - 1, count).round().astype(int)
+        return np.stack(video.get_frames(places))
+    finally:
+        video.close()
 
 
 def make_ask(args: argparse.Namespace, prompt: Prompt) -> Callable[[str, int], str]:
