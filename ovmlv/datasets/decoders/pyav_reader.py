@@ -13,12 +13,20 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from mmengine.logging import MMLogger
 
-from ovmlv.containers import decode_packets, is_b_frame, open_container, reach_back, set_threads
+from ovmlv.containers import decode_packets, is_b_frame, open_container, set_threads
 from ovmlv.errors import ConfigError, UnreadableVideoError
 
 from .base import BaseReader
 from .upright import upright
-from .video_index import FrameRow, VideoIndex, index_by_frames, index_by_packets, read_packets
+from .video_index import (
+    FrameRow,
+    VideoIndex,
+    increasing,
+    index_by_frames,
+    index_by_packets,
+    read_packets,
+    spread_damage,
+)
 
 # From 17 on PyAV converts colours in as many threads as there are cores unless told otherwise. For
 # small frames in the workers of a data loader, waiting for them takes longer than all the rest.
@@ -30,6 +38,9 @@ _CHOICES = {
     'damaged': ('refuse', 'skip'),
     'resized': ('refuse', 'scale'),
 }
+# Where a partition of a picture is broken, this decoder may leave in it what its memory held, and
+# say nothing. A new decoder begins with empty memory, whatever was asked before.
+_LEAVES_GAPS = frozenset(['vp8'])
 _LOGGED: set[tuple[str, str]] = set()
 
 
@@ -153,7 +164,7 @@ class PyAVReader(BaseReader):
         index.sizes = {row.size for row in rows}
         backwards = sum(b < a for a, b in zip(order, order[1:]))
         if any(row.damage for row in rows):
-            order = _increasing(order)
+            order = increasing(order)
         elif backwards or -1 in order:
             if len(rows) != len(index.pts):
                 raise UnreadableVideoError(
@@ -161,7 +172,7 @@ class PyAVReader(BaseReader):
                     'come out of the decoder'
                 )
             order, index.reliable, index.backwards = list(range(len(rows))), False, backwards
-        index.damage = _spread({i: row for i, row in zip(order, rows) if i >= 0}, index)
+        index.damage = spread_damage({i: row for i, row in zip(order, rows) if i >= 0}, index)
         self._order = order
         if index.damage and index.reliable:
             self._clear()
@@ -295,6 +306,8 @@ class PyAVReader(BaseReader):
     def _walk(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Frames from a key frame on, while each is good and the one that the index has next."""
         index = self.index
+        if self.stream.codec_context.codec.canonical_name in _LEAVES_GAPS:
+            self.reopen()
         expected = int(np.searchsorted(index.pts, index.key_pts[key]))
         for frame, damage, _ in decode_packets(self._seek(key), self.stream):
             if frame.pts is not None and frame.pts < index.key_pts[key]:
@@ -354,37 +367,6 @@ class PyAVReader(BaseReader):
                 first = next(itertools.islice(decoded, self.index.left_out, None)).frame
                 self._first_size = first.width, first.height
         return self._first_size
-
-
-def _increasing(order: Sequence[int]) -> list[int]:
-    """With -1 in the place of what does not go on from those before it."""
-    kept, last = [], -1
-    for place in order:
-        kept.append(place if place > last else -1)
-        last = max(last, place)
-    return kept
-
-
-def _spread(rows: dict[int, FrameRow], index: VideoIndex) -> dict[int, str]:
-    """Damage of each frame, where frames that never came out are damage to others as well."""
-    found, reason = [], ''
-    for i, time in enumerate(index.times[:, 0]):
-        row = rows.get(i)
-        if row is None:
-            reason = reason or f'the frame at {time:.2f} s cannot be decoded'
-        elif row.damage:
-            reason = reason or row.damage
-        elif row.key:
-            reason = ''
-        found.append(reason)
-    if not index.reliable:
-        found = reach_back(found, [i in rows and rows[i].b_frame for i in range(len(found))])
-    damage: dict[int, str] = {}
-    for i, last in enumerate(index.until.tolist()):
-        reason = next(filter(None, found[i : last + 1]), '')
-        if reason:
-            damage[i] = reason
-    return damage
 
 
 @contextlib.contextmanager

@@ -242,6 +242,37 @@ def index_by_frames(
     )
 
 
+def increasing(order: Sequence[int]) -> list[int]:
+    """With -1 in the place of what does not go on from those before it."""
+    kept, last = [], -1
+    for place in order:
+        kept.append(place if place > last else -1)
+        last = max(last, place)
+    return kept
+
+
+def spread_damage(rows: dict[int, FrameRow], index: VideoIndex) -> dict[int, str]:
+    """Damage of each frame, where frames that never came out are damage to others as well."""
+    found, reason = [], ''
+    for i, time in enumerate(index.times[:, 0]):
+        row = rows.get(i)
+        if row is None:
+            reason = reason or f'the frame at {time:.2f} s cannot be decoded'
+        elif row.damage:
+            reason = reason or row.damage
+        elif row.key:
+            reason = ''
+        found.append(reason)
+    if not index.reliable:
+        found = reach_back(found, [i in rows and rows[i].b_frame for i in range(len(found))])
+    damage: dict[int, str] = {}
+    for i, last in enumerate(index.until.tolist()):
+        reason = next(filter(None, found[i : last + 1]), '')
+        if reason:
+            damage[i] = reason
+    return damage
+
+
 def _until(decoded: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """See :attr:`VideoIndex.until`; time stamps in the orders of decoding and of showing."""
     places = np.searchsorted(shown, decoded)
