@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import torch.nn.functional as F
@@ -38,6 +38,7 @@ _FRAMES_AT_ONCE = 128
 _ROUNDING = 1e-6
 
 
+@runtime_checkable
 class ClipSource(Protocol):
     """A video that is read elsewhere, as in a process that can be ended."""
 

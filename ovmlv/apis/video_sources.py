@@ -14,7 +14,7 @@ from torch import Tensor
 from ovmlv.errors import DataError
 
 from .video_files import find_videos
-from .video_reader import VideoSource
+from .video_reader import ClipSource, VideoSource
 
 _BYTES = (bytes, bytearray, memoryview)
 _KINDS = 'a path, a binary file object or its bytes, or RGB frames as uint8 (T, H, W, 3)'
@@ -66,7 +66,7 @@ def as_source(entry: Any) -> VideoSource:
         return io.BytesIO(entry)
     if isinstance(entry, Tensor):
         entry = entry.detach().cpu().numpy()
-    if isinstance(entry, np.ndarray) or hasattr(entry, 'read'):
+    if isinstance(entry, (np.ndarray, ClipSource)) or hasattr(entry, 'read'):
         return entry
     raise UnusableSource(_kind(entry), f'{_kind(entry)} is no video; give {_KINDS}')
 

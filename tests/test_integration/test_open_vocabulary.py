@@ -16,11 +16,12 @@ from ovmlv.datasets.ava_dataset import AVADataset
 from ovmlv.datasets.checks import find_leaks
 from ovmlv.datasets.checks.splits import redraw
 from ovmlv.datasets.epic_kitchens_dataset import EPICKitchensDataset
-from ovmlv.datasets.official_files import read_class_names, read_csv_rows, spoken
+from ovmlv.datasets.official_files import read_class_names, spoken
 from ovmlv.datasets.xlsx import read_sheet
 from ovmlv.datasets.youtube8m_dataset import read_vocabulary
 from ovmlv.labels import load_label_attributes
 from ovmlv.registry import DATASETS, METRICS
+from ovmlv.tables import read_csv_rows
 from ovmlv.utils import register_all_modules
 from tests.test_integration import miniatures
 from tests.test_integration.test_dataset_configs import TINY, run, tiny_pipelines

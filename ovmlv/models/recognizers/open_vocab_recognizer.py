@@ -46,8 +46,7 @@ class OpenVocabRecognizer(BaseModel):
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
         interpolation: Config of :class:`InterpolatedWeights`, which adds ``loss_interpolated``.
-        average_views: Average over the views of a video in testing: ``score`` (similarities),
-            ``embedding`` or ``probability``.
+        average_views: What of a video's views is averaged in testing, one of :data:`AVERAGES`.
         views_per_pass: Views that go through the backbone at once in testing; None is all.
         labels_per_pass: Labels that go through the head at once in testing.
         init_cfg: See mmengine's ``BaseModule``.
