@@ -8,6 +8,7 @@ reads videos by this module as well.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -82,15 +83,15 @@ def open_container(
     try:
         try:
             return av.open(source, **settings)
-        except av.error.ArgumentError:  # a format that is not among them
-            if held:
+        except av.error.FFmpegError as error:
+            if held or error.errno != errno.EINVAL:  # which is a format that is not among them
                 raise
             # Names such as img%03d.png outweigh the content; without a name that alone counts.
             return av.open(_Nameless(source.removeprefix('file:')), **settings)
     except av.error.FFmpegError as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
-        reason = _NO_MEDIA if isinstance(error, av.error.ArgumentError) else error.strerror
+        reason = _NO_MEDIA if error.errno == errno.EINVAL else error.strerror
         raise UnreadableVideoError(f'no readable video ({reason})') from None
     except (ValueError, ArithmeticError, MemoryError) as error:
         raise UnreadableVideoError(
