@@ -244,6 +244,75 @@ def test_static_states_are_kept_on_disk(tmp_path) -> None:
     )
 
 
+def test_new_states_go_into_new_files(tmp_path) -> None:
+    """FAULTS F10: what is on disk is not written again, and a kill leaves all of it readable."""
+    llm = make_llm('gpt2')
+    readout = StaticReadout(llm, cache_dir=str(tmp_path))
+    want, valid = readout(llm, LABELS[:2])
+    (first,) = tmp_path.iterdir()
+    before = first.stat().st_mtime_ns, first.stat().st_ino
+    readout(llm, LABELS)
+    assert (first.stat().st_mtime_ns, first.stat().st_ino) == before
+    files = sorted(tmp_path.glob('*.safetensors'))
+    assert len(files) == 2
+    readout(llm, LABELS)
+    assert sorted(tmp_path.iterdir()) == files, 'nothing new, nothing written'
+    second = next(file for file in files if file != first)
+    (tmp_path / f'.{second.stem}.77.safetensors').write_bytes(b'half')  # of a process that died
+    second.write_bytes(second.read_bytes()[:100])
+
+    again = make_llm('gpt2')
+    readout, seen = StaticReadout(again, cache_dir=str(tmp_path)), count_tokens(again)
+    with pytest.warns(UserWarning, match=f'{second.name} is damaged'):
+        states, mask = readout(again, LABELS)
+    assert torch.equal(states[:2][mask[:2]], want[valid])
+    assert len(seen) == 1, 'the labels of the damaged file are computed again'
+    assert len(StaticReadout(make_llm('gpt2'), cache_dir=str(tmp_path))(llm, LABELS)[0]) == 4
+
+
+def test_states_on_disk_stand_in_for_memory_and_are_merged(tmp_path) -> None:
+    """FAULTS F10: a small budget costs reading, not computing; many steps make no many files."""
+    llm = make_llm('gpt2')
+    readout = StaticReadout(llm, cache_dir=str(tmp_path), cache_megabytes=0)
+    labels = [f'label {i}' for i in range(70)]
+    want = [readout(llm, [label])[0] for label in labels]
+    assert len(list(tmp_path.iterdir())) == 70
+    again = make_llm('gpt2')
+    seen = count_tokens(again)
+    readout = StaticReadout(again, cache_dir=str(tmp_path), cache_megabytes=0)
+    seen.clear()
+    got, mask = readout(again, labels)
+    assert seen == [] and len(list(tmp_path.iterdir())) == 1
+    for i, states in enumerate(want):
+        assert torch.equal(got[i][mask[i]], states[0])
+    readout(again, labels)
+    assert seen == []
+
+
+def test_old_file_of_states_is_read_on(tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    llm = make_llm('gpt2')
+    readout = StaticReadout(llm, cache_dir=str(tmp_path))
+    states, mask = readout(llm, LABELS)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    kept = {f'label:{label}': s[m] for label, s, m in zip(LABELS, states, mask, strict=True)}
+    save_file(kept, tmp_path / f'states-{readout._key(llm)}.safetensors')
+    again = make_llm('gpt2')
+    readout, seen = StaticReadout(again, cache_dir=str(tmp_path)), count_tokens(again)
+    assert torch.equal(readout(again, LABELS)[0], states) and seen == []
+
+
+def test_a_folder_that_cannot_be_written_does_not_end_a_training(tmp_path) -> None:
+    (tmp_path / 'file').write_text('in the way')
+    llm = make_llm('gpt2')
+    readout = StaticReadout(llm, cache_dir=str(tmp_path / 'file' / 'states'))
+    with pytest.warns(UserWarning, match='cannot be written'):
+        first, _ = readout(llm, LABELS)
+    assert torch.equal(readout(llm, LABELS)[0], first)
+
+
 def test_bfloat16_llm_keeps_float32_outside() -> None:
     llm = CausalLLM(config=FAMILIES['llama'], seed=1, dtype='bfloat16')
     exact = make_llm('llama')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,11 @@ from ovmlv.errors import ConfigError
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.llm.readouts.base_readout import BaseReadout, pad_tokens
+from ovmlv.models.llm.state_store import StateStore
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.registry import MODELS
+
+_KEPT = 1024  # labels computed between two times that they are kept on disk
 
 
 @MODELS.register_module()
@@ -29,7 +31,8 @@ class StaticReadout(BaseReadout):
         context: The sentence. States of the tokens before the label are left out: the decoder is
             causal, so they are the same for all labels.
         cache_megabytes: Budget of the cache in memory (SmolLM2: 2.3 kB a token).
-        cache_dir: Folder that keeps the states between runs; by default they are not kept.
+        cache_dir: Folder that keeps the states between runs, and in a run those that the budget
+            has no room for; by default they are not kept.
         **kwargs: See :class:`BaseReadout`; ``grad_checkpointing`` has nothing to do here.
     """
 
@@ -50,7 +53,7 @@ class StaticReadout(BaseReadout):
         super().__init__(llm, context=context, **kwargs)
         self.cache = LabelCache(cache_megabytes)
         self.cache_dir = Path(cache_dir) if cache_dir else None
-        self._file: Path | None = None
+        self._store: StateStore | None = None
 
     def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
         """Look the labels up, compute the missing ones."""
@@ -61,44 +64,36 @@ class StaticReadout(BaseReadout):
 
     def label_states(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
         """Constant states ``(L_i, H)`` in float32 of every label."""
-        if self.cache_dir is not None and self._file is None:
-            self._file = self._open(llm)
+        if self.cache_dir is not None and self._store is None:
+            self._store = StateStore(self.cache_dir, f'states-{self._key(llm)}')
         found = {label: self.cache.get((label, llm.dtype)) for label in labels}
+        if self._store is not None:
+            found.update(self._store.get([label for label in found if found[label] is None]))
         missing = [label for label, entry in found.items() if entry is None]
+        for start in range(0, len(missing), _KEPT):
+            new = self._compute(llm, missing[start : start + _KEPT])
+            found.update(new)
+            if self._store is not None:
+                self._store.add(new)
+        for label, entry in found.items():
+            if (label, llm.dtype) not in self.cache:
+                self.cache.put((label, llm.dtype), move(entry, llm.device))
+        return [move(found[label], llm.device) for label in labels]
+
+    def _compute(self, llm: CausalLLM, labels: Sequence[str]) -> dict[str, Tensor]:
+        """States of labels that were never computed."""
+        found: dict[str, Tensor] = {}
         with constants(llm.device):
-            for start in range(0, len(missing), 64):
-                chunk = missing[start : start + 64]
+            for start in range(0, len(labels), 64):
+                chunk = labels[start : start + 64]
                 rows, starts = self.label_tokens(llm, chunk, bos=True)
                 ids, _ = pad_tokens(rows, llm.device)
                 states = llm(llm.embed(ids) if llm.abilities.takes_embeds else ids).states.float()
                 for i, label in enumerate(chunk):
                     found[label] = states[i, starts[i] : len(rows[i])].clone()
-                    self.cache.put((label, llm.dtype), found[label])
-        if missing and self._file is not None:
-            self._save({label: found[label] for label in missing})
-        return [move(found[label], llm.device) for label in labels]
+        return found
 
-    def _open(self, llm: CausalLLM) -> Path:
-        """Name the file after everything that its numbers depend on, and read it if it is there."""
-        from safetensors.torch import load_file
-
+    def _key(self, llm: CausalLLM) -> str:
+        """Everything that the states depend on."""
         key = f'{fingerprint(llm)}|{llm.layer}|{llm.dtype}|{self.context}'
-        file = (
-            self.cache_dir / f'states-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
-        )
-        if file.is_file():
-            for name, states in load_file(file).items():
-                self.cache.put((name.removeprefix('label:'), llm.dtype), move(states, llm.device))
-        return file
-
-    def _save(self, new: dict[str, Tensor]) -> None:
-        """Add states to the file by one rename, so that it is whole at any time."""
-        from safetensors.torch import load_file, save_file
-
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        old = load_file(self._file) if self._file.is_file() else {}
-        scratch = self._file.with_suffix(f'.{os.getpid()}.tmp')
-        save_file(
-            {**old, **{f'label:{label}': s.cpu().contiguous() for label, s in new.items()}}, scratch
-        )
-        os.replace(scratch, self._file)
+        return hashlib.sha256(key.encode()).hexdigest()[:16]
