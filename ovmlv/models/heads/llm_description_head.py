@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.files import read_json, write_json
 from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.greedy import greedy_answers
@@ -89,21 +89,20 @@ class LLMDescriptionHead(BasePromptHead):
         missing = [label for label in dict.fromkeys(labels) if label not in known]
         if missing:
             known.update(self._write(missing))
-            self.cache_file.parent.mkdir(parents=True, exist_ok=True)
-            scratch = self.cache_file.with_suffix(f'.{os.getpid()}.tmp')
-            scratch.write_text(
-                json.dumps({'made_by': self._key, 'labels': known}, indent=1, ensure_ascii=False)
-            )
-            os.replace(scratch, self.cache_file)
+            stored = {'made_by': self._key, 'labels': known}
+            write_json(self.cache_file, stored, indent=1, ensure_ascii=False)
         return {label: known[label] for label in labels}
 
     def _load(self) -> dict[str, list[str]]:
         if not self.cache_file.is_file():
             return {}
         try:
-            stored = json.loads(self.cache_file.read_text())
+            stored = read_json(self.cache_file, 'file of descriptions')
             made_by, labels = stored['made_by'], stored['labels']
-        except (ValueError, KeyError, TypeError) as error:
+            texts = [text for sentences in labels.values() for text in sentences]
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError('descriptions are texts')
+        except (DataError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f'{self.cache_file} is no file of descriptions; delete it or give another '
                 'cache_file'
@@ -118,9 +117,9 @@ class LLMDescriptionHead(BasePromptHead):
     @torch.no_grad()
     def _write(self, labels: list[str]) -> dict[str, list[str]]:
         """Ask the language model; it is loaded for this call only."""
-        llm: CausalLLM = MODELS.build({'type': 'CausalLLM', **self.llm_config}).to(
-            self.text_tower.device
-        )
+        llm: CausalLLM = MODELS.build(
+            {'type': 'CausalLLM', '_scope_': 'ovmlv', **self.llm_config}
+        ).to(self.text_tower.device)
         asks = [(label, prompt.replace('{}', label)) for label in labels for prompt in self.prompts]
         out: dict[str, list[str]] = {label: [] for label in labels}
         for start in range(0, len(asks), self.batch_size):

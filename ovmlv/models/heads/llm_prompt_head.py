@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_labels
 from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 from ovmlv.registry import MODELS
+
+#: From here on, encoding all labels in a step deserves a word.
+MANY_LABELS = 2000
 
 
 @MODELS.register_module()
@@ -100,10 +104,14 @@ class LLMPromptHead(BasePromptHead):
             _mlp(self.embed_dim, adapter_width, self.embed_dim) if adapter_width else None
         )
         self.keep_label = keep_label
-        self.llm = MODELS.build({'type': 'CausalLLM', 'dtype': llm_dtype, **llm})
-        self.readout = MODELS.build({'type': 'PrefixReadout', **(readout or {}), 'llm': self.llm})
+        ours = {'_scope_': 'ovmlv'}  # unprefixed names mean ours inside another project too
+        self.llm = MODELS.build({'type': 'CausalLLM', **ours, 'dtype': llm_dtype, **llm})
+        self.readout = MODELS.build(
+            {'type': 'PrefixReadout', **ours, **(readout or {}), 'llm': self.llm}
+        )
         self.prompter = MODELS.build(
             {
+                **ours,
                 **prompter,
                 'state_size': self.readout.state_size,
                 'token_size': self.text_tower.width,
@@ -115,11 +123,13 @@ class LLMPromptHead(BasePromptHead):
             torch.tensor(before[len(before) - prompter['num_soft_tokens'] :])
         )
         self.register_buffer('start_tokens', start.detach().float().clone(), persistent=False)
+        self._warned = False
         exclude_frozen_from_state_dict(self)
 
     def encode(self, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)``; repeated labels are computed once."""
         unique = list(dict.fromkeys(labels))
+        self._warn_of_many(unique)
         tokens = self.tokens(unique)  # first, for its errors name what can be mended
         soft = self.soft_tokens(unique)
         if self.gate is not None:
@@ -141,6 +151,7 @@ class LLMPromptHead(BasePromptHead):
             ``(K, E)``, which shall equal the undisturbed ones.
         """
         labels = check_labels(labels)
+        self._warn_of_many(labels)
         tokens = self.tokens(labels)
         soft = self.soft_tokens(labels)
         room = self.text_tower.rows.max_content - len(tokens[0].before) - len(tokens[0].after)
@@ -160,7 +171,7 @@ class LLMPromptHead(BasePromptHead):
         out = self.encode_tokens(tokens, soft, keep)
         if self.adapter is None:
             return out
-        return F.normalize(out + self.adapter(self._unit_size(out)), dim=-1)
+        return F.normalize(out + self._through(self.adapter, out), dim=-1)
 
     def gate_values(self, labels: Sequence[str]) -> Tensor:
         """How far the gate opens for labels: about 0 where CLIP knows the words.
@@ -174,16 +185,30 @@ class LLMPromptHead(BasePromptHead):
 
     def _opened(self, own: Tensor) -> Tensor:
         """The gate ``(C, 1)`` for CLIP's unit vectors ``(C, E)`` of the words alone."""
-        return self.gate(self._unit_size(own)).sigmoid()
+        return self._through(self.gate, own).sigmoid()
 
     def _gated(self, soft: Tensor, own: Tensor) -> Tensor:
         """Soft tokens ``(C, G, S, W)`` between the template's and what they are."""
         gate = self._opened(own)[:, :, None, None]
         return self.start_tokens + gate * (soft - self.start_tokens)
 
-    def _unit_size(self, vectors: Tensor) -> Tensor:
-        """Entries of unit vectors are of size E^-1/2; layers expect size one."""
-        return vectors * self.embed_dim**0.5
+    def _through(self, mlp: nn.Module, vectors: Tensor) -> Tensor:
+        """What layers of any number format make of unit vectors.
+
+        Their entries are of size E^-1/2; layers expect size one.
+        """
+        return mlp((vectors * self.embed_dim**0.5).to(mlp[0].weight.dtype))
+
+    def _warn_of_many(self, labels: Sequence[str]) -> None:
+        """Say once why training is slow, where it need not be."""
+        if len(labels) > MANY_LABELS and torch.is_grad_enabled() and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f'each training step encodes all {len(labels)} labels with gradients, which takes '
+                'memory (some 0.7 MB a label with a small CLIP) and time in proportion; set '
+                'model.labels_per_step, e.g. 512, to encode the positive labels and random others',
+                stacklevel=2,
+            )
 
     def soft_tokens(self, labels: list[str]) -> Tensor:
         """Soft tokens ``(C, G, S, W)`` of labels."""

@@ -126,7 +126,8 @@ class PromptingTransformer(nn.Module):
         Returns:
             Residuals ``(C, G, S, W)``.
         """
-        context = self.project_states(self.norm_states(states))
+        # Readouts give float32; this part may have been made half precision.
+        context = self.project_states(self.norm_states(states.to(self.queries.dtype)))
         attend = None if bool(mask.all()) else mask
         x = self.queries.expand(len(states), -1, -1)
         with trainable_attention(x.device):

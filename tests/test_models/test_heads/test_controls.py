@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -149,6 +150,31 @@ def test_descriptions_are_written_once_and_averaged(
     file.write_text('[]')
     with pytest.raises(ConfigError, match='no file of descriptions'):
         head(LABELS)
+
+
+def test_descriptions_are_utf8_in_any_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS F9: whatever encoding the system prefers, and with an editor's byte order mark."""
+    file = tmp_path / 'sentences.json'
+    head = LLMDescriptionHead(write_tiny_clip(tmp_path), llm=LLM, cache_file=str(file))
+    monkeypatch.setattr(head, '_write', lambda labels: {k: [f'Ein Café für {k}.'] for k in labels})
+    plain_open = Path.open
+
+    def ascii_open(self: Path, mode: str = 'r', **kwargs: Any) -> Any:
+        if 'b' not in mode and kwargs.get('encoding') in (None, 'locale'):
+            kwargs['encoding'] = 'ascii'
+        return plain_open(self, mode, **kwargs)
+
+    monkeypatch.setattr(Path, 'open', ascii_open)
+    first = head.descriptions(['红色', 'naïve'])
+    stored = file.read_bytes()
+    assert '红色'.encode() in stored and 'Café'.encode() in stored
+    file.write_bytes(b'\xef\xbb\xbf' + stored)
+    assert head.descriptions(['红色', 'naïve']) == first
+    file.write_bytes('{"made_by": "é"}'.encode('latin-1'))
+    with pytest.raises(ConfigError, match='no file of descriptions'):
+        head.descriptions(['红色'])
 
 
 def test_dualcoop_is_the_two_way_softmax(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.registry import DefaultScope
 
 from ovmlv.errors import ConfigError, VocabularyError
-from ovmlv.models.heads import LLMPromptHead
+from ovmlv.models.heads import LLMDescriptionHead, LLMPromptHead
 from ovmlv.registry import MODELS
 from tests.test_models.test_heads.tiny_clip import write_tiny_clip
 
@@ -362,3 +363,61 @@ def test_caches_are_the_same_whoever_fills_them(tmp_path: Path, readout: dict[st
         served(LABELS), served.reference(LABELS)
     (served(LABELS) * served.reference(LABELS)).sum().backward()
     torch.testing.assert_close(served(LABELS), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize('scope', ['mmaction', 'mmpretrain', 'mmdet', 'mmengine'])
+def test_nested_parts_are_ours_in_any_scope(tmp_path: Path, scope: str) -> None:
+    """FAULTS F7: heads alone inside another project, whose registry is asked first."""
+    with DefaultScope.overwrite_default_scope(scope):
+        for readout in READOUTS:
+            head = make(tmp_path, type='ovmlv.LLMPromptHead', readout=readout, noise=dict())
+            assert head(LABELS).shape == (3, head.embed_dim)
+        head = MODELS.build(
+            dict(
+                type='ovmlv.LLMDescriptionHead',
+                model_name=write_tiny_clip(tmp_path),
+                llm=LLM,
+                max_new_tokens=2,
+                cache_file=str(tmp_path / 'sentences.json'),
+            )
+        )
+        assert isinstance(head, LLMDescriptionHead) and head(LABELS).shape == (3, 24)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('readout', READOUTS, ids=lambda r: '-'.join(map(str, r.values())))
+def test_half_precision(tmp_path: Path, readout: dict[str, Any], dtype: torch.dtype) -> None:
+    """FAULTS F9: the whole head in bfloat16 or float16, gradients included."""
+    extras = dict(readout=readout, gate_width=8, adapter_width=8, num_groups=2, noise=dict())
+    exact, low = wake(make(tmp_path, **extras)), make(tmp_path, **extras)
+    for mlp in (exact.gate, exact.adapter):
+        torch.nn.init.normal_(mlp[2].weight, std=0.1)
+    low.load_state_dict(exact.state_dict())
+    low = low.to(dtype) if dtype is torch.bfloat16 else low.half()
+    assert {p.dtype for p in low.parameters()} == {dtype}
+    want, got = exact(LABELS), low(LABELS)
+    cosine = (want * F.normalize(got.float(), dim=-1)).sum(-1)
+    assert cosine.min() > 0.99 and (want[0] @ want[1]) < 0.98
+    torch.testing.assert_close(low.reference(LABELS), exact.reference(LABELS), atol=0.02, rtol=0)
+    clean, _, noisy = low.forward_with_noise(LABELS)
+    (low(LABELS).float().sum() + clean.float().sum() + noisy.float().sum()).backward()
+    trainable, reached = census(low)
+    assert trainable == reached
+    torch.testing.assert_close(low.float()(LABELS), want, atol=0.05, rtol=0)
+
+
+def test_many_labels_are_named_once_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """FAULTS F10: 10,000 labels in each step take time and memory."""
+    monkeypatch.setattr('ovmlv.models.heads.llm_prompt_head.MANY_LABELS', 10)
+    head = make(tmp_path, readout=READOUTS[-1])
+    labels = [f'label {i}' for i in range(11)]
+    with torch.no_grad():
+        head(labels)  # testing and serving go label by label of their own accord
+    head(labels[:10])
+    assert not [w for w in recwarn if 'labels_per_step' in str(w.message)]
+    head(labels)
+    head(labels)
+    said = [str(w.message) for w in recwarn if 'labels_per_step' in str(w.message)]
+    assert len(said) == 1 and 'all 11 labels' in said[0]
