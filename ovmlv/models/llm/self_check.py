@@ -8,11 +8,13 @@ pass over whole sequences of token ids, which is right by definition.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
@@ -31,6 +33,8 @@ class Abilities:
         input_scale: Factor on what the embedding module gives that makes them so.
         keeps_keys: Keys and values of earlier tokens, computed once and shared by several
             sequences, give the same states as whole sequences.
+        takes_padding: Sequences of unequal length, padded and masked in front, can be continued
+            together.
         reads_logits: The head on the last states gives the model's own logits.
         ends_in_last: The decoder's last states are those of its last layer as counted.
     """
@@ -39,6 +43,7 @@ class Abilities:
     takes_embeds: bool = True
     input_scale: float = 1.0
     keeps_keys: bool = True
+    takes_padding: bool = False
     reads_logits: bool = True
     ends_in_last: bool = True
 
@@ -114,12 +119,16 @@ def check_decoder(model: nn.Module, decoder: nn.Module, head: nn.Module | None) 
             'decoder' + (' (is_decoder=True in its configuration)' if encoder else '')
         )
     scale = _attempt(lambda: _input_scale(decoder, ids, layers[0], last))
+    keeps = scale is not None and bool(
+        _attempt(lambda: same(_last_by_cache(decoder, ids, scale), last[:, half:]))
+    )
     return Abilities(
         num_layers=len(layers) - 1,
         takes_embeds=scale is not None,
         input_scale=1.0 if scale is None else scale,
-        keeps_keys=scale is not None
-        and bool(_attempt(lambda: same(_last_by_cache(decoder, ids, scale), last[:, half:]))),
+        keeps_keys=keeps,
+        takes_padding=keeps
+        and bool(_attempt(lambda: _continues_padded(decoder, ids, scale, last))),
         reads_logits=bool(_attempt(lambda: same(head(inputs_embeds=last).logits, logits))),
         ends_in_last=same(last, layers[-1]),
     )
@@ -171,12 +180,41 @@ def _input_scale(decoder: nn.Module, ids: Tensor, first: Tensor, last: Tensor) -
     return scale if same(out.last_hidden_state, last, rounds=False) else None
 
 
-def _cached(decoder: nn.Module, embeds: Tensor, past: KeyValues | None = None) -> Any:
+def padded(decoder: nn.Module, padding: Tensor, past: int, length: int) -> dict[str, Tensor]:
+    """Mask and positions of ``length`` tokens behind ``past``, the first ``padding`` of which are
+    no tokens."""
+    places = torch.arange(past + length, device=padding.device)[None] - padding[:, None]
+    found = {'attention_mask': (places >= 0).long()}
+    inner = getattr(decoder, 'decoder', decoder)  # OPT wraps its decoder once more
+    if 'position_ids' in inspect.signature(inner.forward).parameters:
+        found['position_ids'] = places[:, past:]
+    return found
+
+
+def _continues_padded(decoder: nn.Module, ids: Tensor, scale: float, last: Tensor) -> bool:
+    """Whether a long and a short sequence, continued together, give what they give alone."""
+    embeds = _embed(decoder, ids) * scale
+    half, gap = LENGTH // 2, 5
+    _, long = _cached(decoder, embeds[:1, :half])
+    _, short = _cached(decoder, embeds[1:, gap:half])
+    past = [
+        (torch.cat([a, F.pad(b, (0, 0, gap, 0))]), torch.cat([c, F.pad(d, (0, 0, gap, 0))]))
+        for (a, c), (b, d) in zip(long, short, strict=True)
+    ]
+    padding = torch.tensor([0, gap], device=ids.device)
+    got, _ = _cached(decoder, embeds[:, half:], past, **padded(decoder, padding, half, half))
+    alone = decoder(input_ids=ids[1:, gap:], use_cache=False).last_hidden_state
+    return same(got[0], last[0, half:]) and same(got[1], alone[0, half - gap :])
+
+
+def _cached(
+    decoder: nn.Module, embeds: Tensor, past: KeyValues | None = None, **kwargs: Tensor
+) -> Any:
     """Run with a cache that must hold keys and values afterwards."""
     from transformers.cache_utils import DynamicCache
 
     cache = to_cache(past) if past else DynamicCache()
-    out = decoder(inputs_embeds=embeds, past_key_values=cache, use_cache=True)
+    out = decoder(inputs_embeds=embeds, past_key_values=cache, use_cache=True, **kwargs)
     return out.last_hidden_state, from_cache(out.past_key_values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +22,6 @@ class BaseReadout(nn.Module):
 
     Subclasses implement :meth:`read` for a chunk of labels and, where all labels share a
     computation, :meth:`shared`, whose tensors are computed once a call.
-
-    Sequences are padded behind their last token or not at all, see :class:`.CausalLLM`.
 
     Args:
         llm: The language model; its later layers are cut off here.
@@ -161,18 +159,6 @@ def in_order(parts: Sequence[Tensor], order: Sequence[int]) -> Tensor:
     if list(order) == sorted(order):
         return rows
     return rows[torch.tensor(order, device=rows.device).argsort()]
-
-
-def by_length(rows: Sequence[Sized]) -> list[list[int]]:
-    """Indices of rows in groups of one length.
-
-    What follows a row of a group stands right behind it. Padding in between, masked or not, would
-    count as distance in families that count tokens by their place in the batch (ALiBi, windows).
-    """
-    groups: dict[int, list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault(len(row), []).append(i)
-    return [groups[length] for length in sorted(groups)]
 
 
 def learnable_tokens(llm: CausalLLM, num_tokens: int, init_text: str | None) -> nn.Parameter:

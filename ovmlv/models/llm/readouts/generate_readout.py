@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import KeyValues, expand, unflatten
-from ovmlv.models.llm.readouts.base_readout import by_length, in_order
+from ovmlv.models.llm.continuing import groups_of, read_rows
+from ovmlv.models.llm.kv_cache import KeyValues, unflatten
+from ovmlv.models.llm.readouts.base_readout import in_order
 from ovmlv.models.llm.readouts.prefix_readout import PrefixReadout
 from ovmlv.registry import MODELS
 
@@ -82,20 +83,21 @@ class GenerateReadout(PrefixReadout):
         past = unflatten(shared)
         prefix = past[0][0].shape[-2]
         rows, _ = self.label_tokens(llm, labels, bos=False, extra=prefix + self.num_steps - 1)
-        groups = by_length(rows)
+        groups = groups_of(llm, rows)
         parts = [self.speak(llm, [rows[i] for i in group], past) for group in groups]
         states = in_order(parts, [i for group in groups for i in group])
         return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
 
     def speak(self, llm: CausalLLM, rows: Sequence[Sequence[int]], past: KeyValues) -> Tensor:
-        """States ``(c, K, H)`` of the steps behind token rows of one length."""
-        out = llm(llm.embed(torch.tensor(rows, device=llm.device)), past=expand(past, len(rows)))
-        states = [out.states[:, -1]]
+        """States ``(c, K, H)`` of the steps behind token rows."""
+        ends = read_rows(llm, rows, past)
+        states, last, key_values = [ends.states], ends.last, ends.key_values
         for _ in range(1, self.num_steps):
-            last = None if out.last is None else out.last[:, -1]
             token = self.next_token(llm, states[-1], last)[:, None]
-            out = llm(token, past=out.key_values)
-            states.append(out.states[:, -1])
+            out = llm(token, key_values, ends.padding)
+            last = None if out.last is None else out.last[:, 0]
+            states.append(out.states[:, 0])
+            key_values = out.key_values
         return torch.stack(states, 1)
 
     def next_token(self, llm: CausalLLM, state: Tensor, last: Tensor | None) -> Tensor:

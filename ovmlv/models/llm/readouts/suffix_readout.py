@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ovmlv.models.llm.causal_llm import CausalLLM
+from ovmlv.models.llm.continuing import groups_of, stack_right
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move, pack, unpack
 from ovmlv.models.llm.readouts.base_readout import (
     BaseReadout,
-    by_length,
     in_order,
     learnable_tokens,
     pad_tokens,
@@ -53,11 +53,12 @@ class SuffixReadout(BaseReadout):
     def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
         """Continue every label with the query tokens."""
         entries = self.label_key_values(llm, labels)
-        groups = by_length(entries)
+        groups = groups_of(llm, entries)
         parts = []
         for group in groups:
-            past = unpack(torch.stack([entries[i] for i in group]), llm.past_shapes)
-            parts.append(llm(self.tokens[None].expand(len(group), -1, -1), past=past).states)
+            rows, padding = stack_right([entries[i] for i in group])
+            tokens = self.tokens[None].expand(len(group), -1, -1)
+            parts.append(llm(tokens, unpack(rows, llm.past_shapes), padding).states)
         states = in_order(parts, [i for group in groups for i in group])
         return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
 
