@@ -12,9 +12,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from ovmlv.curation import find_leaks
+from ovmlv.curation.splits import redraw
 from ovmlv.datasets.ava_dataset import AVADataset
-from ovmlv.datasets.checks import find_leaks
-from ovmlv.datasets.checks.splits import redraw
 from ovmlv.datasets.epic_kitchens_dataset import EPICKitchensDataset
 from ovmlv.datasets.official_files import read_class_names, spoken
 from ovmlv.datasets.xlsx import read_sheet

@@ -47,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build_datasets(source: str, options: dict | None) -> tuple[dict[str, Any], int]:
     """The data sets of a config without their pipelines, and the frames of a clip."""
-    from ovmlv.datasets.checks.config_datasets import config_datasets
+    from ovmlv.curation.config_datasets import config_datasets
 
     return config_datasets(load_config(source, options), LOADERS)
 
@@ -62,8 +62,8 @@ def show_progress(done: int, total: int) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Scan, compare, report."""
-    from ovmlv.datasets.checks import check_dataset, scan_videos
-    from ovmlv.datasets.checks.video_scan import find_videos
+    from ovmlv.curation import check_dataset, scan_videos
+    from ovmlv.curation.video_scan import find_videos
     from ovmlv.errors import DataError
 
     if Path(args.source).is_dir():

@@ -43,7 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_labels(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Test labels that are to be unknown, and training labels."""
-    from ovmlv.datasets.checks.config_datasets import config_datasets
+    from ovmlv.curation.config_datasets import config_datasets
     from ovmlv.errors import ConfigError, DataError
     from ovmlv.labels import load_label_attributes, load_labels
 
@@ -74,7 +74,7 @@ def read_labels(args: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 def main(args: argparse.Namespace) -> int:
     """Compare and report."""
-    from ovmlv.datasets.checks import find_leaks
+    from ovmlv.curation import find_leaks
     from ovmlv.errors import ConfigError
 
     if args.clip and args.llm:
@@ -82,11 +82,11 @@ def main(args: argparse.Namespace) -> int:
     test, train = read_labels(args)
     embed = None
     if args.clip:
-        from ovmlv.datasets.checks.label_embeddings import clip_embedder
+        from ovmlv.curation.label_embeddings import clip_embedder
 
         embed = clip_embedder(args.clip, args.pretrained)
     elif args.llm:
-        from ovmlv.datasets.checks.label_embeddings import llm_embedder
+        from ovmlv.curation.label_embeddings import llm_embedder
 
         embed = llm_embedder(args.llm)
     threshold = args.threshold if args.threshold is not None else 0.5 if args.llm else 0.9

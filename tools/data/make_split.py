@@ -46,8 +46,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_counts(args: argparse.Namespace) -> tuple[dict[str, int], dict[str, str], dict]:
     """Positives of each label, groups of labels, and where that comes from."""
-    from ovmlv.datasets.checks import count_labels
-    from ovmlv.datasets.checks.config_datasets import config_datasets
+    from ovmlv.curation import count_labels
+    from ovmlv.curation.config_datasets import config_datasets
     from ovmlv.errors import ConfigError, DataError
     from ovmlv.labels import load_labels, unique_labels
 
@@ -103,7 +103,7 @@ def format_split(meta: Mapping[str, Any], split: Mapping[str, list[str]]) -> str
 
 def main(args: argparse.Namespace) -> None:
     """Count, draw, write."""
-    from ovmlv.datasets.checks.splits import (
+    from ovmlv.curation.splits import (
         SPLIT_VERSION,
         balanced_split,
         describe_split,

@@ -37,8 +37,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def plan(source: Path, target: Path, **settings: object) -> tuple[list, int]:
     """Tasks that are left, and how many are done already."""
-    from ovmlv.datasets.checks.resize import ResizeTask
-    from ovmlv.datasets.checks.video_scan import find_videos
+    from ovmlv.curation.resize import ResizeTask
+    from ovmlv.curation.video_scan import find_videos
     from ovmlv.errors import DataError
 
     if not source.is_dir():
@@ -62,7 +62,7 @@ def plan(source: Path, target: Path, **settings: object) -> tuple[list, int]:
 
 def main(args: argparse.Namespace) -> int:
     """Resize what is not there yet."""
-    from ovmlv.datasets.checks import Failure, resize_video, run_supervised
+    from ovmlv.curation import Failure, resize_video, run_supervised
     from ovmlv.errors import ConfigError
 
     if args.short_side < 2 or args.gop < 1:

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from ovmlv.datasets.checks.video_probe import ProbeTask, probe_video
+from ovmlv.curation.video_probe import ProbeTask, probe_video
 from ovmlv.datasets.decoders import DecordReader, PyAVReader
 from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError
 from ovmlv.errors import DataError

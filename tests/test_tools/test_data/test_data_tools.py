@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ovmlv.datasets.checks.splits import redraw
+from ovmlv.curation.splits import redraw
 from ovmlv.labels import load_label_attributes
 from ovmlv.utils.cli import run_tool
 from tests.test_datasets import odd_videos as odd

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ovmlv.curation.supervised import Failure, run_supervised
+from ovmlv.curation.video_probe import ProbeTask, VideoFacts, probe_video
 from ovmlv.files import read_lines
 from ovmlv.version import __version__
-
-from .supervised import Failure, run_supervised
-from .video_probe import ProbeTask, VideoFacts, probe_video
 
 VIDEO_SUFFIXES = frozenset(
     '.3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv'.split()
@@ -35,7 +34,7 @@ def scan_videos(
     time_limit: float = 120.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, dict]:
-    """Facts of each video, see :func:`~ovmlv.datasets.checks.probe_video`.
+    """Facts of each video, see :func:`~ovmlv.curation.probe_video`.
 
     A file whose decoding hangs or kills the process is reported like any other.
 

@@ -2,8 +2,8 @@
 
 import json
 
+from ovmlv.curation import check_dataset
 from ovmlv.datasets import MultilabelVideoDataset
-from ovmlv.datasets.checks import check_dataset
 from ovmlv.registry import DATASETS
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ovmlv.datasets.checks import Failure, run_supervised
+from ovmlv.curation import Failure, run_supervised
 from ovmlv.errors import ConfigError
 
 

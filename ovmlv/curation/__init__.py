@@ -1,7 +1,11 @@
-"""What the tools under ``tools/data`` do: scans of videos, splits of labels, leaks."""
+"""Care for data sets: scans of videos, splits of labels, leaks, smaller copies."""
+
+from ovmlv.compat import apply as _apply
+
+_apply()
 
 from .dataset_check import DatasetReport, check_dataset
-from .leaks import LeakReport, find_leaks
+from .label_leaks import LeakReport, find_leaks
 from .resize import resize_video
 from .splits import balanced_split, count_labels
 from .supervised import Failure, run_supervised

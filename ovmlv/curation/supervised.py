@@ -77,7 +77,7 @@ def run_supervised(
         )
     # Children come from a server process without threads, which has the imports done.
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['ovmlv.datasets.checks'])
+    context.set_forkserver_preload(['ovmlv.curation'])
     left, patience = iter(tasks), _START
     children: list[_Child] = []
     try:

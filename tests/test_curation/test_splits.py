@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ovmlv.datasets.checks import balanced_split
-from ovmlv.datasets.checks.splits import describe_split, record_draw, redraw
+from ovmlv.curation import balanced_split
+from ovmlv.curation.splits import describe_split, record_draw, redraw
 from ovmlv.errors import ConfigError, DataError
 
 # A long tail, as data sets have it.

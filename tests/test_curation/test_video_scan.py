@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ovmlv.datasets.checks import scan_videos, video_scan
-from ovmlv.datasets.checks.video_probe import ProbeTask, probe_video
+from ovmlv.curation import scan_videos, video_scan
+from ovmlv.curation.video_probe import ProbeTask, probe_video
 from tests.test_datasets import odd_videos as odd
 
 #: Real files -> kinds of their problems, and a word of each note.

