@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tag_result import Timings, Window
+from ovmlv.results import Timings, Window
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,9 @@ from pathlib import Path
 from torch import nn
 
 from ovmlv.errors import VocabularyError
+from ovmlv.label_bank.bank import LabelBank
+from ovmlv.label_bank.files import INDEX
 from ovmlv.labels import load_labels, unique_labels
-
-from .label_bank import LabelBank
-from .label_bank_files import INDEX
 
 
 def read_labels(

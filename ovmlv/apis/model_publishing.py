@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.files import whole_folder, write_text
+from ovmlv.label_bank.bank import LabelBank
+from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.models.clip.saving import save_clip
 from ovmlv.models.llm.causal_llm import DTYPES
 from ovmlv.models.llm.llm_loading import save_llm
 from ovmlv.utils.checkpoints import write_state
 from ovmlv.version import __version__
 
-from .encoder_identity import EncoderIdentity
-from .label_bank import LabelBank
 from .literal_config import check_published, read_literal_config
 from .model_card import model_card
 from .model_folder import (

@@ -18,14 +18,14 @@ from tqdm import tqdm
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.evaluation.score_calibration import Calibration
+from ovmlv.label_bank.bank import LabelBank
+from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.registry import INFERENCERS
+from ovmlv.results import TagResult, Timings
 
 from .encoded_video import EncodedVideo
-from .encoder_identity import EncoderIdentity
-from .label_bank import LabelBank
 from .label_source import read_labels
 from .open_model import open_model
-from .tag_result import TagResult, Timings
 from .video_batches import UnreadVideo, encode_all
 from .video_reader import Clip, VideoReader, VideoSource
 from .video_sources import UnusableSource, as_source, single_videos

@@ -11,9 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from ovmlv.errors import DataError
+from ovmlv.results import Timings, Window
 
 from .encoded_video import EncodedVideo
-from .tag_result import Timings, Window
 from .video_reader import Clip, VideoSource, source_name
 
 

@@ -27,8 +27,8 @@ from ovmlv.datasets.video_failures import (
     run_until_frames,
 )
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.results import Window
 
-from .tag_result import Window
 from .video_windows import split_windows
 
 #: Frames of several windows are decoded at once, so that none is decoded twice; as they are in the

@@ -6,8 +6,7 @@ import math
 
 from ovmlv.datasets.segments import sliding_windows
 from ovmlv.errors import ConfigError
-
-from .tag_result import Window
+from ovmlv.results import Window
 
 _MAX_WINDOWS = 100_000
 

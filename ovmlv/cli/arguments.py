@@ -108,7 +108,7 @@ def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | N
     bank = getattr(args, 'bank', None)
     if bank is None:
         return None
-    from ovmlv.apis.label_bank_files import read_index
+    from ovmlv.label_bank.files import read_index
 
     read_index(Path(bank))  # before the model is built
     return Path(bank)

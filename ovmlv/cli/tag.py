@@ -232,7 +232,7 @@ def _each_once(videos: Sequence[Path]) -> list[Path]:
 
 def _settings(args: argparse.Namespace, labels: Any) -> dict[str, Any]:
     """What makes results comparable, as plain values."""
-    from ovmlv.apis.label_bank_files import INDEX
+    from ovmlv.label_bank.files import INDEX
 
     found = {name: getattr(args, name) for name in _SETTINGS}
     for name in ('model', 'weights', 'calibration'):

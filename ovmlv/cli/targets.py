@@ -69,7 +69,7 @@ def refuse_other_folder(path: str | Path, flag: str) -> None:
     Raises:
         ConfigError: The folder holds more than a bank, or than what an interrupted build left.
     """
-    from ovmlv.apis.label_bank_files import INDEX
+    from ovmlv.label_bank.files import INDEX
 
     refuse_unwritable(path, flag, folder=True)
     folder = Path(path)

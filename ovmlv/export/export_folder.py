@@ -15,10 +15,10 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from ovmlv.apis.label_bank import LabelBank
 from ovmlv.apis.video_reader import find_test_pipeline
 from ovmlv.errors import ConfigError, DependencyError
 from ovmlv.evaluation.score_calibration import Calibration
+from ovmlv.label_bank.bank import LabelBank
 from ovmlv.labels import unique_labels
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.runtime.encoder_meta import EncoderMeta

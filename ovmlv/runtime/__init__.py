@@ -1,12 +1,11 @@
 """Tagging with an exported model: NumPy and onnxruntime, without torch, mmengine or transformers.
 
 Made by ``ovmlv export``. Nothing here may import other parts of ovmlv than `ovmlv.errors`,
-`ovmlv.files` and `ovmlv.schema`, which know no torch either.
+`ovmlv.files`, `ovmlv.schema`, `ovmlv.containers` and `ovmlv.results`, which know no torch either.
 """
 
 from .encoder_meta import EncoderMeta
 from .label_set import LabelSet
 from .video_tagger import VideoTagger
-from .video_tags import VideoTags
 
-__all__ = ['EncoderMeta', 'LabelSet', 'VideoTagger', 'VideoTags']
+__all__ = ['EncoderMeta', 'LabelSet', 'VideoTagger']

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError, DependencyError
+from ovmlv.results import TagResult
 
 from .encoder_meta import EncoderMeta
 from .frames import make_views
 from .label_set import LabelSet
 from .video_file import read_frames
-from .video_tags import VideoTags
 
 ENCODER, META, LABELS = 'video_encoder.onnx', 'meta.json', 'labels'
 
@@ -68,7 +68,7 @@ class VideoTagger:
             )
         self.labels = found
 
-    def tag(self, video: str | Path | np.ndarray) -> VideoTags:
+    def tag(self, video: str | Path | np.ndarray) -> TagResult:
         """Tag one video.
 
         Args:
@@ -90,7 +90,9 @@ class VideoTagger:
         if path is not None and meta.input_type == 'float32':
             frames = frames.astype(np.float32) / 255
         scores = self.predict(frames)[0]
-        return VideoTags(path, self.labels.labels, scores, self.labels.thresholds)
+        return TagResult(
+            path or 'frames', self.labels.labels, scores, thresholds=self.labels.thresholds
+        )
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Probabilities ``(B, C)`` of the labels in use; for frames see :meth:`encode`."""

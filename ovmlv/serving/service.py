@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 
 from ovmlv.apis.encoded_video import EncodedVideo
-from ovmlv.apis.label_bank import LabelBank
 from ovmlv.apis.label_source import read_labels
-from ovmlv.apis.tag_result import TagResult, Window
 from ovmlv.apis.video_reader import VideoReader
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.label_bank.bank import LabelBank
+from ovmlv.results import TagResult, Window
 from ovmlv.visualization.frame_relevance import encode_frames
 from ovmlv.visualization.strip import Strip
 

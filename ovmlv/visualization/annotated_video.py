@@ -18,7 +18,7 @@ from .frame_labeler import FrameLabeler, PlateRow
 from .window_cells import cell_at, window_cells
 
 if TYPE_CHECKING:
-    from ovmlv.apis.tag_result import TagResult
+    from ovmlv.results import TagResult
 
 _SUFFIXES = ('.mp4', '.mov', '.mkv')
 _ENCODERS = ('libx264', 'libopenh264', 'mpeg4')  # the first that this PyAV has is taken

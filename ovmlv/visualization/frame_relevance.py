@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from ovmlv.apis.encoded_video import EncodedVideo
-from ovmlv.apis.tag_result import Window
 from ovmlv.apis.video_reader import fit_frames, source_name
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.results import Window
 
 from .canvas import Canvas
 from .contact_sheet import FAINT, INK, RULE

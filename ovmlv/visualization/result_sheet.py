@@ -16,7 +16,7 @@ from .pictures import check_picture, save_picture
 from .strip import read_strip, shrink
 
 if TYPE_CHECKING:
-    from ovmlv.apis.tag_result import TagResult
+    from ovmlv.results import TagResult
 
 _HEIGHT = 208  # of frames that are kept: twice the height of a frame on the sheet
 _STRIP = 7  # widest strip of frames, in heights of a frame

@@ -18,7 +18,7 @@ from .strip import read_strip, shrink
 from .window_cells import window_cells
 
 if TYPE_CHECKING:
-    from ovmlv.apis.tag_result import TagResult
+    from ovmlv.results import TagResult
 
 _MARGIN, _ROW, _GAP = 16, 22, 3
 _LABELS = (70, 230)  # least and greatest width of the labels

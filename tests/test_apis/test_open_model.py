@@ -193,5 +193,5 @@ def test_zero_shot_models_can_be_exported_and_kept_in_banks(softmax_clip, frames
     found = torch.from_numpy(make_label_set(model, bank).probabilities(views))
     torch.testing.assert_close(found.float(), wanted)
     pytest.importorskip('faiss')
-    exact, index = (bank.top_k(model, inputs, 2, i) for i in (None, LabelIndex(bank)))
+    exact, index = (found.top_k(model, inputs, 2) for found in (bank, LabelIndex(bank)))
     assert [[s.label for s in row] for row in exact] == [[s.label for s in row] for row in index]

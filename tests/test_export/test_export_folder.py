@@ -119,7 +119,7 @@ def test_video_files_are_tagged_as_by_the_model(exported, tmp_path):
     wanted = OVMLVInferencer(model)(path, LABELS)[0].probabilities
     np.testing.assert_allclose(found.probabilities, wanted, atol=1e-4)
     best = LABELS[wanted.argmax()]
-    assert list(found.top(2))[0] == found.to_dict(1)['labels'][0]['label'] == best
+    assert found.top(2)[0].label == found.to_dict(1)['labels'][0]['label'] == best
     assert str(found).splitlines()[1].split() == [*best.split(), f'{wanted.max():.3f}']
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ovmlv.apis.label_bank import LabelBank
 from ovmlv.apis.label_source import read_labels
 from ovmlv.datasets.annotation import VideoAnnotation
 from ovmlv.datasets.annotation_files import read_annotation_file
 from ovmlv.errors import OvmlvError
+from ovmlv.label_bank.bank import LabelBank
 from ovmlv.labels import (
     LabelVocabulary,
     check_labels,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ovmlv.errors import DataError, VocabularyError
-from ovmlv.runtime import LabelSet, VideoTags
+from ovmlv.results import TagResult
+from ovmlv.runtime import LabelSet
 
 VIEWS = np.array([[[0.6, 0.8], [1.0, 0.0]]], np.float32)  # one video, two views
 
@@ -89,7 +90,9 @@ def test_a_calibration_by_hand(labels, tmp_path):
         for found in (calibrated, LabelSet.load(tmp_path / 'words')):
             np.testing.assert_allclose(found.probabilities(VIEWS, average), wanted, atol=1e-6)
     np.testing.assert_array_equal(calibrated.select(['c', 'a']).thresholds, limits[[2, 0]])
-    tags = VideoTags(None, labels.labels, np.array([0.3, 0.3, 0.6], np.float32), limits)
-    assert list(tags.present()) == ['c', 'a'] and list(tags.present(0.5)) == ['c']
+    scores = np.array([0.3, 0.3, 0.6], np.float32)
+    tags = TagResult('frames', labels.labels, scores, thresholds=limits)
+    assert [score.label for score in tags.present()] == ['c', 'a']
+    assert [score.label for score in tags.present(0.5)] == ['c']
     with pytest.raises(VocabularyError, match='thresholds of shape'):
         dataclasses.replace(labels, thresholds=limits[:2])

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from ovmlv.apis.encoder_identity import EncoderIdentity
 from ovmlv.errors import ConfigError
+from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.models.heads import TemplatePromptHead
 from ovmlv.models.heads.background import EVERYDAY, background_bias
 from ovmlv.registry import MODELS

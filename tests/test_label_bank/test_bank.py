@@ -17,8 +17,6 @@ from ovmlv.apis import (
     label_bank,
     open_model,
 )
-from ovmlv.apis.encoder_identity import EncoderIdentity
-from ovmlv.apis.label_block import LabelBlock
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
 from ovmlv.errors import (
     CheckpointError,
@@ -27,6 +25,8 @@ from ovmlv.errors import (
     DependencyError,
     VocabularyError,
 )
+from ovmlv.label_bank.files import LabelBlock
+from ovmlv.label_bank.identity import EncoderIdentity
 
 PAIRS = [f'{color} {shape}' for color in COLORS for shape in SHAPES]
 HEADS = {
@@ -275,7 +275,7 @@ def test_no_bank(model, tmp_path):
 
 
 def test_files_cannot_be_named_outside_the_folder(model, tmp_path):
-    from ovmlv.apis.label_bank_files import _checksum
+    from ovmlv.label_bank.files import _checksum
 
     LabelBank.build(model, ['a'], tmp_path)
     content = json.loads((tmp_path / 'bank.json').read_text())
@@ -334,7 +334,7 @@ def test_faiss_finds_nearly_all(model):
     for index, probes in [(cells, 1), (cells, 8), (cells, 32), (default, 0)]:
         if index is cells:
             index.index.nprobe = probes
-        found = bank.top_k(model, videos, 10, index)
+        found = index.top_k(model, videos, 10)
         hits = 0
         for expected, row in zip(exact, found, strict=True):
             truth = dict(expected)
@@ -346,7 +346,7 @@ def test_faiss_finds_nearly_all(model):
     index = LabelIndex(bank, 'Flat')
     bank.remove(['label 5'])
     with pytest.raises(ConfigError, match='changed since; index it again'):
-        bank.top_k(model, videos, 10, index)
+        index.top_k(model, videos, 10)
     with pytest.raises(ConfigError, match="no index 'Nonsense'"):
         LabelIndex(bank, 'Nonsense')
 

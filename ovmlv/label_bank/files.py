@@ -9,22 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from ovmlv.errors import DataError
 from ovmlv.files import parse_json, whole_file, write_json
+from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.schema import count, fits, is_plain_path, label, positive, read_object, text
-
-from .encoder_identity import EncoderIdentity
-from .label_block import TENSOR, LabelBlock
 
 FORMAT = 'ovmlv label bank 1'
 INDEX = 'bank.json'
+TENSOR = 'embeddings'
 _MEND = 'perhaps cut short; build the bank again'
 _PIECE = 1 << 24
 #: What the index must have.
@@ -34,6 +35,52 @@ _FIELDS: dict[str, Any] = dict(
     encoder=dict(type=text, fingerprint=text, settings=dict, embed_dim=positive, unit_length=bool),
     chunks=[dict(file=text, labels=count, bytes=count, checksum=text)],
 )
+
+
+@dataclass(frozen=True, eq=False)
+class LabelBlock:
+    """Labels and embeddings that are kept together.
+
+    Attributes:
+        labels: n labels.
+        tensor: Embeddings ``(n, E)``, where they are in memory.
+        path: The .safetensors file with them, where they are not.
+        rows: Which rows of the file the labels are; None is all.
+        digest: Checksum of the file.
+    """
+
+    labels: tuple[str, ...]
+    tensor: Tensor | None = None
+    path: Path | None = None
+    rows: Tensor | None = None
+    digest: str = ''
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def embeddings(self) -> Tensor:
+        """float32 ``(n, E)``; a file is mapped, not read, and only as long as the tensor lives."""
+        if self.tensor is not None:
+            return self.tensor
+        try:
+            with safe_open(self.path, 'pt') as file:
+                found = file.get_tensor(TENSOR)
+        except (OSError, SafetensorError) as error:
+            raise DataError(
+                f'{self.path} of a label bank is gone or changed ({type(error).__name__}); load '
+                'the bank again'
+            ) from error
+        return found if self.rows is None else found[self.rows]
+
+    def keep(self, rows: Sequence[int]) -> LabelBlock:
+        """The block with only these of its rows."""
+        labels = tuple(self.labels[i] for i in rows)
+        index = torch.tensor(rows, dtype=torch.long)
+        if self.tensor is not None:
+            return LabelBlock(labels, self.tensor[index])
+        return LabelBlock(
+            labels, path=self.path, rows=index if self.rows is None else self.rows[index]
+        )
 
 
 def write_bank(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, DependencyError
+from ovmlv.results import LabelScore
 
-if TYPE_CHECKING:
-    from .label_bank import LabelBank
+from .bank import LabelBank
 
 #: Banks below are searched exactly.
 _SMALL = 20000
@@ -21,7 +21,7 @@ _TRAINING_VECTORS = 64
 
 
 class LabelIndex:
-    """Proposes labels of a bank for ``bank.top_k(..., index=index)``.
+    """Finds the most probable labels of a bank without looking at all of them.
 
     Args:
         bank: Labels; the index is of no use after the bank was changed.
@@ -62,15 +62,22 @@ class LabelIndex:
         self.oversample = oversample
         self._bank, self._revision = weakref.ref(bank), bank.revision
 
-    def check(self, bank: LabelBank) -> None:
-        """Raise a ``ConfigError`` if the bank is another or was changed."""
-        if self._bank() is not bank or bank.revision != self._revision:
-            raise ConfigError(
-                'the label bank is not the one that was indexed, or was changed since; index '
-                'it again'
-            )
+    @torch.no_grad()
+    def top_k(self, model: nn.Module, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
+        """As :meth:`LabelBank.top_k`: the probabilities are exact, but a label may be missed.
 
-    def best(
+        Raises:
+            ConfigError: The bank is gone, or was changed since it was indexed.
+        """
+        bank = self._bank()
+        if bank is None or bank.revision != self._revision:
+            raise ConfigError(
+                'the label bank that was indexed is gone, or was changed since; index it again'
+            )
+        bank.check(model)
+        return bank.named(*self._best(bank, model, model.encode_views(inputs), k))
+
+    def _best(
         self, bank: LabelBank, model: nn.Module, views: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
         """Logits ``(B, k)`` of the best labels and their numbers; -1 where there are too few.

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.label_bank.files import INDEX, LabelBlock, read_block, read_index, write_bank
+from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.labels import check_labels, unique_labels
 from ovmlv.labels.likeness import Duplicate, Neighbour, find_duplicates, likeness
 from ovmlv.models.recognizers.batch import unit
-
-from .encoder_identity import EncoderIdentity
-from .label_bank_files import INDEX, read_block, read_index, write_bank
-from .label_block import LabelBlock
-from .tag_result import LabelScore
-
-if TYPE_CHECKING:
-    from .label_index import LabelIndex
+from ovmlv.results import LabelScore
 
 #: Labels that are scored at once: 16,384 x 512 floats are 32 MB.
 _CHUNK = 16384
@@ -261,29 +255,25 @@ class LabelBank:
         return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
 
     @torch.no_grad()
-    def top_k(
-        self, model: nn.Module, inputs: Tensor, k: int = 20, index: LabelIndex | None = None
-    ) -> list[list[LabelScore]]:
+    def top_k(self, model: nn.Module, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
         """The k most probable labels of each video, best first.
 
         Args:
             model: See :meth:`probabilities`.
             inputs: B videos.
             k: How many labels.
-            index: Look only at labels that it proposes; probabilities are exact, but a label may
-                be missed. None looks at all.
         """
         self.check(model)
         views = model.encode_views(inputs)
-        if index is None:
-            values, rows = self._best(lambda t: model.view_logits(views, t), len(views), k)
-        else:
-            index.check(self)
-            values, rows = index.best(self, model, views, k)
+        values, rows = self._best(lambda t: model.view_logits(views, t), len(views), k)
+        return self.named(values, rows)
+
+    def named(self, logits: Tensor, rows: Tensor) -> list[list[LabelScore]]:
+        """Labels with probabilities, by logits and numbers of labels ``(B, k)``; -1 is none."""
         labels = self.labels
         return [
             [LabelScore(labels[i], p) for p, i in zip(*pair) if i >= 0]
-            for pair in zip(values.sigmoid().tolist(), rows.tolist(), strict=True)
+            for pair in zip(logits.sigmoid().tolist(), rows.tolist(), strict=True)
         ]
 
     def _best(self, score: Callable[[Tensor], Tensor], size: int, k: int) -> tuple[Tensor, Tensor]:
@@ -326,13 +316,13 @@ def _names(labels: Iterable[str]) -> list[str]:
     return list(unique_labels(labels))
 
 
-@torch.no_grad()
 def _pieces(labels: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     """Labels of a pass through the model, so that a bar can move between them."""
     for start in range(0, len(labels), size):
         yield labels[start : start + size]
 
 
+@torch.no_grad()
 def _encode(model: nn.Module, labels: Sequence[str]) -> Tensor:
     if model.training:
         raise ConfigError('the model is in training mode; call model.eval() first')
