@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'ovmlv'
@@ -18,8 +19,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ('engine', 'utils'),
     ('models', 'datasets'),
     ('registry',),
-    ('labels', 'results', 'runtime', 'compat'),
-    ('files',),
+    ('weight_files', 'runtime'),
+    ('compat', 'labels', 'results', 'schema'),
+    ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text'),
+    ('import_hooks', 'files'),
     ('errors', 'version'),
 )
 
@@ -36,8 +39,12 @@ def parts() -> list[str]:
 
 def imported_modules(path: Path) -> Iterator[str]:
     """Modules of ovmlv that a file imports, wherever in it, as ``ovmlv.models.heads``."""
+    yield from _names(path, ast.walk(ast.parse(path.read_text(encoding='utf-8'))))
+
+
+def _names(path: Path, nodes: Iterable[ast.AST]) -> Iterator[str]:
     package = ('ovmlv', *path.relative_to(PACKAGE).with_suffix('').parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.split('.')[0] == 'ovmlv')
         elif isinstance(node, ast.ImportFrom):
@@ -48,11 +55,31 @@ def imported_modules(path: Path) -> Iterator[str]:
                 yield from ('.'.join([*base, a.name]) for a in node.names)
 
 
+def module_of(path: Path) -> str:
+    """``ovmlv.models.heads`` for a file or for the ``__init__`` of a package."""
+    names = ('ovmlv', *path.relative_to(PACKAGE).with_suffix('').parts)
+    return '.'.join(names[:-1] if names[-1] == '__init__' else names)
+
+
+def imported_on_import(path: Path) -> Iterator[str]:
+    """As :func:`imported_modules`, but not what functions import, nor what types alone need."""
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    later = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        or (isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.unparse(node.test))
+    ]
+    hidden = {id(child) for node in later for child in ast.walk(node)}
+    yield from _names(path, (node for node in ast.walk(tree) if id(node) not in hidden))
+
+
 def part_of(path: Path) -> str:
     """The package or module right below ``ovmlv`` that a file belongs to."""
     return path.relative_to(PACKAGE).with_suffix('').parts[0]
 
 
+@functools.cache
 def imports_of_packages() -> Counter[tuple[str, str]]:
     """(importing part, imported part) -> number of files in which that happens."""
     known, found = set(parts()), Counter()
