@@ -326,13 +326,13 @@ def _names(labels: Iterable[str]) -> list[str]:
     return list(unique_labels(labels))
 
 
-@torch.no_grad()
 def _pieces(labels: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     """Labels of a pass through the model, so that a bar can move between them."""
     for start in range(0, len(labels), size):
         yield labels[start : start + size]
 
 
+@torch.no_grad()
 def _encode(model: nn.Module, labels: Sequence[str]) -> Tensor:
     if model.training:
         raise ConfigError('the model is in training mode; call model.eval() first')
