@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.metadata
 import importlib.util
@@ -106,6 +107,30 @@ def _or_in_checkout(original: Callable[[str, str], str]) -> Callable[[str, str],
         return path
 
     return get_external_cfg_base_path
+
+
+def find_named_config(name: str) -> str:
+    """The file of ``ovmlv::NAME``, in a wheel or in a checkout.
+
+    Raises:
+        FileNotFoundError: There is none of that name.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))
+    folders = (os.path.join(package, '.mim', 'configs'), _configs_of_checkout(package))
+    wanted = name.partition('::')[2]
+    for folder in folders:
+        path = os.path.join(folder, wanted)
+        if os.path.isfile(path):
+            return path
+    known = [
+        os.path.relpath(os.path.join(root, file), folder)
+        for folder in folders
+        for root, _, files in os.walk(folder)
+        for file in files
+    ]
+    near = difflib.get_close_matches(wanted, known, 1)
+    hint = f'did you mean ovmlv::{near[0]}?' if near else 'see configs/README.md for their names'
+    raise FileNotFoundError(f'ovmlv has no config {wanted}; {hint}')
 
 
 def _configs_of_checkout(package_path: str) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovmlv.compat import apply
+from ovmlv.config_names import find_named_config
 from ovmlv.errors import CheckpointError, ConfigError, DataError, OvmlvError
 
 from .config_options import merge_options, settle_loaders
@@ -141,6 +142,8 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     apply()
     from mmengine.config import Config
 
+    if path.startswith('ovmlv::'):
+        path = find_named_config(path)
     file = Path(path)
     if not file.is_file():
         near = [str(p) for p in file.parent.glob('*.py')] if file.parent.is_dir() else []
@@ -178,7 +181,7 @@ def apply_common_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config.rpartition('::')[2]).stem)
 
 
 def refuse_mistakes(cfg: Config, path: str) -> None:

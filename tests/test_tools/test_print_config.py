@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from ovmlv.utils.cli import run_tool
 from ovmlv.utils.config_check import check_config, nearest_names
 
 HERE = Path(__file__).parent
@@ -140,6 +141,14 @@ def test_nearest_names_carry_the_prefix_they_need():
     assert (
         nearest_names('mmaction.DecordDecod', 'TRANSFORMS', 'ovmlv')[0] == 'mmaction.DecordDecode'
     )
+
+
+def test_configs_of_the_package_by_name(tool, capsys):
+    """FAULTS D15: the tools take the names that mmengine's hub takes."""
+    assert run_tool(tool.main, tool.parse_args(['ovmlv::ovmlv_charades.py'])) == 0
+    assert 'CharadesDataset' in capsys.readouterr().out
+    assert run_tool(tool.main, tool.parse_args(['ovmlv::ovmlv_charade.py'])) != 0
+    assert 'did you mean ovmlv::ovmlv_charades.py' in capsys.readouterr().err
 
 
 def test_every_config_of_the_repository_is_clean(repository):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import importlib.util
 import os
 import warnings
@@ -45,11 +46,13 @@ def dequantised_folder(gguf: Path, keep: bool = True) -> Path | None:
 
     De-quantising SmolLM2-135M takes about 17 s each time, reading float32 safetensors under 1 s.
     float32 holds the de-quantised numbers exactly, so both routes give the same model. The name of
-    the folder is the file's hash; it appears by one rename, so processes may race for it.
+    the folder has the file's hash, and transformers' major version, since 4 cannot read tokenizers
+    that 5 wrote; it appears by one rename, so processes may race for it.
     """
     if not keep:
         return None
-    folder = cache_root() / 'llm' / f'{gguf.stem}-{file_digest(gguf)[:16]}'
+    major = importlib.metadata.version('transformers').partition('.')[0]
+    folder = cache_root() / 'llm' / f'{gguf.stem}-{file_digest(gguf)[:16]}-{major}'
     if (folder / 'config.json').is_file():
         return folder
     made = False
