@@ -14,7 +14,6 @@ from ovmlv.apis import (
     LabelIndex,
     OVMLVInferencer,
     init_recognizer,
-    label_bank,
     open_model,
 )
 from ovmlv.datasets.motionshapes.world import COLORS, SHAPES
@@ -25,6 +24,7 @@ from ovmlv.errors import (
     DependencyError,
     VocabularyError,
 )
+from ovmlv.label_bank import bank as bank_module
 from ovmlv.label_bank.files import LabelBlock
 from ovmlv.label_bank.identity import EncoderIdentity
 
@@ -365,8 +365,8 @@ def test_the_bar_moves_within_a_chunk(monkeypatch):
             return True
 
     shown = Terminal()
-    shows_all = functools.partial(label_bank.tqdm, file=shown, mininterval=0)
-    monkeypatch.setattr(label_bank, 'tqdm', shows_all)
+    shows_all = functools.partial(bank_module.tqdm, file=shown, mininterval=0)
+    monkeypatch.setattr(bank_module, 'tqdm', shows_all)
     model = open_model('motionshapes', device='cpu')
     model.labels_per_pass = 2
     labels = [f'{color} circle' for color in COLORS][:8]
