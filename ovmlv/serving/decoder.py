@@ -10,22 +10,23 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TypeVar
 
-import numpy as np
 import torch
 
 from ovmlv.apis.video_reader import Clip, VideoReader
 from ovmlv.errors import ConfigError
 from ovmlv.visualization.strip import Strip
 
-from .decoder_process import Fault, Task, send
+from .decoder_process import Task
 from .fork_server import FORK_SERVER
 from .limits import ServingLimits, minutes
 from .service_error import ServiceError
 from .uploads import Upload
+from .wire import Begun, Fault, Part, unpack
+
+T = TypeVar('T')
 
 LOG = logging.getLogger('ovmlv.serving')
 #: Seconds in which the process has to have imported everything, on a slow and busy machine.
@@ -123,20 +124,20 @@ class RemoteVideo:
 
     def begin(self, task: Task) -> None:
         """Wait for the process, and for what it finds in the container."""
-        self._pid = self._receive()
+        self._pid = self._expect(int)
         self._left = self._decoder.limits.decode_seconds
         try:
-            send(self._pipe, task)
+            self._pipe.send_bytes(pickle.dumps(task, pickle.HIGHEST_PROTOCOL))
         except OSError:
             raise self._ended() from None
-        self.duration, self.window, self.stride = self._receive()
+        begun = self._expect(Begun)
+        self.duration, self.window, self.stride = begun.duration, begun.window, begun.stride
 
     def clips(self, window: float, stride: float) -> Iterator[Clip]:
         """Clips of the windows; both lengths are those that the process was told."""
         while isinstance(part := self._receive(), Clip):
-            inputs = part.inputs
-            yield replace(part, inputs=_tensor(inputs))
-        self.strip: Strip | None = part
+            yield part
+        self.strip: Strip | None = part if isinstance(part, Strip) else None
 
     def end(self) -> None:
         """Kill the process, wherever it is."""
@@ -144,7 +145,13 @@ class RemoteVideo:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
 
-    def _receive(self) -> Any:
+    def _expect(self, kind: type[T]) -> T:
+        part = self._receive()
+        if not isinstance(part, kind):
+            raise self._ended()
+        return part
+
+    def _receive(self) -> Part:
         """The next part. Time counts only while it is waited for."""
         started = time.monotonic()
         try:
@@ -152,8 +159,8 @@ class RemoteVideo:
                 raise self._ended()
             if not self._pipe.poll(self._left):
                 raise self._late()
-            part = pickle.loads(self._pipe.recv_bytes())
-        except (EOFError, OSError):
+            part = unpack(self._pipe.recv_bytes())
+        except (EOFError, OSError, ValueError):
             raise self._ended() from None
         self._left = max(0.0, self._left - (time.monotonic() - started))
         if isinstance(part, ServiceError):
@@ -178,7 +185,3 @@ class RemoteVideo:
         return ServiceError(
             'decoder_crashed', f'{self.name}: the process that decodes it ended before it was done.'
         )
-
-
-def _tensor(inputs: Any) -> Any:
-    return torch.from_numpy(inputs) if isinstance(inputs, np.ndarray) else inputs

@@ -15,20 +15,21 @@ import signal
 import socket
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 
-from ovmlv.apis.video_reader import Clip, VideoReader
+from ovmlv.apis.video_reader import VideoReader
 from ovmlv.visualization.strip import read_strip
 
 from .limits import ServingLimits
 from .service_error import ServiceError
 from .uploads import Upload, decoding, probe
 from .windows import choose_windows
+from .wire import Begun, Fault, Part, pack
 
 #: Pixels of height of the frames that become pictures and embeddings of single frames.
 READ_HEIGHT = 448
@@ -53,17 +54,6 @@ class Task:
     window: float | None
     stride: float | None
     threads: int = 1
-
-
-@dataclass(frozen=True)
-class Fault:
-    """An error that is a mistake of the server.
-
-    Attributes:
-        text: With the traceback, for the log.
-    """
-
-    text: str
 
 
 def main(control: int) -> NoReturn:
@@ -114,26 +104,28 @@ def _answer(pipe_number: int, file_number: int) -> NoReturn:
         with open(os.devnull, 'wb') as sink:  # what native libraries print
             os.dup2(sink.fileno(), 2)
         pipe = Connection(pipe_number)
-        send(pipe, os.getpid())
+        pipe.send_bytes(pack(os.getpid()))
         try:
-            for part in look(pickle.loads(pipe.recv_bytes()), file_number):
-                send(pipe, part)
-            send(pipe, None)
+            # The task is the server's own; what goes back is read as data.
+            task = pickle.loads(pipe.recv_bytes())
+            for part in look(task, file_number):
+                pipe.send_bytes(pack(part))
+            pipe.send_bytes(pack(None))
         except ServiceError as error:
-            send(pipe, error)
+            pipe.send_bytes(pack(error))
         except MemoryError:  # nothing can be relied on any more
             os._exit(1)
         except Exception:
-            send(pipe, Fault(traceback.format_exc()))
+            pipe.send_bytes(pack(Fault(traceback.format_exc())))
     finally:
         os._exit(0)
 
 
-def look(task: Task, file_number: int) -> Iterator[Any]:
+def look(task: Task, file_number: int) -> Iterator[Part]:
     """Everything that is done with the bytes of a stranger.
 
     Yields:
-        ``(duration, window, stride)`` in seconds, then a :class:`Clip` for each window, then a
+        A :class:`Begun`, then a :class:`~ovmlv.apis.video_reader.Clip` for each window, then a
         :class:`~ovmlv.visualization.strip.Strip` of frames to show.
     """
     torch.set_num_threads(task.threads)
@@ -141,14 +133,7 @@ def look(task: Task, file_number: int) -> Iterator[Any]:
     upload = Upload(Path(f'/dev/fd/{file_number}'), task.name)
     duration = probe(upload, task.limits)
     window, stride = choose_windows(duration, task.window, task.stride, task.limits.windows)
-    yield duration, window, stride
+    yield Begun(duration, window, stride)
     with decoding(upload):
         yield from task.reader.clips(str(upload.path), window, stride)
         yield read_strip(upload.path, task.limits.strip, READ_HEIGHT)
-
-
-def send(pipe: Connection, value: Any) -> None:
-    """Send anything; tensors as arrays, because torch would share memory that nobody frees."""
-    if isinstance(value, Clip) and isinstance(value.inputs, torch.Tensor):
-        value = replace(value, inputs=value.inputs.numpy())
-    pipe.send_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))

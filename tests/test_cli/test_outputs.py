@@ -223,7 +223,7 @@ def test_a_full_disk(command, clips, fill, tmp_path, small_disk):
 
 def test_other_writers_on_a_full_disk(command, clips, small_disk):
     """FAULTS D17"""
-    (small_disk / 'filler').write_bytes(bytes(56 * 1024))
+    (small_disk / 'filler').write_bytes(bytes(61 * 1024))  # no page of 4 KB is left
     many = [f'{label} {i}' for i in range(40) for label in LABELS]
     tag = ['tag', clips[0], *MODEL, '--labels', *LABELS, '--format', 'jsonl']
     for arguments in (

@@ -172,6 +172,11 @@ def _read_json(path: Path) -> Architecture:
         raise ConfigError(f'{error}; write it as open_clip writes its model configs') from None
     architecture = _parse(content, str(path))
     architecture.folder = path.resolve().parent
+    # A folder beside the file comes before a repository of the hub of that name.
+    text = architecture.config['text_cfg']
+    for key in ('hf_model_name', 'hf_tokenizer_name'):
+        if text.get(key) and (architecture.folder / text[key]).is_dir():
+            text[key] = str(architecture.folder / text[key])
     return architecture
 
 

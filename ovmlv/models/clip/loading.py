@@ -141,6 +141,6 @@ def _build(architecture: Architecture, weights: Weights | None, part: str) -> nn
     except OSError as error:
         raise ConfigError(
             f'{architecture.name}: its text tower {hub} of transformers is not on this machine and '
-            f'cannot be fetched ({type(error).__name__}); fetch it with a connection, or name a '
-            'local folder in text_cfg.hf_model_name'
+            f'cannot be fetched ({type(error).__name__}); fetch it with a connection, or put '
+            'its local folder beside the file and name that in text_cfg.hf_model_name'
         ) from error

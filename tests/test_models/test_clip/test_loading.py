@@ -285,7 +285,7 @@ def test_a_text_tower_of_the_hub_is_not_needed_for_the_image_tower(tmp_path, mon
     config = dict(embed_dim=24, vision_cfg=vision, text_cfg=text)
     absent, here = tmp_path / 'absent.json', tmp_path / 'here.json'
     absent.write_text(json.dumps(config))
-    config['text_cfg'] = dict(text, hf_model_name=str(tmp_path / 'roberta'))
+    config['text_cfg'] = dict(text, hf_model_name='roberta')
     here.write_text(json.dumps(config))
     torch.manual_seed(0)
     both = load_clip(str(here))
