@@ -12,6 +12,7 @@ import numpy as np
 
 from ovmlv.errors import DataError, VocabularyError
 from ovmlv.files import file_digest, whole_file, write_json
+from ovmlv.labels import unique_labels
 from ovmlv.schema import label, read_object, text
 
 _ARRAYS = ('embeddings', 'label_bias', 'scale', 'bias')
@@ -54,9 +55,8 @@ class LabelSet:
     thresholds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, 'labels', unique_labels(self.labels, 'the label set'))
         count = len(self.labels)
-        if not count or len(set(self.labels)) != count:
-            raise VocabularyError('a label set needs labels, each of them once; remove duplicates')
         if self.embeddings.ndim != 2 or self.embeddings.shape[0] != count:
             raise VocabularyError(
                 f'{count} labels have embeddings of shape {self.embeddings.shape}; give (C, E)'
@@ -72,6 +72,7 @@ class LabelSet:
 
     def select(self, labels: Sequence[str]) -> LabelSet:
         """Some of the labels, in the order given."""
+        labels = unique_labels(labels)
         place = {label: i for i, label in enumerate(self.labels)}
         missing = [label for label in labels if label not in place]
         if missing:
@@ -82,7 +83,7 @@ class LabelSet:
         index = [place[label] for label in labels]
         return dataclasses.replace(
             self,
-            labels=tuple(labels),
+            labels=labels,
             embeddings=self.embeddings[index],
             label_bias=self.label_bias[index],
             thresholds=None if self.thresholds is None else self.thresholds[index],
@@ -133,9 +134,7 @@ class LabelSet:
         """
         words, numbers = label_files(path)
         if not words.is_file():
-            raise FileNotFoundError(
-                f'{words} not found; make it by tools/deployment/export_onnx.py'
-            )
+            raise FileNotFoundError(f'{words} not found; make it by "ovmlv export --labels-only"')
         content = read_object(words, _FIELDS, 'no usable label file', 'export the labels again')
         if not numbers.is_file():
             raise FileNotFoundError(f'{numbers} not found; it belongs to {words}: copy both')

@@ -68,7 +68,7 @@ def test_files_of_different_exports_are_refused(labels, tmp_path):
     (tmp_path / 'two.npz').unlink()
     with pytest.raises(FileNotFoundError, match='copy both'):
         LabelSet.load(tmp_path / 'two')
-    with pytest.raises(FileNotFoundError, match='export_onnx'):
+    with pytest.raises(FileNotFoundError, match='ovmlv export'):
         LabelSet.load(tmp_path / 'three')
 
 
