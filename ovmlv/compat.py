@@ -188,7 +188,8 @@ def _without_cuda(original: Callable[..., None]) -> Callable[..., None]:
         from mmengine.device import get_device
 
         if torch.cuda.is_available() or get_device() not in ('cpu', 'mps'):
-            return original(backend, *args, **kwargs)
+            original(backend, *args, **kwargs)
+            return
         set_device = torch.cuda.set_device
         torch.cuda.set_device = lambda device: None
         try:

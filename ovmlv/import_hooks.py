@@ -86,12 +86,15 @@ class ImportWatch(importlib.abc.MetaPathFinder):
         finally:
             self._searching.discard(key)
         # A loader is an object with an `exec_module`; built-in modules have a class, which stays.
-        if spec is not None and hasattr(spec.loader, 'exec_module'):
-            if not isinstance(spec.loader, type):
-                # The loader stays what it is for everybody who asks it for sources or resources.
-                loader = copy.copy(spec.loader)
-                loader.exec_module = functools.partial(_execute, spec.loader, repair)
-                spec.loader = loader
+        if (
+            spec is not None
+            and hasattr(spec.loader, 'exec_module')
+            and not isinstance(spec.loader, type)
+        ):
+            # The loader stays what it is for everybody who asks it for sources or resources.
+            loader = copy.copy(spec.loader)
+            loader.exec_module = functools.partial(_execute, spec.loader, repair)
+            spec.loader = loader
         return spec
 
     def _found_by_others(

@@ -30,7 +30,7 @@ def test_lines_end_as_in_editors_and_nowhere_else(tmp_path, end):
 
 
 @pytest.mark.parametrize(
-    'text, reason',
+    ('text', 'reason'),
     [
         ('[' * 100_000, 'nested too deep'),
         ('{"a": 1, "a": 2}', "key 'a' stands twice"),

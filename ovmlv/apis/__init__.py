@@ -4,7 +4,7 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
-from ovmlv.label_bank import LabelBank, LabelIndex  # noqa: E402
+from ovmlv.label_bank import LabelBank, LabelIndex
 from ovmlv.results import LabelScore, TagResult, Timings, Window
 
 from .encoded_video import EncodedVideo

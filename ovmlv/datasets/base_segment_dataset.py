@@ -153,7 +153,7 @@ class BaseSegmentDataset(BaseVideoDataset):
             ]
         if self.units == 'point':
             return self._points(timeline, common)
-        usable = [s for s in map(lambda s: self._clip(s, timeline), timeline.segments) if s]
+        usable = [s for s in (self._clip(s, timeline) for s in timeline.segments) if s]
         labels_of = SpanLabels(
             dataclasses.replace(timeline, segments=usable, partial=timeline.open_world),
             self.min_overlap,

@@ -260,7 +260,7 @@ def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
         if index in names:
             raise DataError(f'{where}: {index} is no new index; restore the published file')
         entity = row.get('KnowledgeGraphId', name)
-        if not name or name.startswith('/m/') or name.startswith('/g/'):
+        if not name or name.startswith(('/m/', '/g/')):
             name = entity if unnamed == 'id' else ''
         name = clean_label(name, where) if name.strip() else ''
         names[index] = name or None

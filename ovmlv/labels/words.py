@@ -63,12 +63,12 @@ def stem(word: str) -> str:
         return word[:-3] + 'y'
     for ending in ('ing', 'ed'):
         rest = word[: -len(ending)]
-        if word.endswith(ending) and not word.endswith('eed') and len(rest) > 2:
-            if re.search('[aeiouy]', rest):
-                if rest[-1] == rest[-2] and rest[-1] not in 'lsz':
-                    return rest[:-1]
-                # A short verb without a doubled consonant has lost its e: "caring", but "barring".
-                return f'{rest}e' if _SHORT.fullmatch(f'{rest}e') else rest
+        ends = word.endswith(ending) and not word.endswith('eed')
+        if ends and len(rest) > 2 and re.search('[aeiouy]', rest):
+            if rest[-1] == rest[-2] and rest[-1] not in 'lsz':
+                return rest[:-1]
+            # A short verb without a doubled consonant has lost its e: "caring", but "barring".
+            return f'{rest}e' if _SHORT.fullmatch(f'{rest}e') else rest
     return (
         word[:-1] if word.endswith('e') and len(word) > 3 and not _SHORT.fullmatch(word) else word
     )

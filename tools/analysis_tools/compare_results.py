@@ -76,8 +76,10 @@ def text_table(results: dict[str, Metrics], columns: Sequence[Column]) -> str:
     for group in groups:
         members = [column for column in columns if column.group == group]
         block = [''.join(f'{column.name:>7}' for column in members)]
-        for metrics in results.values():
-            block.append(''.join(f'{show(metrics, column):>7}' for column in members))
+        block += [
+            ''.join(f'{show(metrics, column):>7}' for column in members)
+            for metrics in results.values()
+        ]
         width = max(len(block[0]), len(group) + 2)
         block = [f' {group} '.center(width - 1, '-').rjust(width), *(b.rjust(width) for b in block)]
         lines = [f'{line} |{part}' for line, part in zip(lines, block, strict=True)]

@@ -7,6 +7,7 @@ speaks of another order. Whether that is so is asked of the stream, never of a c
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -206,7 +207,7 @@ def index_by_frames(
         raise UnreadableVideoError('no frame could be decoded')
     found = [row.pts for row in kept]
     known = None not in found
-    backwards = sum(b < a for a, b in zip(found, found[1:])) if known else 0
+    backwards = sum(b < a for a, b in itertools.pairwise(found)) if known else 0
     ordered = known and not backwards
     if ordered:
         stamps = np.array(found, dtype=np.int64)
