@@ -142,8 +142,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             raise OutputError(f'{path} is no regular file and is not replaced; name another')
         path.parent.mkdir(parents=True, exist_ok=True)
         yield scratch
-        os.chmod(scratch, 0o666 & ~_umask())
-        os.replace(scratch, path)
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
     except OSError as error:
         if isinstance(error, OvmlvError) or not _of_file(error, scratch, path):
             raise
@@ -171,10 +171,10 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         yield scratch
         for part in (scratch, *scratch.rglob('*')):
             if not part.is_symlink():
-                os.chmod(part, (0o777 if part.is_dir() else 0o666) & ~_umask())
+                part.chmod((0o777 if part.is_dir() else 0o666) & ~_umask())
         if target.is_dir():
             shutil.rmtree(target)
-        os.replace(scratch, target)
+        scratch.replace(target)
     except OSError as error:
         if isinstance(error, OvmlvError) or not _of_file(error, scratch, target):
             raise

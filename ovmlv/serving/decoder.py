@@ -131,7 +131,7 @@ class RemoteVideo:
             raise self._ended() from None
         self.duration, self.window, self.stride = self._receive()
 
-    def clips(self, window: float, stride: float) -> Iterator[Clip]:
+    def clips(self, window: float, stride: float) -> Iterator[Clip]:  # noqa: ARG002
         """Clips of the windows; both lengths are those that the process was told."""
         while isinstance(part := self._receive(), Clip):
             inputs = part.inputs

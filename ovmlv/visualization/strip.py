@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def read_strip(
     """
     if num_frames < 1:
         raise ConfigError(f'num_frames={num_frames} must be at least 1')
-    if not isinstance(video, np.ndarray) and not os.path.isfile(video):
+    if not isinstance(video, np.ndarray) and not Path(video).is_file():
         raise FileNotFoundError(f'video {video} not found; give the path of a video file')
     try:
         reader = (
