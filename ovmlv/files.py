@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -112,13 +112,21 @@ def read_json_lines(path: str | Path, what: str = 'file') -> Iterator[tuple[str,
             yield f'{path}:{number}', parse_json(line, str(path), number)
 
 
-def file_digest(path: str | Path, algorithm: str = 'sha256') -> str:
-    """Hexadecimal digest of a file, read piece by piece."""
-    digest = hashlib.new(algorithm)
+def file_digest(path: str | Path, algorithm: Callable[[], Any] = hashlib.sha256) -> str:
+    """Hexadecimal digest of a file, read piece by piece.
+
+    In the names here a *digest* is of bytes or of a text, a *fingerprint* is of a model's weights.
+    """
+    digest = algorithm()
     with open(path, 'rb') as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """Hexadecimal digest of a text, which may hold any character."""
+    return hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()
 
 
 # --- writing -------------------------------------------------------------------------------------
