@@ -76,6 +76,7 @@ class ImportWatch(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
+        """What the others find; its loader is replaced where there is something to repair."""
         repair = self.repairs.get(fullname)
         key = (threading.get_ident(), fullname)
         if repair is None or key in self._searching:

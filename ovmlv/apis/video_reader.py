@@ -253,7 +253,8 @@ def _sample_windows(
     sampler: Callable, data: dict[str, Any], windows: Sequence[Window | None]
 ) -> tuple[list[Window | None], list[dict[str, Any]]]:
     """Frames of each window. Where damaged frames are skipped, windows that had no others are left
-    out."""
+    out.
+    """
     skips = getattr(data['video_reader'], 'skips_damage', False)
     kept, chosen = [], []
     for window in windows:

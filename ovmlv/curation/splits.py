@@ -101,7 +101,8 @@ def record_draw(
     split: Mapping[str, list[str]], counts: Mapping[str, int], groups: Mapping[str, str]
 ) -> dict[str, Any]:
     """What :func:`redraw` needs beside seed and share: ``counts`` in the order of the labels, seen
-    ones first (left out where all are equal), and ``groups`` as runs ``[group, length]``."""
+    ones first (left out where all are equal), and ``groups`` as runs ``[group, length]``.
+    """
     labels = [*split['seen'], *split['unseen']]
     record: dict[str, Any] = {}
     if len(set(counts.values())) > 1:

@@ -104,7 +104,8 @@ class FrameRow(NamedTuple):
 
 def is_even(times: np.ndarray) -> bool:
     """Whether all frames ``(N, 2)`` begin within half a frame of where an even rate has them, and
-    the last one lasts no longer than one and a half."""
+    the last one lasts no longer than one and a half.
+    """
     begins = times[:, 0]
     if len(begins) < 2:
         return True

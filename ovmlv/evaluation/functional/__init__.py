@@ -1,5 +1,6 @@
 """Metrics as pure functions of ``(N, C)`` scores and targets; the classes above them only
-collect."""
+collect.
+"""
 
 from .average_precision import (
     area_under_pr_curve,
