@@ -53,6 +53,10 @@ def split_lines(text: str) -> list[str]:
 
     ``str.splitlines`` also cuts at U+2028, U+0085 and six others that may stand within a label or
     within a JSON string.
+
+    Examples:
+        >>> split_lines('a dog\\r\\na cat\\u2028\\n')
+        ['a dog', 'a cat\\u2028']
     """
     lines = _LINE_END.split(text)
     return lines[:-1] if not lines[-1] else lines
@@ -125,7 +129,12 @@ def file_digest(path: str | Path, algorithm: Callable[[], Any] = hashlib.sha256)
 
 
 def text_digest(text: str) -> str:
-    """Hexadecimal digest of a text, which may hold any character."""
+    """Hexadecimal digest of a text, which may hold any character.
+
+    Examples:
+        >>> text_digest('a dog')[:8]
+        '7dbdf68a'
+    """
     return hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()
 
 
