@@ -16,7 +16,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def find_videos(folder: str | Path) -> list[str]:
+def list_videos(folder: str | Path) -> list[str]:
     """Video files under a folder, by their suffix, sorted."""
     return sorted(
         str(path)
