@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ovmlv.benchmark.columns import Column, find_columns, percent
+from ovmlv.benchmark.columns import Column, find_columns, show_percent
 from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
 from ovmlv.files import read_json, write_text
@@ -108,7 +108,7 @@ def markdown_table(results: dict[str, Metrics], columns: Sequence[Column]) -> st
 
 def show(metrics: Metrics, column: Column) -> str:
     """A figure in percent, ``-`` where there is none."""
-    return percent(metrics.get(column.key, math.nan))
+    return show_percent(metrics.get(column.key, math.nan))
 
 
 def check(first: Metrics, other: Metrics, gain: float, keep: float) -> list[tuple[bool, str]]:
