@@ -23,7 +23,7 @@ from ovmlv.datasets.transforms import SampleSegmentFrames, VideoInit
 from ovmlv.datasets.video_failures import (
     READ_ERRORS,
     UnreadableVideoError,
-    describe,
+    describe_failure,
     run_until_frames,
 )
 from ovmlv.errors import ConfigError, DataError
@@ -303,7 +303,7 @@ def _read_errors(video: object) -> Iterator[None]:
     try:
         yield
     except READ_ERRORS as error:
-        reason = describe(error)
+        reason = describe_failure(error)
         # A reader of decord kept alive by the traceback would make forked workers abort.
         traceback.clear_frames(error.__traceback__)
         raise DataError(f'video {video} cannot be read ({reason}); repair or remove it') from None

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from ovmlv.datasets.decoders import PyAVReader
-from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError, describe
+from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError, describe_failure
 from ovmlv.files import file_digest
 
 _CHUNK = 1 << 22
@@ -77,7 +77,7 @@ def probe_video(task: ProbeTask) -> dict[str, Any]:
         facts.digest = _digest(path, task.full)
         reader = PyAVReader(task.path, truncated='use')
     except READ_ERRORS as error:
-        reason = str(error) if isinstance(error, UnreadableVideoError) else describe(error)
+        reason = str(error) if isinstance(error, UnreadableVideoError) else describe_failure(error)
         kind = 'no video' if 'no video stream' in reason or 'cover' in reason else 'unreadable'
         facts.problems.append((kind, reason))
         return facts.as_dict()

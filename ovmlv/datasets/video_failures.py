@@ -24,7 +24,7 @@ __all__ = [
     'FailureFlags',
     'UnreadableVideoError',
     'black_frames',
-    'describe',
+    'describe_failure',
     'run_until_frames',
 ]
 
@@ -103,7 +103,7 @@ def black_frames(
     )
 
 
-def describe(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """Type and first line of an error, without the clock and source lines that decord puts
     there.
     """
