@@ -4,6 +4,7 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
+from ovmlv.apis.init_recognizer import init_recognizer
 from ovmlv.label_bank import LabelBank, LabelIndex
 from ovmlv.results import LabelScore, TagResult, Timings, Window
 
@@ -11,7 +12,6 @@ from .encoded_video import EncodedVideo
 from .model_publishing import publish_model
 from .open_model import open_model
 from .ovmlv_inferencer import OVMLVInferencer
-from .recognizer import init_recognizer
 from .video_files import find_videos
 
 __all__ = [

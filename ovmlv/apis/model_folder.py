@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ovmlv.apis.init_recognizer import init_recognizer
 from ovmlv.errors import DataError, OvmlvError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.files import file_digest, text_digest, write_json
@@ -22,7 +23,6 @@ from ovmlv.utils.config_options import merge_options
 from ovmlv.utils.data_config import check_types
 
 from .literal_config import FILE_KEYS, check_published, read_literal_config
-from .recognizer import init_recognizer
 
 FORMAT = 'ovmlv model 1'
 _MEND = 'perhaps cut short; publish the model again'

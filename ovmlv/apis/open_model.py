@@ -10,11 +10,11 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from ovmlv.apis.init_recognizer import check_device, init_recognizer
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
 
 from .model_folder import INDEX, load_published
-from .recognizer import check_device, init_recognizer
 from .zero_shot import default_pipeline, zero_shot_config
 
 _CONFIGS = ('.py', '.yml', '.yaml')
