@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ovmlv.apis.init_recognizer import init_recognizer
 from ovmlv.errors import DataError, OvmlvError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.files import file_digest, text_digest, write_json
@@ -22,6 +21,7 @@ from ovmlv.utils.cli import one_line
 from ovmlv.utils.config_options import merge_options
 from ovmlv.utils.data_config import check_types
 
+from .init_recognizer import init_recognizer
 from .literal_config import FILE_KEYS, check_published, read_literal_config
 
 FORMAT = 'ovmlv model 1'

@@ -10,10 +10,10 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ovmlv.apis.init_recognizer import check_device, init_recognizer
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
 
+from .init_recognizer import check_device, init_recognizer
 from .model_folder import INDEX, load_published
 from .zero_shot import default_pipeline, zero_shot_config
 
