@@ -18,6 +18,7 @@ def read_requirements(name: str) -> list[str]:
 
 
 def read_version() -> str:
+    """The version that the package states, without importing it."""
     namespace: dict = {}
     exec((ROOT / 'ovmlv' / 'version.py').read_text(encoding='utf-8'), namespace)
     return namespace['__version__']
@@ -32,6 +33,7 @@ class BuildWithMim(build_py):
     """
 
     def run(self) -> None:
+        """Build, and add the folder."""
         super().run()
         if getattr(self, 'editable_mode', False):
             return

@@ -129,7 +129,8 @@ def trust_mmengine_checkpoints() -> None:
 
 def _statistic_of_history(owner: Any, name: str) -> Any:
     """Stands for ``getattr`` while a checkpoint loads: HistoryBuffer pickles its own methods by
-    attribute look-up, which in general would give a file access to anything."""
+    attribute look-up, which in general would give a file access to anything.
+    """
     from mmengine.logging.history_buffer import HistoryBuffer
 
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
@@ -188,7 +189,8 @@ def _without_cuda(original: Callable[..., None]) -> Callable[..., None]:
         from mmengine.device import get_device
 
         if torch.cuda.is_available() or get_device() not in ('cpu', 'mps'):
-            return original(backend, *args, **kwargs)
+            original(backend, *args, **kwargs)
+            return
         set_device = torch.cuda.set_device
         torch.cuda.set_device = lambda device: None
         try:
@@ -295,7 +297,9 @@ class _DRNFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     name = 'mmaction.models.localizers.drn'
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None):
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname in (self.name, f'{self.name}.drn'):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=fullname == self.name)
         return None

@@ -173,5 +173,5 @@ def _installed_path(package: str) -> str:
     for name in names:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations:
-            return list(spec.submodule_search_locations)[0]
+            return next(iter(spec.submodule_search_locations))
     raise DependencyError(f'{package} is not installed: pip install {package}')

@@ -8,6 +8,7 @@ reads videos by this module as well.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -103,7 +104,7 @@ class _Nameless:
     """A file that has content alone."""
 
     def __init__(self, path: str) -> None:
-        file = open(path, 'rb')  # closed with the container
+        file = open(path, 'rb')  # noqa: SIM115  closed with the container
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
@@ -182,10 +183,8 @@ def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iter
         except FFmpegError as error:  # the container cannot be read on
             reason = reason or f'reading the file fails ({error.strerror})'
             since, packet, frames = None, None, []
-            try:
+            with contextlib.suppress(FFmpegError):
                 frames = stream.codec_context.decode(None)
-            except FFmpegError:
-                pass
         else:
             stamp = packet.dts if packet.pts is None else packet.pts
             if packet.is_keyframe or intra_only:

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,10 @@ def split_lines(text: str) -> list[str]:
 
     ``str.splitlines`` also cuts at U+2028, U+0085 and six others that may stand within a label or
     within a JSON string.
+
+    Examples:
+        >>> split_lines('a dog\\r\\na cat\\u2028\\n')
+        ['a dog', 'a cat\\u2028']
     """
     lines = _LINE_END.split(text)
     return lines[:-1] if not lines[-1] else lines
@@ -112,13 +116,26 @@ def read_json_lines(path: str | Path, what: str = 'file') -> Iterator[tuple[str,
             yield f'{path}:{number}', parse_json(line, str(path), number)
 
 
-def file_digest(path: str | Path, algorithm: str = 'sha256') -> str:
-    """Hexadecimal digest of a file, read piece by piece."""
-    digest = hashlib.new(algorithm)
+def file_digest(path: str | Path, algorithm: Callable[[], Any] = hashlib.sha256) -> str:
+    """Hexadecimal digest of a file, read piece by piece.
+
+    In the names here a *digest* is of bytes or of a text, a *fingerprint* is of a model's weights.
+    """
+    digest = algorithm()
     with open(path, 'rb') as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """Hexadecimal digest of a text, which may hold any character.
+
+    Examples:
+        >>> text_digest('a dog')[:8]
+        '7dbdf68a'
+    """
+    return hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -142,8 +159,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             raise OutputError(f'{path} is no regular file and is not replaced; name another')
         path.parent.mkdir(parents=True, exist_ok=True)
         yield scratch
-        os.chmod(scratch, 0o666 & ~_umask())
-        os.replace(scratch, path)
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
     except OSError as error:
         if isinstance(error, OvmlvError) or not _of_file(error, scratch, path):
             raise
@@ -171,10 +188,10 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         yield scratch
         for part in (scratch, *scratch.rglob('*')):
             if not part.is_symlink():
-                os.chmod(part, (0o777 if part.is_dir() else 0o666) & ~_umask())
+                part.chmod((0o777 if part.is_dir() else 0o666) & ~_umask())
         if target.is_dir():
             shutil.rmtree(target)
-        os.replace(scratch, target)
+        scratch.replace(target)
     except OSError as error:
         if isinstance(error, OvmlvError) or not _of_file(error, scratch, target):
             raise

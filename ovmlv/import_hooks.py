@@ -76,6 +76,7 @@ class ImportWatch(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
+        """What the others find; its loader is replaced where there is something to repair."""
         repair = self.repairs.get(fullname)
         key = (threading.get_ident(), fullname)
         if repair is None or key in self._searching:
@@ -86,12 +87,15 @@ class ImportWatch(importlib.abc.MetaPathFinder):
         finally:
             self._searching.discard(key)
         # A loader is an object with an `exec_module`; built-in modules have a class, which stays.
-        if spec is not None and hasattr(spec.loader, 'exec_module'):
-            if not isinstance(spec.loader, type):
-                # The loader stays what it is for everybody who asks it for sources or resources.
-                loader = copy.copy(spec.loader)
-                loader.exec_module = functools.partial(_execute, spec.loader, repair)
-                spec.loader = loader
+        if (
+            spec is not None
+            and hasattr(spec.loader, 'exec_module')
+            and not isinstance(spec.loader, type)
+        ):
+            # The loader stays what it is for everybody who asks it for sources or resources.
+            loader = copy.copy(spec.loader)
+            loader.exec_module = functools.partial(_execute, spec.loader, repair)
+            spec.loader = loader
         return spec
 
     def _found_by_others(

@@ -7,7 +7,6 @@ in several files (transformers' shards), and the TorchScript archives that OpenA
 from __future__ import annotations
 
 import functools
-import os
 import pickle
 import re
 import zipfile
@@ -150,7 +149,7 @@ def _check_archive(path: Path) -> bool:
             return True
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise CheckpointError(f'{path} is refused: torch compresses nothing; save it again')
-        if sum(entry.file_size for entry in entries) > os.path.getsize(path):
+        if sum(entry.file_size for entry in entries) > Path(path).stat().st_size:
             raise CheckpointError(f'{path} is refused: its parts overlap; save it again')
         # All are 0 where torch.serialization.set_crc32_options(False) left them out.
         damaged = archive.testzip() if any(entry.CRC for entry in entries) else None

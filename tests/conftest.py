@@ -7,7 +7,7 @@ os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
-from ovmlv.compat import apply  # noqa: E402
+from ovmlv.compat import apply
 
 apply()
 

@@ -1,5 +1,7 @@
 """Files that people write, and files that are either whole or not there."""
 
+import functools
+import hashlib
 import json
 import os
 import stat
@@ -8,11 +10,13 @@ import pytest
 
 from ovmlv.errors import DataError, OutputError
 from ovmlv.files import (
+    file_digest,
     parse_json,
     read_json_lines,
     read_lines,
     read_text,
     split_lines,
+    text_digest,
     whole_file,
     whole_folder,
     write_text,
@@ -30,7 +34,7 @@ def test_lines_end_as_in_editors_and_nowhere_else(tmp_path, end):
 
 
 @pytest.mark.parametrize(
-    'text, reason',
+    ('text', 'reason'),
     [
         ('[' * 100_000, 'nested too deep'),
         ('{"a": 1, "a": 2}', "key 'a' stands twice"),
@@ -116,3 +120,13 @@ def test_a_place_that_is_no_folder_is_one_line(tmp_path):
         write_text(tmp_path / 'file' / 'x.json', '{}')
     with pytest.raises(OutputError, match='cannot be written'), whole_folder(tmp_path / 'file/x'):
         pass
+
+
+def test_digests(tmp_path):
+    write_text(tmp_path / 'x', 'ä' * 2_000_000)
+    data = (tmp_path / 'x').read_bytes()
+    assert file_digest(tmp_path / 'x') == hashlib.sha256(data).hexdigest()
+    short = functools.partial(hashlib.blake2b, digest_size=16)
+    assert file_digest(tmp_path / 'x', short) == hashlib.blake2b(data, digest_size=16).hexdigest()
+    assert text_digest('ä' * 2_000_000) == file_digest(tmp_path / 'x')
+    assert len(text_digest('a lone surrogate \ud800')) == 64

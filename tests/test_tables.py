@@ -16,7 +16,7 @@ def test_rows_with_their_lines(tmp_path, end):
         (f'{path}:3', dict(a='1', b=cell)),
         (f'{path}:5', dict(a='2,3', b=f'4{end}5')),
     ]
-    assert [row for _, row in read_csv_lists(path)][0] == ['a', 'b']
+    assert next(row for _, row in read_csv_lists(path)) == ['a', 'b']
 
 
 @pytest.mark.parametrize(

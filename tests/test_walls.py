@@ -101,13 +101,15 @@ def uses(text: str) -> Iterator[tuple[str, int]]:
             name = full_name(node, names)
             if name in WALLS and id(node) not in writing:
                 yield name, node.lineno
-        elif isinstance(node, ast.Call):
-            # getattr(torch, 'load')
-            if full_name(node.func, names) == 'getattr' and len(node.args) > 1:
-                owner = full_name(node.args[0], names)
-                key = node.args[1]
-                if isinstance(key, ast.Constant) and f'{owner}.{key.value}' in WALLS:
-                    yield f'{owner}.{key.value}', node.lineno
+        elif (
+            isinstance(node, ast.Call)
+            and full_name(node.func, names) == 'getattr'  # getattr(torch, 'load')
+            and len(node.args) > 1
+        ):
+            owner = full_name(node.args[0], names)
+            key = node.args[1]
+            if isinstance(key, ast.Constant) and f'{owner}.{key.value}' in WALLS:
+                yield f'{owner}.{key.value}', node.lineno
 
 
 def _writes(node: ast.AST) -> bool:

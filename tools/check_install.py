@@ -30,6 +30,7 @@ SHOWN = (
     'opencv-python Pillow safetensors accelerate gguf onnx onnxruntime onnxscript fastapi uvicorn'
 ).split()
 LABELS = ('red circle', 'blue square', 'green triangle')
+MODEL = ('--model', 'motionshapes', '--labels', *LABELS)
 VIDEO = 'data/motionshapes/videos/test/000000.mp4'
 RUNTIME = f"""
 import sys
@@ -64,7 +65,7 @@ def run(command: list[str], log: Path, seconds: int = 1200) -> None:
 def tools() -> Path:
     """``ovmlv/.mim`` of the installed package, found without importing it."""
     spec = importlib.util.find_spec('ovmlv')
-    return Path(list(spec.submodule_search_locations)[0]) / '.mim'
+    return Path(next(iter(spec.submodule_search_locations))) / '.mim'
 
 
 def doctor(log: Path) -> None:
@@ -83,8 +84,7 @@ def tag(log: Path) -> None:
     """A folder of videos with the CLIP that ships with the package."""
     folder = str(Path(VIDEO).parent)
     run(
-        python('-m', 'ovmlv', 'tag', folder, '--model', 'motionshapes', '--labels', *LABELS)
-        + ['--output', 'tags.jsonl'],
+        python('-m', 'ovmlv', 'tag', folder, *MODEL, '--output', 'tags.jsonl'),
         log,
     )
     rows = [json.loads(row) for row in Path('tags.jsonl').read_text(encoding='utf-8').splitlines()]
@@ -98,7 +98,7 @@ def train(log: Path) -> None:
     command = python(str(tools() / 'tools' / 'train.py'), str(config), '--work-dir', 'work')
     # 16 videos in batches of 8, and few labels, for it shall run on any machine.
     options = ('train_cfg.max_epochs=1', 'train_dataloader.batch_size=8', 'model.labels_per_step=8')
-    run(command + ['--no-validate', '--cfg-options', *options], log)
+    run([*command, '--no-validate', '--cfg-options', *options], log)
     if not Path('work/epoch_1.pth').is_file():
         raise RuntimeError('no checkpoint was written')
 
@@ -149,8 +149,7 @@ def _ask(address: str, body: bytes | None = None) -> dict:
 def export(log: Path) -> None:
     """The encoder and labels for programs without torch."""
     run(
-        python('-m', 'ovmlv', 'export', '--model', 'motionshapes', '--labels', *LABELS)
-        + ['--out', 'exported'],
+        python('-m', 'ovmlv', 'export', *MODEL, '--out', 'exported'),
         log,
     )
 

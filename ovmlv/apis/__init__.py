@@ -4,14 +4,14 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
-from ovmlv.label_bank import LabelBank, LabelIndex  # noqa: E402
+from ovmlv.label_bank import LabelBank, LabelIndex
 from ovmlv.results import LabelScore, TagResult, Timings, Window
 
 from .encoded_video import EncodedVideo
+from .init_recognizer import init_recognizer
 from .model_publishing import publish_model
 from .open_model import open_model
 from .ovmlv_inferencer import OVMLVInferencer
-from .recognizer import init_recognizer
 from .video_files import find_videos
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torch import nn
 
 from ovmlv.errors import DataError, OvmlvError
 from ovmlv.evaluation.score_calibration import Calibration
-from ovmlv.files import file_digest, write_json
+from ovmlv.files import file_digest, text_digest, write_json
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.registry import registered_only
 from ovmlv.schema import count, is_plain_path, read_object, text
@@ -22,8 +21,8 @@ from ovmlv.utils.cli import one_line
 from ovmlv.utils.config_options import merge_options
 from ovmlv.utils.data_config import check_types
 
+from .init_recognizer import init_recognizer
 from .literal_config import FILE_KEYS, check_published, read_literal_config
-from .recognizer import init_recognizer
 
 FORMAT = 'ovmlv model 1'
 _MEND = 'perhaps cut short; publish the model again'
@@ -195,4 +194,4 @@ def _read_index(path: Path) -> dict[str, Any]:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return text_digest(json.dumps(content, sort_keys=True))

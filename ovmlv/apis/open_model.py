@@ -13,8 +13,8 @@ from torch import nn
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
 
+from .init_recognizer import check_device, init_recognizer
 from .model_folder import INDEX, load_published
-from .recognizer import check_device, init_recognizer
 from .zero_shot import default_pipeline, zero_shot_config
 
 _CONFIGS = ('.py', '.yml', '.yaml')

@@ -23,7 +23,7 @@ from ovmlv.datasets.transforms import SampleSegmentFrames, VideoInit
 from ovmlv.datasets.video_failures import (
     READ_ERRORS,
     UnreadableVideoError,
-    describe,
+    describe_failure,
     run_until_frames,
 )
 from ovmlv.errors import ConfigError, DataError
@@ -253,7 +253,8 @@ def _sample_windows(
     sampler: Callable, data: dict[str, Any], windows: Sequence[Window | None]
 ) -> tuple[list[Window | None], list[dict[str, Any]]]:
     """Frames of each window. Where damaged frames are skipped, windows that had no others are left
-    out."""
+    out.
+    """
     skips = getattr(data['video_reader'], 'skips_damage', False)
     kept, chosen = [], []
     for window in windows:
@@ -302,7 +303,7 @@ def _read_errors(video: object) -> Iterator[None]:
     try:
         yield
     except READ_ERRORS as error:
-        reason = describe(error)
+        reason = describe_failure(error)
         # A reader of decord kept alive by the traceback would make forked workers abort.
         traceback.clear_frames(error.__traceback__)
         raise DataError(f'video {video} cannot be read ({reason}); repair or remove it') from None

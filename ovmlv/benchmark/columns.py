@@ -60,6 +60,6 @@ def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
     return [column for column in columns if column.key in keys]
 
 
-def percent(value: float) -> str:
+def show_percent(value: float) -> str:
     """A figure in percent, ``-`` where there is none."""
     return '-' if math.isnan(value) else f'{100 * value:.1f}'

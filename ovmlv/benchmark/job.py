@@ -165,7 +165,7 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
     runner = Runner.from_cfg(cfg)
     load_strictly(runner)
     # Registered apart from the config: measuring is no part of what is compared.
-    measure, watch = _measures(work_dir, job)
+    measure, watch = _measures(work_dir)
     runner.register_hook(measure)
     runner.register_hook(watch)
     if job.train:
@@ -215,7 +215,7 @@ def _keep_log(work_dir: Path, result: str) -> None:
         write_text(Path(result).with_suffix('.log.jsonl'), '\n'.join(kept) + '\n')
 
 
-def _measures(work_dir: Path, job: Job) -> tuple[Any, Any]:
+def _measures(work_dir: Path) -> tuple[Any, Any]:
     from ovmlv.engine.hooks import StepCostHook
 
     from .progress import ProgressHook

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .columns import Column, find_columns
 from .results import Result
-from .statistics import PairedTest, Summary, paired_test, summarize
+from .statistics import SeedComparison, Summary, compare_seeds, summarize
 from .suite import Row, Suite
 
 COSTS = ('trainable_parameters', 'steps', 'step_seconds', 'step_cpu_seconds', 'peak_memory_mb')
@@ -31,7 +31,7 @@ class RowReport:
     metrics: Mapping[str, Summary]
     cost: Mapping[str, Summary]
     relative: Mapping[str, float]
-    tests: Mapping[str, PairedTest]
+    tests: Mapping[str, SeedComparison]
     seeds: tuple[int, ...]
 
 
@@ -110,12 +110,12 @@ def _with_times(cost: Mapping[str, Summary], other: Mapping[str, Summary]) -> di
 
 def _tests(
     suite: Suite, row: Row, results: Mapping[str, Mapping[int, Result]]
-) -> dict[str, PairedTest]:
+) -> dict[str, SeedComparison]:
     if row.name == suite.reference or not results.get(suite.reference):
         return {}
     tests = {}
     for metric in suite.significance:
-        test = paired_test(
+        test = compare_seeds(
             _by_seed(results[row.name], metric), _by_seed(results[suite.reference], metric)
         )
         if test is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.errors import DataError
-from ovmlv.files import read_json, write_text
+from ovmlv.files import read_json, text_digest, write_text
 from ovmlv.version import __version__
 
 from .columns import harmonic_means
@@ -73,7 +72,7 @@ def config_digest(cfg: Mapping[str, Any], extra: Mapping[str, Any] | None = None
     if not table.get('load_from'):
         table.pop('load_from', None)
     text = json.dumps([table, extra or {}], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text_digest(text)[:16]
 
 
 def versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class PairedTest:
+class SeedComparison:
     """A row against the reference, paired over seeds.
 
     Attributes:
@@ -51,9 +51,9 @@ def summarize(values: Sequence[float]) -> Summary:
     return Summary(mean(values), stdev(values) if len(values) > 1 else math.nan, len(values))
 
 
-def paired_test(
+def compare_seeds(
     values: Mapping[int | None, float], reference: Mapping[int | None, float]
-) -> PairedTest | None:
+) -> SeedComparison | None:
     """Compare two rows over the seeds that both have.
 
     A reference with one value for all seeds, as an untrained model has, is ``{None: value}``.
@@ -86,4 +86,4 @@ def paired_test(
         t, p_t = (float(v) for v in ttest_1samp(pairs, 0))
     gaps = torch.tensor(pairs, dtype=torch.float64)
     flips = paired_permutation_test(torch.zeros_like(gaps), gaps)
-    return PairedTest(n, difference, std, t, p_t, flips.p_value)
+    return SeedComparison(n, difference, std, t, p_t, flips.p_value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ovmlv import files
 
-from .columns import ALL, Column, percent
+from .columns import ALL, Column, show_percent
 from .report import Report, RowReport
 from .statistics import Summary
 
@@ -173,7 +173,7 @@ def _figure(summary: Summary | None) -> str:
     if summary is None or not summary.n:
         return '-'
     spread = '' if math.isnan(summary.std) else f' ± {100 * summary.std:.1f}'
-    return percent(summary.mean) + spread
+    return show_percent(summary.mean) + spread
 
 
 def _count(summary: Summary | None) -> str:

@@ -117,8 +117,7 @@ def _run(prog: str, module: ModuleType, argv: list[str]) -> int:
     out = Terminal(sys.stdout)
     # Libraries print logs where results belong.
     with contextlib.redirect_stdout(sys.stderr):
-        status = run_tool(functools.partial(_call, module, out), args)
-    return status
+        return run_tool(functools.partial(_call, module, out), args)
 
 
 def _call(module: ModuleType, out: Terminal, args: argparse.Namespace) -> int | None:

@@ -125,7 +125,7 @@ def refuse_bytes(texts: Sequence[str], what: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise VocabularyError(
-                f'{what} {ascii(text)} is no text in UTF-8; type it in a terminal of that encoding,'
+                f'{what} {text!a} is no text in UTF-8; type it in a terminal of that encoding,'
                 ' or give a file in UTF-8'
             ) from None
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
         findings = []
         try:
             for finding in check():  # what it found before it failed counts
-                findings.append(finding)
+                findings.append(finding)  # noqa: PERF402
         except Exception as error:  # a broken library can raise anything
             if debug:
                 traceback.print_exc(file=sys.stderr)

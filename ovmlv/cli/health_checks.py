@@ -12,13 +12,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ovmlv import compat
 from ovmlv.openmmlab import MMCV, MMENGINE, described, fault, require
 from ovmlv.utils.cli import one_line
 from ovmlv.utils.requirements import declared, problem
 from ovmlv.version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _OLDEST, _NEWEST = (3, 10), (3, 12)
 _LABELS = ('red circle', 'blue square', 'green triangle')
@@ -228,7 +231,7 @@ def _writable(what: str, folder: Path, mend: str) -> Finding:
 
 
 @contextlib.contextmanager
-def _example():
+def _example() -> Iterator[tuple[Path, np.ndarray]]:
     """A video of a red circle in a temporary folder, and its frames ``(T, H, W, 3)``."""
     import numpy as np
 

@@ -163,7 +163,8 @@ def _past_end(
     spans: list[tuple[str, float, float]] = []
     if isinstance(dataset, BaseSegmentDataset):
         for timeline in dataset.read_timelines():
-            path = os.path.join(dataset.data_prefix.get('video', ''), timeline.video)
+            folder = dataset.data_prefix.get('video', '')
+            path = os.path.join(folder, timeline.video)  # noqa: PTH118  a name as data sets make it
             spans += [(path, s.start, s.end) for s in timeline.segments]
     else:
         spans = [(i['filename'], *i['segment']) for i in infos if i.get('segment')]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import chain, groupby, repeat
+from itertools import chain, groupby, pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def balanced_split(
         units = sorted(by_group[group], key=lambda v: (sum(counts[x] for x in v), v))
         number = round(unseen * len(units))
         edges = [round(i * len(units) / number) for i in range(number + 1)] if number else []
-        for start, stop in zip(edges, edges[1:]):
+        for start, stop in pairwise(edges):
             place = start + int(generator.random() * (stop - start))
             drawn.update(units[place])
     split = dict(
@@ -101,7 +101,8 @@ def record_draw(
     split: Mapping[str, list[str]], counts: Mapping[str, int], groups: Mapping[str, str]
 ) -> dict[str, Any]:
     """What :func:`redraw` needs beside seed and share: ``counts`` in the order of the labels, seen
-    ones first (left out where all are equal), and ``groups`` as runs ``[group, length]``."""
+    ones first (left out where all are equal), and ``groups`` as runs ``[group, length]``.
+    """
     labels = [*split['seen'], *split['unseen']]
     record: dict[str, Any] = {}
     if len(set(counts.values())) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ import av
 import numpy as np
 
 from ovmlv.datasets.decoders import PyAVReader
-from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError, describe
+from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError, describe_failure
+from ovmlv.files import file_digest
 
 _CHUNK = 1 << 22
+_HASH = functools.partial(hashlib.blake2b, digest_size=16)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def probe_video(task: ProbeTask) -> dict[str, Any]:
         facts.digest = _digest(path, task.full)
         reader = PyAVReader(task.path, truncated='use')
     except READ_ERRORS as error:
-        reason = str(error) if isinstance(error, UnreadableVideoError) else describe(error)
+        reason = str(error) if isinstance(error, UnreadableVideoError) else describe_failure(error)
         kind = 'no video' if 'no video stream' in reason or 'cover' in reason else 'unreadable'
         facts.problems.append((kind, reason))
         return facts.as_dict()
@@ -177,14 +180,11 @@ def _times(size: tuple[int, int]) -> str:
 
 def _digest(path: Path, full: bool) -> str:
     """Hash of the content; of its length, first and last megabytes where it is not read anyway."""
-    found = hashlib.blake2b(digest_size=16)
     size = path.stat().st_size
+    if full or size <= 2 * _CHUNK:
+        return file_digest(path, _HASH)
     with path.open('rb') as file:
-        if full or size <= 2 * _CHUNK:
-            while chunk := file.read(_CHUNK):
-                found.update(chunk)
-        else:
-            found.update(str(size).encode() + file.read(_CHUNK))
-            file.seek(-_CHUNK, 2)
-            found.update(file.read())
+        found = _HASH(str(size).encode() + file.read(_CHUNK))
+        file.seek(-_CHUNK, 2)
+        found.update(file.read())
     return found.hexdigest()

@@ -16,7 +16,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def find_videos(folder: str | Path) -> list[str]:
+def list_videos(folder: str | Path) -> list[str]:
     """Video files under a folder, by their suffix, sorted."""
     return sorted(
         str(path)
@@ -61,7 +61,7 @@ def scan_videos(
     file = None
     if journal is not None and tasks:
         Path(journal).parent.mkdir(parents=True, exist_ok=True)
-        file = open(journal, 'a', encoding='utf-8')
+        file = open(journal, 'a', encoding='utf-8')  # noqa: SIM115  closed below
     try:
         for task, result in run_supervised(probe_video, tasks, num_workers, time_limit):
             if isinstance(result, Failure):

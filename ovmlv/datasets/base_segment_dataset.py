@@ -114,7 +114,8 @@ class BaseSegmentDataset(BaseVideoDataset):
 
     def read_timelines(self) -> list[Timeline]:
         """Read the annotation files: every segment as it stands there, odd ones included; sets
-        :attr:`classes_source`."""
+        :attr:`classes_source`.
+        """
         raise NotImplementedError
 
     def label_of(self, name: str) -> str:
@@ -153,7 +154,7 @@ class BaseSegmentDataset(BaseVideoDataset):
             ]
         if self.units == 'point':
             return self._points(timeline, common)
-        usable = [s for s in map(lambda s: self._clip(s, timeline), timeline.segments) if s]
+        usable = [s for s in (self._clip(s, timeline) for s in timeline.segments) if s]
         labels_of = SpanLabels(
             dataclasses.replace(timeline, segments=usable, partial=timeline.open_world),
             self.min_overlap,
@@ -206,7 +207,8 @@ class BaseSegmentDataset(BaseVideoDataset):
     @staticmethod
     def _check(timeline: Timeline) -> None:
         """Refuse times that are none, whatever a reader let pass: NaN would become 0, and what
-        starts before 0 would be cut to the start of the video."""
+        starts before 0 would be cut to the start of the video.
+        """
         for segment in timeline.segments:
             span((segment.start, segment.end), timeline.where)
         for part in timeline.ambiguous:

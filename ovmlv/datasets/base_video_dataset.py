@@ -31,7 +31,7 @@ from .video_failures import (
     FailureFlags,
     UnreadableVideoError,
     black_frames,
-    describe,
+    describe_failure,
     run_until_frames,
 )
 
@@ -249,7 +249,7 @@ class BaseVideoDataset(BaseDataset):
                 self._frame_shape = np.asarray(frames['imgs'][0]).shape[:2]
             return frames, done
         except READ_ERRORS as error:
-            reason = describe(error)
+            reason = describe_failure(error)
             # The traceback must not keep decord's reader: one that is alive when workers are forked
             # makes them abort, for its threads do not exist there.
             data.pop('video_reader', None)

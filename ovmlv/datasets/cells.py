@@ -57,11 +57,11 @@ def whole_number(value: Any, where: str, what: str, minimum: int = 0) -> int:
         DataError: It has a fraction, is no number, too small, or beyond 18 digits.
     """
     number: int | None = None
-    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
-        number = int(value)
-    elif isinstance(value, float) and value.is_integer():
-        number = int(value)
-    elif isinstance(value, Integral) and not isinstance(value, bool):
+    if (
+        (isinstance(value, str) and _INTEGER.fullmatch(value.strip()))
+        or (isinstance(value, float) and value.is_integer())
+        or (isinstance(value, Integral) and not isinstance(value, bool))
+    ):
         number = int(value)
     if number is None or abs(number) >= _LARGEST:
         raise DataError(f'{where}: {what} {shown(value)} is no whole number; correct it')

@@ -23,10 +23,10 @@ SYNTHETIC = 'synthetic'
 _ARTICLES = re.compile(r'^(a|an|the|some)\s+')
 
 
-def label_key(label: str) -> str:
+def spelling_key(label: str) -> str:
     """What makes two labels the same: letters and digits, without case, article and plural s.
 
-    >>> label_key('The Red-Circles ') == label_key('a red circle')
+    >>> spelling_key('The Red-Circles ') == spelling_key('a red circle')
     True
     """
     text = ' '.join(re.findall(r'[^\W_]+', label.casefold()))
@@ -219,7 +219,7 @@ def _one_spelling(
     first: dict[str, str] = {}
 
     def spell(labels: Sequence[str]) -> list[str]:
-        keyed = [(label_key(label), label) for label in labels]
+        keyed = [(spelling_key(label), label) for label in labels]
         return [first.setdefault(key, label) for key, label in keyed if key]
 
     return (
@@ -236,11 +236,11 @@ def _choose(
     min_videos: int,
 ) -> tuple[list[str], dict[str, int]]:
     """The labels that become columns, and why others do not."""
-    trained, taken = set(map(label_key, classes)), set(map(label_key, known))
+    trained, taken = set(map(spelling_key, classes)), set(map(spelling_key, known))
     kept: list[str] = []
     dropped: Counter[str] = Counter()
     for label in candidates:
-        key = label_key(label)
+        key = spelling_key(label)
         if key in trained:
             dropped['that are labels of training'] += 1
         elif key in taken:

@@ -1,5 +1,6 @@
 """What to do with videos that cannot be read: note each once, across workers, and stand in for
-it."""
+it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ __all__ = [
     'FailureFlags',
     'UnreadableVideoError',
     'black_frames',
-    'describe',
+    'describe_failure',
     'run_until_frames',
 ]
 
@@ -102,9 +103,10 @@ def black_frames(
     )
 
 
-def describe(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """Type and first line of an error, without the clock and source lines that decord puts
-    there."""
+    there.
+    """
     text = re.sub(r'\[\d\d:\d\d:\d\d\] \S+?:\d+: ', '', str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f'{type(error).__name__}: {lines[0][:300] if lines else "no message"}'

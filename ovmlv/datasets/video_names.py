@@ -25,7 +25,8 @@ class VideoNames:
 
     def __call__(self, path: str) -> str:
         """Path of a video: as it was given, if there is such a file or none of another suffix, so
-        that the missing file is named when it is read."""
+        that the missing file is named when it is read.
+        """
         folder, name = posixpath.split(path)
         if folder not in self._listed:
             self._listed[folder] = self._list(folder)

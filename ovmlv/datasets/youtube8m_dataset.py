@@ -34,7 +34,7 @@ _COLUMNS = (('Index', 'Name'), ('label_id', 'label_name'))
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class EntityVocabulary:
     """The classes of a file.
 
     Attributes:
@@ -159,7 +159,7 @@ class YouTube8MDataset(BaseVideoDataset):
         payload: bytes,
         where: str,
         record: tuple[str, int],
-        vocabulary: Vocabulary,
+        vocabulary: EntityVocabulary,
         youtube: Mapping[str, str] | None,
     ) -> Iterator[VideoAnnotation]:
         """The samples of one record."""
@@ -201,7 +201,7 @@ class YouTube8MDataset(BaseVideoDataset):
                 labels=positive, negatives=negative, segment=span, extra=extra, **common
             )
 
-    def _labels(self, indices: list[int], vocabulary: Vocabulary, where: str) -> list[str]:
+    def _labels(self, indices: list[int], vocabulary: EntityVocabulary, where: str) -> list[str]:
         """Names of vocabulary indices, without those that have none."""
         names = vocabulary.names
         for index in indices:
@@ -234,7 +234,7 @@ class YouTube8MDataset(BaseVideoDataset):
         return ratings
 
 
-def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
+def read_vocabulary(path: str, unnamed: str = 'drop') -> EntityVocabulary:
     """The vocabulary of a file in one of its three forms."""
     lines = read_lines(path)
     header = lines[0].strip().split(',') if lines else []
@@ -260,13 +260,15 @@ def read_vocabulary(path: str, unnamed: str = 'drop') -> Vocabulary:
         if index in names:
             raise DataError(f'{where}: {index} is no new index; restore the published file')
         entity = row.get('KnowledgeGraphId', name)
-        if not name or name.startswith('/m/') or name.startswith('/g/'):
+        if not name or name.startswith(('/m/', '/g/')):
             name = entity if unnamed == 'id' else ''
         name = clean_label(name, where) if name.strip() else ''
         names[index] = name or None
         if name and row.get('Vertical1'):
             verticals[name] = row['Vertical1']
-    return Vocabulary(dict(sorted(names.items())), verticals, 'PositiveSegmentCount' in header)
+    return EntityVocabulary(
+        dict(sorted(names.items())), verticals, 'PositiveSegmentCount' in header
+    )
 
 
 def _read_ids(path: str) -> dict[str, str]:

@@ -74,7 +74,7 @@ def export_model(
     if torch_program:
         torch.export.save(program, folder / ENCODER.replace('.onnx', '.pt2'))
     _write_onnx(program, folder / ENCODER, opset)
-    describe(model, encoder, label_set).save(folder / META)
+    meta_of(model, encoder, label_set).save(folder / META)
     label_set.save(folder / LABELS)
     if not check:
         return None
@@ -162,7 +162,7 @@ def model_fingerprint(model: nn.Module) -> str:
     return fingerprint(nn.ModuleDict({name: getattr(model, name) for name in ('head', 'scorer')}))
 
 
-def describe(model: nn.Module, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
+def meta_of(model: nn.Module, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
     """What ``meta.json`` says."""
     return EncoderMeta(
         fingerprint=labels.fingerprint,

@@ -295,11 +295,15 @@ class LabelBank:
             if self._row.setdefault(label, number) != number:
                 raise DataError(f'label {label!r} is twice in the bank; build it again')
         last = self._blocks[-1] if self._blocks else None
-        if last is not None and last.tensor is not None and block.tensor is not None:
-            if len(last) + len(block) <= chunk_size:
-                joined = torch.cat([last.tensor, block.tensor])
-                block = LabelBlock(last.labels + block.labels, joined)
-                self._blocks.pop()
+        if (
+            last is not None
+            and last.tensor is not None
+            and block.tensor is not None
+            and len(last) + len(block) <= chunk_size
+        ):
+            joined = torch.cat([last.tensor, block.tensor])
+            block = LabelBlock(last.labels + block.labels, joined)
+            self._blocks.pop()
         self._blocks.append(block)
         self.revision += 1
 

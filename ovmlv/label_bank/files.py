@@ -6,6 +6,7 @@ So a kill at any time leaves a bank that is whole, and programs that have it ope
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ovmlv.errors import DataError
-from ovmlv.files import parse_json, whole_file, write_json
+from ovmlv.files import file_digest, parse_json, whole_file, write_json
 from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.schema import count, fits, is_plain_path, label, positive, read_object, text
 
@@ -27,7 +28,7 @@ FORMAT = 'ovmlv label bank 1'
 INDEX = 'bank.json'
 TENSOR = 'embeddings'
 _MEND = 'perhaps cut short; build the bank again'
-_PIECE = 1 << 24
+_HASH = functools.partial(hashlib.blake2b, digest_size=16)
 #: What the index must have.
 _FIELDS: dict[str, Any] = dict(
     format=text,
@@ -143,7 +144,7 @@ def read_block(folder: Path, entry: dict[str, Any], verify: bool, embed_dim: int
             f'{path} has {size} bytes instead of {entry["bytes"]}, perhaps cut short; copy it '
             'again, or build the bank again'
         )
-    if verify and _digest(path) != entry['checksum']:
+    if verify and file_digest(path, _HASH) != entry['checksum']:
         raise DataError(f'{path} was altered (its checksum differs); build the bank again')
     try:
         with safe_open(path, 'pt') as file:
@@ -170,21 +171,13 @@ def read_block(folder: Path, entry: dict[str, Any], verify: bool, embed_dim: int
 def _write(folder: Path, block: LabelBlock) -> LabelBlock:
     labels = json.dumps(block.labels)
     data = save({TENSOR: block.embeddings().cpu().contiguous()}, metadata=dict(labels=labels))
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    digest = _HASH(data).hexdigest()
     path = folder / f'chunk-{digest}.safetensors'
     with whole_file(path) as scratch:
         scratch.write_bytes(data)
     return LabelBlock(block.labels, path=path, digest=digest)
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open('rb') as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def _checksum(content: dict[str, Any]) -> str:
     data = json.dumps(content, sort_keys=True).encode()
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return _HASH(data).hexdigest()

@@ -102,7 +102,8 @@ def _fingerprint(head: nn.Module) -> str:
 
 def _settings(head: nn.Module) -> dict[str, Any]:
     """Attributes of plain values that are arguments of the head, or of its parts of ovmlv or a
-    user's."""
+    user's.
+    """
     found: dict[str, Any] = {}
     for path, module in head.named_modules():
         if type(module).__module__.split('.')[0] in _OTHERS:

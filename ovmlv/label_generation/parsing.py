@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from ovmlv.datasets.synthetic_labels import label_key
+from ovmlv.datasets.synthetic_labels import spelling_key
 
 # Items of a list; bullets and numbers at their head.
 _SEPARATORS = re.compile(r'[,;\n|]|\s/\s')
@@ -50,11 +50,11 @@ def parse_labels(
     """
     found = ParsedLabels()
     seen: set[str] = set()
-    own = label_key(source)
-    copies, forbidden = set(map(label_key, examples)), set(map(label_key, excluded))
+    own = spelling_key(source)
+    copies, forbidden = set(map(spelling_key, examples)), set(map(spelling_key, excluded))
     for item in _SEPARATORS.split(answer):
         text = ' '.join(_BULLET.sub('', item).strip(' \t."\'`*:()').casefold().split())
-        key = label_key(text)
+        key = spelling_key(text)
         words = key.split()
         if not text:
             continue  # as behind the last comma
@@ -92,7 +92,7 @@ def vote(answers: Sequence[ParsedLabels], min_votes: int = 1) -> ParsedLabels:
     for answer in answers:
         dropped.update(answer.dropped)
         for label in answer.labels:
-            key = label_key(label)
+            key = spelling_key(label)
             spelling.setdefault(key, label)
             votes[key] += 1
     kept = [spelling[key] for key, n in votes.most_common() if n >= min_votes]

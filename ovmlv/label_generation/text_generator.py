@@ -53,7 +53,7 @@ class TextGenerator:
         ids = self.tokenizer.encode(prompt)
         inputs = torch.tensor([ids], device=self.model.device)
 
-        def ended(tokens: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
+        def ended(tokens: Tensor, *_: Any, **__: Any) -> Tensor:
             text = self.tokenizer.decode(tokens[0, len(ids) :].tolist())
             return torch.full((1,), '\n' in text.lstrip(), device=tokens.device)
 

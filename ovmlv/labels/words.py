@@ -38,7 +38,12 @@ STOP_WORDS = frozenset('a an the of some something someone somewhere is are and 
 
 
 def words_of(label: str) -> list[str]:
-    """Words in lower case without signs; ``HandstandPushups`` and ``play_golf`` have two."""
+    """Words in lower case without signs.
+
+    Examples:
+        >>> words_of('HandstandPushups'), words_of("play_golf's")
+        (['handstand', 'pushups'], ['play', 'golf'])
+    """
     text = unicodedata.normalize('NFKC', label)
     text = re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', text)
     text = re.sub(r"['’`](s\b)?", '', text.casefold())
@@ -46,7 +51,12 @@ def words_of(label: str) -> list[str]:
 
 
 def label_key(label: str) -> tuple[str, ...]:
-    """Stems of a label's words without articles, sorted: equal for inflections and word order."""
+    """Stems of a label's words without articles, sorted: equal for inflections and word order.
+
+    Examples:
+        >>> label_key('riding a bicycle') == label_key('bicycle rides')
+        True
+    """
     words = words_of(label)
     stems = sorted(stem(word) for word in words if word not in STOP_WORDS)
     return tuple(stems or sorted(words))
@@ -63,12 +73,12 @@ def stem(word: str) -> str:
         return word[:-3] + 'y'
     for ending in ('ing', 'ed'):
         rest = word[: -len(ending)]
-        if word.endswith(ending) and not word.endswith('eed') and len(rest) > 2:
-            if re.search('[aeiouy]', rest):
-                if rest[-1] == rest[-2] and rest[-1] not in 'lsz':
-                    return rest[:-1]
-                # A short verb without a doubled consonant has lost its e: "caring", but "barring".
-                return f'{rest}e' if _SHORT.fullmatch(f'{rest}e') else rest
+        ends = word.endswith(ending) and not word.endswith('eed')
+        if ends and len(rest) > 2 and re.search('[aeiouy]', rest):
+            if rest[-1] == rest[-2] and rest[-1] not in 'lsz':
+                return rest[:-1]
+            # A short verb without a doubled consonant has lost its e: "caring", but "barring".
+            return f'{rest}e' if _SHORT.fullmatch(f'{rest}e') else rest
     return (
         word[:-1] if word.endswith('e') and len(word) > 3 and not _SHORT.fullmatch(word) else word
     )

@@ -4,7 +4,7 @@ from ovmlv.compat import apply as _apply
 
 _apply()
 
-from ovmlv.models import (  # noqa: E402
+from ovmlv.models import (
     backbones,
     clip,
     data_preprocessors,

@@ -29,10 +29,7 @@ def make_views(
         ``(num_crops, T, *size, 3)`` of the type of the frames.
     """
     (height, width), (h, w) = frames.shape[1:3], size
-    if short_side is None:
-        scale = max(h / height, w / width)
-    else:
-        scale = short_side / min(height, width)
+    scale = max(h / height, w / width) if short_side is None else short_side / min(height, width)
     target = round(height * scale), round(width * scale)
     if short_side is None:
         target = max(h, target[0]), max(w, target[1])

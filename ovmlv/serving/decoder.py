@@ -133,7 +133,7 @@ class RemoteVideo:
         begun = self._expect(Begun)
         self.duration, self.window, self.stride = begun.duration, begun.window, begun.stride
 
-    def clips(self, window: float, stride: float) -> Iterator[Clip]:
+    def clips(self, window: float, stride: float) -> Iterator[Clip]:  # noqa: ARG002
         """Clips of the windows; both lengths are those that the process was told."""
         while isinstance(part := self._receive(), Clip):
             yield part

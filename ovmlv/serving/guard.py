@@ -66,6 +66,7 @@ class Guard:
         self.hosts = None if hosts is None else {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it before anything of its body is read."""
         if scope['type'] != 'http':
             if scope['type'] == 'lifespan':
                 await self.app(scope, receive, send)

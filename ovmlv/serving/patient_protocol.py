@@ -81,7 +81,7 @@ class PatientProtocol(H11Protocol):
             self._unread = None
         super().resume_writing()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """What is no HTTP, in the form of all errors."""
         problem = sys.exc_info()[1]  # uvicorn handles one of h11
         if getattr(problem, 'error_status_hint', 400) == 431:

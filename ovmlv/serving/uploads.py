@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import av
 from av.error import FFmpegError
@@ -80,7 +81,7 @@ async def received(request: Request, name: str, limits: ServingLimits) -> AsyncI
         yield Upload(Path(f'/dev/fd/{file.fileno()}'), name)
 
 
-async def _write(request: Request, file, name: str, limits: ServingLimits) -> None:
+async def _write(request: Request, file: IO[bytes], name: str, limits: ServingLimits) -> None:
     size = 0
     async for chunk in request.stream():
         size += len(chunk)

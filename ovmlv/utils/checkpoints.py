@@ -15,7 +15,7 @@ from torch import Tensor
 from ovmlv.errors import CheckpointError, OvmlvError
 from ovmlv.files import whole_file
 from ovmlv.models.utils.frozen import FINGERPRINT_KEY
-from ovmlv.models.utils.starting_weights import patch
+from ovmlv.models.utils.weight_patching import patch
 from ovmlv.utils.cli import load_strictly, one_line, require_checkpoint
 from ovmlv.weight_files import STATE_KEYS, read_weight_file, state_dict_of
 

@@ -35,7 +35,14 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 class CfgOptions(argparse.Action):
     """``--cfg-options a.b=1 c=[1,2]``, with a usage message for what is not ``key=value``."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse the options of one ``--cfg-options`` and join them to earlier ones."""
         for value in values:
             if '=' not in value.lstrip('='):
                 parser.error(f'{option_string}: "{value}" is not of the form key=value')

@@ -60,7 +60,8 @@ def places_of(cfg: Any, key: str) -> list[str]:
 
 def _trees(text: str) -> Iterator[ast.Module]:
     """Syntax trees of a config and its bases; mmengine keeps them behind one another, each after a
-    line with its path."""
+    line with its path.
+    """
     parts: list[list[str]] = [[]]
     for line in split_lines(text):
         if line.endswith('.py') and Path(line).is_absolute() and Path(line).is_file():

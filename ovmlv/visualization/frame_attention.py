@@ -81,7 +81,7 @@ def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
     handles = []
 
     def watch(module: nn.Module, name: str, read: Any) -> None:
-        def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+        def hook(module: nn.Module, inputs: tuple, _: Any) -> None:
             found[name] = read(module, *inputs).float().cpu()
 
         handles.append(module.register_forward_hook(hook))
@@ -93,7 +93,7 @@ def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
             watch(branch, f'block {index}', _messages)
     if hasattr(temporal, 'layers'):
 
-        def layers(module: nn.Module, inputs: tuple, output: Any) -> None:
+        def layers(module: nn.Module, inputs: tuple, _: Any) -> None:
             found.update(_transformer(module, inputs[0]))
 
         handles.append(temporal.register_forward_hook(layers))

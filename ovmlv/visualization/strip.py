@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ovmlv.datasets.decoders import ArrayReader, open_video
-from ovmlv.datasets.video_failures import READ_ERRORS, describe
+from ovmlv.datasets.video_failures import READ_ERRORS, describe_failure
 from ovmlv.errors import ConfigError, DataError
 
 #: Pixels of full frames that are in memory at once: 24 frames of 4K would be 600 MB.
@@ -47,7 +46,7 @@ def read_strip(
     """
     if num_frames < 1:
         raise ConfigError(f'num_frames={num_frames} must be at least 1')
-    if not isinstance(video, np.ndarray) and not os.path.isfile(video):
+    if not isinstance(video, np.ndarray) and not Path(video).is_file():
         raise FileNotFoundError(f'video {video} not found; give the path of a video file')
     try:
         reader = (
@@ -69,7 +68,7 @@ def read_strip(
             reader.close()
     except READ_ERRORS as error:
         raise DataError(
-            f'video {video} cannot be read ({describe(error)}); repair or remove it'
+            f'video {video} cannot be read ({describe_failure(error)}); repair or remove it'
         ) from None
     return Strip(np.concatenate(parts), reader.times[chosen])
 

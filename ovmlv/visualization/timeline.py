@@ -190,10 +190,15 @@ def _draw_axis(
 
 
 def clock(seconds: float, step: float = 1) -> str:
-    """A time in words: ``0.5 s``, ``7 s``, ``1:05``, ``1:00:05``."""
+    """A time in words.
+
+    Examples:
+        >>> clock(0.5, step=0.5), clock(7), clock(65), clock(3605)
+        ('0.5 s', '7 s', '1:05', '1:00:05')
+    """
     if seconds < 60:
         return f'{seconds:.1f} s' if step < 1 else f'{seconds:.0f} s'
-    whole = int(round(seconds))
+    whole = round(seconds)
     minutes, hours = whole // 60 % 60, whole // 3600
     return f'{hours}:{minutes:02d}:{whole % 60:02d}' if hours else f'{minutes}:{whole % 60:02d}'
 

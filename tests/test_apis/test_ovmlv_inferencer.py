@@ -67,7 +67,7 @@ def test_lists_folders_and_patterns(inferencer, videos, tmp_path):
         str(videos[name]) for name in ('blue square', 'green tree', 'red circle')
     ]
     mixed = inferencer([videos['green tree'], np.zeros((3, 8, 9, 3), np.uint8)])
-    assert [r.top(1)[0].label for r in mixed][0] == 'green tree' and len(mixed) == 2
+    assert next(r.top(1)[0].label for r in mixed) == 'green tree' and len(mixed) == 2
     found = inferencer(folder, on_error='report')
     assert [r.error is None for r in found] == ['damaged' not in r.video for r in found]
 

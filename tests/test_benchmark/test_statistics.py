@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ovmlv.benchmark.statistics import paired_test, summarize
+from ovmlv.benchmark.statistics import compare_seeds, summarize
 
 
 def by_seed(values):
@@ -23,7 +23,7 @@ def test_summary_is_the_sample_standard_deviation():
 def test_against_scipy(n):
     rng = np.random.default_rng(n)
     a, b = rng.normal(0.4, 0.05, n), rng.normal(0.38, 0.05, n)
-    found = paired_test(by_seed(a), by_seed(b))
+    found = compare_seeds(by_seed(a), by_seed(b))
     expected = stats.ttest_rel(a, b)
     assert (found.t, found.p_t) == pytest.approx((expected.statistic, expected.pvalue))
     exact = stats.permutation_test(
@@ -34,27 +34,27 @@ def test_against_scipy(n):
 
 
 def test_three_seeds_cannot_be_below_a_quarter():
-    found = paired_test(by_seed([0.9, 0.91, 0.92]), by_seed([0.1, 0.1, 0.1]))
+    found = compare_seeds(by_seed([0.9, 0.91, 0.92]), by_seed([0.1, 0.1, 0.1]))
     assert found.p_sign_flip == 0.25 and found.p_t < 0.001
 
 
 def test_many_pairs_are_drawn_at_random():
-    found = paired_test(by_seed([0.1 + 0.01 * i for i in range(20)]), by_seed([0.0] * 20))
+    found = compare_seeds(by_seed([0.1 + 0.01 * i for i in range(20)]), by_seed([0.0] * 20))
     assert 0 < found.p_sign_flip < 1e-3
 
 
 def test_what_has_no_seeds_is_paired_with_all():
-    found = paired_test({0: 0.5, 1: 0.6}, {None: 0.4})
+    found = compare_seeds({0: 0.5, 1: 0.6}, {None: 0.4})
     assert found.n == 2 and found.difference == pytest.approx(0.15)
-    assert paired_test({None: 0.4}, {0: 0.5, 1: 0.6}).difference == pytest.approx(-0.15)
+    assert compare_seeds({None: 0.4}, {0: 0.5, 1: 0.6}).difference == pytest.approx(-0.15)
 
 
 def test_only_common_seeds_are_paired():
-    found = paired_test({0: 0.5, 1: 0.6}, {1: 0.4, 2: 0.9})
+    found = compare_seeds({0: 0.5, 1: 0.6}, {1: 0.4, 2: 0.9})
     assert found.n == 1 and math.isnan(found.p_t) and found.p_sign_flip == 1
-    assert paired_test({0: 0.5}, {1: 0.5}) is None
+    assert compare_seeds({0: 0.5}, {1: 0.5}) is None
 
 
 def test_equal_rows():
-    found = paired_test(by_seed([0.1, 0.2]), by_seed([0.1, 0.2]))
+    found = compare_seeds(by_seed([0.1, 0.2]), by_seed([0.1, 0.2]))
     assert (found.difference, found.p_t, found.p_sign_flip) == (0, 1, 1)

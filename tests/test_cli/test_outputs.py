@@ -158,10 +158,7 @@ def test_labels_that_cannot_be_read_keep_old_results(command, clips, tmp_path):
 )
 def test_other_outputs_that_are_files(command, clips, tmp_path, kind, arguments):
     """FAULTS B3: one writer for all, and refused before a model is loaded."""
-    if '--out' in arguments or '--report' in arguments:
-        model = []
-    else:
-        model = MODEL
+    model = [] if '--out' in arguments or '--report' in arguments else MODEL
     path = tmp_path / 'x'
     ending = arguments.rpartition('{path}')[2]
     target = tmp_path / f'x{ending}'

@@ -84,7 +84,7 @@ def test_killed_while_writing(command, clips, fill, tmp_path, repository):
 @pytest.mark.parametrize('rows', [1, 1.5, 2])
 def test_rows_of_a_csv_file(command, clips, fill, tmp_path, monkeypatch, rows):
     """An interrupted run's last video may lack rows; it is tagged again."""
-    good, bad = fill(tmp_path / 'videos', clips, 9, 2)
+    good, _bad = fill(tmp_path / 'videos', clips, 9, 2)
     output, report = tmp_path / 'tags.csv', tmp_path / 'bad.jsonl'
     args = arguments(tmp_path / 'videos', output, report)
     write, calls = OutputFile._write, itertools.count(1)
@@ -142,12 +142,12 @@ def test_what_is_refused(command, clips, tmp_path):
     content = output.read_bytes()
     for more, words in [
         (to, 'exists; --resume goes on with it, --overwrite replaces it'),
-        (to + ['--resume', '--top-k', 1], 'other --top-k (None, now 1)'),
-        (to + ['--resume', '--window', 1], 'other --window'),
+        ([*to, '--resume', '--top-k', 1], 'other --top-k (None, now 1)'),
+        ([*to, '--resume', '--window', 1], 'other --window'),
         (['--resume'], '--resume needs --output'),
         (['--resume', '--output', tmp_path / 'a.txt'], '--resume needs the format jsonl or csv'),
-        (to + ['--resume', '--format', 'csv'], 'other --format'),
-        (to + ['--resume', '--report', output], 'is --output, too'),
+        ([*to, '--resume', '--format', 'csv'], 'other --format'),
+        ([*to, '--resume', '--report', output], 'is --output, too'),
         (['--output', tmp_path, '--format', 'csv'], 'is a folder'),
         (['--output', tmp_path / 'tags'], 'tells no format'),
         (['--output', clips[0] / 'a.csv'], 'cannot be written'),

@@ -104,7 +104,7 @@ def test_scan_in_processes(tmp_path):
 
 def test_real_odd_videos(shared):
     folder = shared / 'videos'
-    names = [path for path in video_scan.find_videos(folder) if Path(path).name in REAL]
+    names = [path for path in video_scan.list_videos(folder) if Path(path).name in REAL]
     if len(names) < len(REAL):
         pytest.skip(f'no odd videos in {folder}')
     for path, facts in scan_videos(names, min_frames=8, time_limit=60).items():

@@ -76,7 +76,7 @@ def test_real_mmaction2_list(shared):
 
 
 @pytest.mark.parametrize(
-    'name, text, words',
+    ('name', 'text', 'words'),
     [
         ('a.jsonl', '{"video": "a", "labels": []}\n{"video": ', ':2: no valid JSON'),
         ('a.jsonl', '[1]', ':1: expected an object'),

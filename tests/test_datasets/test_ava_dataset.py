@@ -103,7 +103,7 @@ def test_a_second_with_nobody(root):
 
 
 @pytest.mark.parametrize(
-    'row, words',
+    ('row', 'words'),
     [
         ('Z1,0902,0.1,0.1,0.2,0.2,80', ' is not "video,second'),
         ('Z1,9x,0,0,1,1,80,3', "second '9x' is no whole number"),
@@ -156,12 +156,12 @@ def test_real_rows(shared, classes):
     folder = shared / 'ava'
     kwargs = dict(class_file=classes, label_style='official')
     dataset, infos = build(folder, **kwargs)
-    names = dict(
-        (int(i), name)
+    names = {
+        int(i): name
         for i, name in re.findall(
             r'^(\d+): (.*)$', (folder / 'label_map_mmaction2.txt').read_text(), re.MULTILINE
         )
-    )
+    }
     if classes == 'ava.json':
         names = {i + 1: name for name, i in json.loads((folder / classes).read_text()).items()}
     assert len(dataset.metainfo['classes']) == len(names) == (80 if 'json' in classes else 60)

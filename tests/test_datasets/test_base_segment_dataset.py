@@ -97,7 +97,7 @@ def test_windows(build):
 
 
 @pytest.mark.parametrize(
-    'duration, length, stride, expected',
+    ('duration', 'length', 'stride', 'expected'),
     [
         (3.0, 4, None, [(0, 3)]),
         (4.0, 4, None, [(0, 4)]),
@@ -211,7 +211,7 @@ def test_duration_of_the_file(build, tmp_path, write_video):
 
 
 @pytest.mark.parametrize(
-    'kwargs, words',
+    ('kwargs', 'words'),
     [
         (dict(units='clip'), "units='clip' is not one of video, segment, window, point"),
         (dict(inverted='keep'), 'inverted'),

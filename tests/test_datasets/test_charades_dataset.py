@@ -112,7 +112,7 @@ def test_real_pipeline(root, pipeline, write_video):
 
 
 @pytest.mark.parametrize(
-    'name, what',
+    ('name', 'what'),
     [
         ('Charades_v1_train.csv', 'annotation file'),
         ('Charades_v1_classes.txt', 'class file'),
@@ -139,7 +139,7 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path, pipeline):
 
 
 @pytest.mark.parametrize(
-    'old, new, words',
+    ('old', 'new', 'words'),
     [
         ('c000 0.00 4.00', 'c157 0.00 4.00', "csv:2: class 'c157' is not in"),
         ('c000 0.00 4.00', 'c000 0.00', "csv:2: action 'c000 0.00' is not"),

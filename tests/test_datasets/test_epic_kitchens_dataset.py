@@ -102,7 +102,7 @@ def test_test_set_without_labels(root):
 
 
 @pytest.mark.parametrize(
-    'old, new, words',
+    ('old', 'new', 'words'),
     [
         ('00:00:01.50', '1.5', "csv:3: time '1.5' is not hh:mm:ss.ff"),
         (',2,board', ',3,board', 'csv:4: verb class 3 is not in EPIC_100_verb_classes.csv'),

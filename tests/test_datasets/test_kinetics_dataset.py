@@ -118,7 +118,7 @@ def test_bad_settings_and_rows(root):
 
 
 @pytest.mark.parametrize(
-    'name, class_file',
+    ('name', 'class_file'),
     [
         ('kinetics-400_val.csv', 'label_map_k400.txt'),
         ('kinetics-400_val.csv', 'kinetics_400_labels.csv'),
@@ -145,7 +145,7 @@ def test_real_rows_agree_with_pandas(shared, name, class_file):
 
 
 @pytest.mark.parametrize(
-    'name, class_file, count',
+    ('name', 'class_file', 'count'),
     [
         ('k400_val_list.txt', 'kinetics_400_labels.csv', 400),
         ('ZS_split1_K600_eval.txt', 'ZS_split1_K600.csv', 160),

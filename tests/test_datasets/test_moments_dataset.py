@@ -43,7 +43,7 @@ def test_multi_label_rows_of_different_length(root):
 
 
 @pytest.mark.parametrize(
-    'row, words',
+    ('row', 'words'),
     [
         ('a.mp4,3', 'label index 3 is outside 0..2'),
         ('a.mp4,1,knotting', "class id 'knotting' is no whole number"),
@@ -59,7 +59,7 @@ def test_damaged_rows(root, row, words):
 
 
 @pytest.mark.parametrize(
-    'name, count', [('category_momentsv2.txt', 305), ('category_multi_momentsv2.txt', 292)]
+    ('name', 'count'), [('category_momentsv2.txt', 305), ('category_multi_momentsv2.txt', 292)]
 )
 def test_real_classes(shared, tmp_path, name, count):
     names = (shared / 'moments' / name).read_text().split('\n')[:-1]

@@ -51,7 +51,7 @@ def test_both_forms(root, ann_file):
     assert dataset.metainfo['classes'] == ['golf swing', 'body turn', 'two handed catch']
     assert [i['video_id'] for i in infos] == list(JSON)
     assert [i['label'].tolist() for i in infos] == [[1, 1, 1], [0, 1, 0]]
-    for subset, video in (('training', 'video_validation_0000051'), ('testing', list(JSON)[0])):
+    for subset, video in (('training', 'video_validation_0000051'), ('testing', next(iter(JSON)))):
         _, infos = build(root, ann_file, subset=subset)
         assert [i['video_id'] for i in infos] == [video]
 

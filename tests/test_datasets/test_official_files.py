@@ -11,7 +11,7 @@ NAMES = ['Blowing up, then popping', 'Jump', 'Nod off']
 
 
 @pytest.mark.parametrize(
-    'name, content',
+    ('name', 'content'),
     [
         ('names.txt', 'Blowing up, then popping\nJump\nNod off'),  # no final newline
         ('crlf.txt', 'Blowing up, then popping\r\nJump\r\nNod off\r\n'),
@@ -30,7 +30,7 @@ def test_every_form_of_a_class_file(tmp_path, name, content):
 
 
 @pytest.mark.parametrize(
-    'content, error, words',
+    ('content', 'error', 'words'),
     [
         ('id,name\n0,a\n2,b\n', DataError, 'without gaps'),
         ('id,name\n2,a\n3,b\n', DataError, 'without gaps'),
@@ -65,7 +65,7 @@ def test_names_are_found_whatever_their_case_unless_it_decides():
 
 
 @pytest.mark.parametrize(
-    'name, words',
+    ('name', 'words'),
     [
         ('ApplyEyeMakeup', 'apply eye makeup'),
         ('YoYo', 'yo yo'),

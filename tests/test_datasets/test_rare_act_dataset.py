@@ -62,7 +62,7 @@ def test_files_of_any_suffix(root):
 
 
 @pytest.mark.parametrize(
-    'row, words',
+    ('row', 'words'),
     [
         ('9,x,0,10,1,fry,apple,5', "csv:2: annotation '5' is not 0, 1, 2, 3 or 4"),
         ('9,x,a,10,1,fry,apple,1', "csv:2: start 'a' is not a number"),

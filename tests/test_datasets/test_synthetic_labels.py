@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ovmlv.datasets import MultilabelVideoDataset
-from ovmlv.datasets.synthetic_labels import label_key
+from ovmlv.datasets.synthetic_labels import spelling_key
 from ovmlv.errors import ConfigError, DataError
 
 SPLIT = dict(seen=['a dog', 'running', 'red'], unseen=['a cat'], novel=['feline'])
@@ -126,5 +126,5 @@ def test_mistakes(dataset, tmp_path):
         ('running', 'run', False),
     ],
 )
-def test_label_key(one, other, same):
-    assert (label_key(one) == label_key(other)) is same
+def test_spelling_key(one, other, same):
+    assert (spelling_key(one) == spelling_key(other)) is same

@@ -9,7 +9,7 @@ from tests.test_datasets import tf_records
 
 
 @pytest.mark.parametrize(
-    'data, crc',
+    ('data', 'crc'),
     [
         # RFC 3720, B.4, and the check value of the catalogue of CRC algorithms.
         (bytes(32), 0x8A9136AA),
@@ -45,7 +45,7 @@ def test_records(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'change, words',
+    ('change', 'words'),
     [
         (lambda d: d[:20] + b'?' + d[21:], 'a.tfrecord: record at byte 0 fails its checksum'),
         (lambda d: d[:-2], 'record at byte 1016 is cut off'),

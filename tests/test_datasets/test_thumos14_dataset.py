@@ -73,7 +73,7 @@ def test_windows_ask_the_videos_without_durations(root, write_video):
 
 
 @pytest.mark.parametrize(
-    'line, words',
+    ('line', 'words'),
     [
         ('video_validation_0000002  1.0', 'is not "video start end"'),
         ('video_validation_0000002  1.0 x', "end 'x' is not a number"),
@@ -117,7 +117,7 @@ def test_real_rows(shared):
         found = {sorted(labels)[i] for i, y in enumerate(info['label']) if y == 1}
         assert found == expected[info['video_id']] and (info['label'] >= 0).all()
     # The same instances in another project's JSON.
-    segments = [t for t in dataset.read_timelines()]
+    segments = list(dataset.read_timelines())
     others = json.loads((folder / 'thumos14_val.json').read_text())
     assert len(others) == 60
     for timeline in segments:

@@ -48,7 +48,7 @@ def test_train_test_and_flat_lists(root):
 
 
 @pytest.mark.parametrize(
-    'line, words',
+    ('line', 'words'),
     [
         ('BakeBread/v_BakeBread_g08_c01.avi 0', r"label 0 is not that of class 'BakeBread' \(1\)"),
         ('v_BakeBread_g08_c01.avi 1', r"label 1 is not that of class 'BakeBread' \(0\)"),

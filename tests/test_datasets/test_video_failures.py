@@ -120,7 +120,7 @@ def test_failures_leave_no_reader_behind(build, test_mode):
     assert sample.broken == test_mode and dataset.num_broken == 1
     assert not readers
     loader = DataLoader(dataset, batch_size=1, num_workers=2, collate_fn=pseudo_collate)
-    assert len([batch for batch in loader]) == 4
+    assert len(list(loader)) == 4
 
 
 def test_black_frames_have_the_size_of_the_other_videos(build, pipeline):

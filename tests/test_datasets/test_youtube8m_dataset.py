@@ -234,7 +234,7 @@ def test_what_cannot_be(root):
 
 
 @pytest.mark.parametrize(
-    'kwargs, ann_file, words',
+    ('kwargs', 'ann_file', 'words'),
     [
         (dict(features=['mean']), 'video/train00.tfrecord', "no feature 'mean' or mean_mean among"),
         (dict(num_frames=0), 'video/train00.tfrecord', 'num_frames=0'),

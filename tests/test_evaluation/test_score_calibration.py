@@ -107,7 +107,7 @@ def test_apply():
     assert same[0, 0] < 1e-40 and same[0, 5].isnan() and same[0, 6] == -torch.inf
     calibrated = Calibration(temperature=2.0, bias=1.0).apply(p)[0, :5]
     assert calibrated[2] == pytest.approx(1 / (1 + math.exp(-1)))
-    assert (calibrated.diff() > 0).all() and 0 < calibrated[0] and calibrated[4] < 1
+    assert (calibrated.diff() > 0).all() and calibrated[0] > 0 and calibrated[4] < 1
 
 
 @pytest.mark.parametrize(

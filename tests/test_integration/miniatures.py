@@ -107,10 +107,17 @@ def charades(root: Path) -> Expected:
 def ava(root: Path) -> Expected:
     folder = root / 'annotations'
     rows = dict(
-        train=['-x_Y,0901,0.1,0.1,0.5,0.9,12,0', '-x_Y,0901,0.1,0.1,0.5,0.9,7,0']
-        + ['-x_Y,0902,0.1,0.1,0.5,0.9,80,0', 'Z1,0902,0.1,0.1,0.5,0.9,7,1'],
-        val=['W2,0901,0.1,0.1,0.5,0.9,7,0', 'W2,0902,0.1,0.1,0.5,0.9,12,0']
-        + ['W2,0903,0.1,0.1,0.5,0.9,80,0'],
+        train=[
+            '-x_Y,0901,0.1,0.1,0.5,0.9,12,0',
+            '-x_Y,0901,0.1,0.1,0.5,0.9,7,0',
+            '-x_Y,0902,0.1,0.1,0.5,0.9,80,0',
+            'Z1,0902,0.1,0.1,0.5,0.9,7,1',
+        ],
+        val=[
+            'W2,0901,0.1,0.1,0.5,0.9,7,0',
+            'W2,0902,0.1,0.1,0.5,0.9,12,0',
+            'W2,0903,0.1,0.1,0.5,0.9,80,0',
+        ],
     )
     for split, lines in rows.items():
         text(folder / f'ava_{split}_v2.2.csv', *lines)
@@ -199,8 +206,11 @@ ACCURACY = dict(prefix='acc', keys=('top1', 'top5'))
 def kinetics(root: Path, version: str) -> Expected:
     header = 'label,youtube_id,time_start,time_end,split'
     rows = dict(
-        train=['juggling pears,-0a_b,7,9', '"playing flute (in a tree)",0000123,1,3']
-        + ['juggling pears,0000123,11,13'],
+        train=[
+            'juggling pears,-0a_b,7,9',
+            '"playing flute (in a tree)",0000123,1,3',
+            'juggling pears,0000123,11,13',
+        ],
         val=['juggling pears,07E49,7,9', '"playing flute (in a tree)",07E49,107,109'],
     )
     for split, lines in rows.items():

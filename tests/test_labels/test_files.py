@@ -43,7 +43,7 @@ def test_attributes_of_all_forms_agree(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'label_set, expected',
+    ('label_set', 'expected'),
     [
         ('all', ['a dog', 'running', 'a cat']),
         ('seen', ['a dog', 'running']),
@@ -67,7 +67,7 @@ def test_missing_attributes_are_other():
 
 
 @pytest.mark.parametrize(
-    'labels, words',
+    ('labels', 'words'),
     [
         (['a', 'b', 'a'], "'a' occurs twice (entries 1 and 3)"),
         (['a', 'a '], "'a' occurs twice"),
@@ -83,7 +83,7 @@ def test_bad_label_lists(labels, words):
 
 
 @pytest.mark.parametrize(
-    'source, error, words',
+    ('source', 'error', 'words'),
     [
         (
             dict(seen=['a'], unseen=['b', 'a']),

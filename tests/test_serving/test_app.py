@@ -34,7 +34,7 @@ def test_upload_labels_result(client, clips, upload):
     found = client.post(f'/api/videos/{video["id"]}/tags', json={'labels': LABELS})
     assert found.status_code == 200
     tags = found.json()['tags']
-    assert [tag['label'] for tag in tags][0] == 'red circle'
+    assert next(tag['label'] for tag in tags) == 'red circle'
     assert tags[0]['probability'] > 0.5 > tags[1]['probability']
     for tag in tags:
         assert len(tag['timeline']) == len(video['windows'])

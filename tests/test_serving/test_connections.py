@@ -53,7 +53,7 @@ def visit(server, clips):
 
 def until_closed(links, seconds):
     """Kind -> what came, once all connections are closed; those that drip go on meanwhile."""
-    came = {kind: b'' for kind in links}
+    came = dict.fromkeys(links, b'')
     end, next_drop = time.monotonic() + seconds, 0.0
     with selectors.DefaultSelector() as ready:
         for kind, link in links.items():

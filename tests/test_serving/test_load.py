@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import random
 
 import httpx
@@ -38,7 +39,7 @@ def storm(server, clips, count, labels_each, concurrency=8, uploads=0):
         # They can be told apart: no label is as probable for two videos.
         for word in WORDS:
             values = sorted(expected[name][word]['probability'] for name in names)
-            assert all(b > 1.01 * a for a, b in zip(values, values[1:])), word
+            assert all(b > 1.01 * a for a, b in itertools.pairwise(values)), word
 
         def ask(seed):
             rng = random.Random(seed)

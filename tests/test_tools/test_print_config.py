@@ -152,7 +152,7 @@ def test_configs_of_the_package_by_name(tool, capsys):
 
 
 def test_every_config_of_the_repository_is_clean(repository):
-    configs = [p for p in (repository / 'configs').glob('*.py')]
+    configs = list((repository / 'configs').glob('*.py'))
     if not configs:
         pytest.skip('no configs')
     for path in configs:

@@ -291,7 +291,7 @@ def test_checkpoint_of_another_model_is_refused(tester, tmp_path, trained, capsy
     options = ['train_dataloader', 'test_dataloader', 'val_dataloader']
     args += [f'{name}.dataset.dim=5' for name in options]
     assert run_tool(tester.main, tester.parse_args([CONFIG, *map(str, args)])) == 2
-    line = [x for x in capsys.readouterr().err.splitlines() if x.startswith('error: ')][0]
+    line = next(x for x in capsys.readouterr().err.splitlines() if x.startswith('error: '))
     assert 'epoch_1.pth does not fit the model' in line and 'layers.0.weight' in line
 
 
@@ -316,7 +316,7 @@ def test_states_of_another_run_are_refused(train, tmp_path, trained, capsys, cha
     torch.save(content, tmp_path / 'x.pth')
     args = [CONFIG, '--resume', tmp_path / 'x.pth', '--work-dir', tmp_path]
     assert run_tool(train.main, train.parse_args([*map(str, args)])) == 2
-    line = [x for x in capsys.readouterr().err.splitlines() if x.startswith('error: ')][0]
+    line = next(x for x in capsys.readouterr().err.splitlines() if x.startswith('error: '))
     assert 'x.pth is no checkpoint that this run can be resumed from' in line
 
 
@@ -345,7 +345,7 @@ def test_faults_of_the_code_keep_their_traceback():
 
     with pytest.raises(TypeError):
         run_tool(lambda args: None + 1, Args())
-    with pytest.raises(ValueError):  # raised on purpose, but not by ovmlv
+    with pytest.raises(ValueError, match='cannot reshape'):  # raised on purpose, but not by ovmlv
         run_tool(lambda args: np.zeros(3).reshape(2), Args())
 
 

@@ -45,9 +45,9 @@ def holder(tmp_path, repository):
 
 def test_a_second_training_is_refused_until_the_first_is_gone(holder, tmp_path):
     """FAULTS D13: two trainings in one work_dir overwrote each other."""
-    with pytest.raises(ConfigError, match='another training is writing to .*--work-dir'):
-        with only_training_in(tmp_path):
-            pass
+    refused = pytest.raises(ConfigError, match='another training is writing to .*--work-dir')
+    with refused, only_training_in(tmp_path):
+        pass
     with only_training_in(tmp_path / 'other'):
         pass
     holder.kill()  # its worker is still there
@@ -63,9 +63,9 @@ def test_a_second_training_is_refused_until_the_first_is_gone(holder, tmp_path):
 
 def test_within_one_process(tmp_path):
     """FAULTS D13"""
-    with only_training_in(tmp_path):
-        with pytest.raises(ConfigError, match='another training'), only_training_in(tmp_path):
-            pass
+    refused = pytest.raises(ConfigError, match='another training')
+    with only_training_in(tmp_path), refused, only_training_in(tmp_path):
+        pass
     with only_training_in(tmp_path):
         pass
 

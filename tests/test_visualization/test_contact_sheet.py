@@ -77,7 +77,7 @@ def test_long_texts_stay_in_their_place():
     short, long = sheet('a', 1.0), sheet('a very long label ' * 20 + '走る', 1.0)
     assert short.shape == long.shape
     changed = np.where((short != long).any(-1).any(0))[0]
-    ys, xs = np.where((short == np.array(COLORS[True][1])).all(-1))
+    _ys, xs = np.where((short == np.array(COLORS[True][1])).all(-1))
     assert xs.min() <= changed.min() and changed.max() <= xs.max()
     assert sheet('line\nbreak', float('nan')).shape == short.shape
 

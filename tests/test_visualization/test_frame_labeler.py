@@ -14,8 +14,7 @@ def grey(height, width, level=90):
 
 def bar_widths(picture):
     """Pixels of the colour of present labels in the rows of the picture that have most."""
-    hits = (np.abs(picture.astype(int) - np.array(_PRESENT)) <= 3).all(-1).sum(1)
-    return hits
+    return (np.abs(picture.astype(int) - np.array(_PRESENT)) <= 3).all(-1).sum(1)
 
 
 @pytest.mark.parametrize('size', [(360, 640), (361, 641), (1080, 1920), (960, 540)])

@@ -40,7 +40,7 @@ def clip(video: str, backend: str, count: int) -> list[np.ndarray]:
 def main(args: argparse.Namespace) -> None:
     """Print a line for each video."""
     from ovmlv.datasets.decoders import READERS
-    from ovmlv.datasets.video_failures import READ_ERRORS, describe
+    from ovmlv.datasets.video_failures import READ_ERRORS, describe_failure
 
     for video in args.videos:
         best: dict[str, float] = {}
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
                 try:
                     results[backend] = clip(video, backend, args.frames)
                 except READ_ERRORS as error:
-                    results[backend] = describe(error)
+                    results[backend] = describe_failure(error)
                 took = 1000 * (time.process_time() - start)
                 best[backend] = min(took, best.get(backend, took))
         print(video)

@@ -20,6 +20,7 @@ from ovmlv.errors import ConfigError, DataError
 from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
 
 if TYPE_CHECKING:
+    from ovmlv.datasets import BaseVideoDataset
     from ovmlv.visualization import SheetRow
 
 
@@ -40,7 +41,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_intermixed_args(argv)
 
 
-def choose(dataset, num: int, indices: list[int] | None, label: str | None) -> list[int]:
+def choose(
+    dataset: BaseVideoDataset, num: int, indices: list[int] | None, label: str | None
+) -> list[int]:
     """Indices of the samples, spread over those in question."""
     size = len(dataset)
     if indices is not None:

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ovmlv.benchmark.columns import Column, find_columns, percent
+from ovmlv.benchmark.columns import Column, find_columns, show_percent
 from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
 from ovmlv.files import read_json, write_text
@@ -76,8 +76,10 @@ def text_table(results: dict[str, Metrics], columns: Sequence[Column]) -> str:
     for group in groups:
         members = [column for column in columns if column.group == group]
         block = [''.join(f'{column.name:>7}' for column in members)]
-        for metrics in results.values():
-            block.append(''.join(f'{show(metrics, column):>7}' for column in members))
+        block += [
+            ''.join(f'{show(metrics, column):>7}' for column in members)
+            for metrics in results.values()
+        ]
         width = max(len(block[0]), len(group) + 2)
         block = [f' {group} '.center(width - 1, '-').rjust(width), *(b.rjust(width) for b in block)]
         lines = [f'{line} |{part}' for line, part in zip(lines, block, strict=True)]
@@ -106,7 +108,7 @@ def markdown_table(results: dict[str, Metrics], columns: Sequence[Column]) -> st
 
 def show(metrics: Metrics, column: Column) -> str:
     """A figure in percent, ``-`` where there is none."""
-    return percent(metrics.get(column.key, math.nan))
+    return show_percent(metrics.get(column.key, math.nan))
 
 
 def check(first: Metrics, other: Metrics, gain: float, keep: float) -> list[tuple[bool, str]]:

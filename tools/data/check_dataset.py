@@ -63,12 +63,12 @@ def show_progress(done: int, total: int) -> None:
 def main(args: argparse.Namespace) -> int:
     """Scan, compare, report."""
     from ovmlv.curation import check_dataset, scan_videos
-    from ovmlv.curation.video_scan import find_videos
+    from ovmlv.curation.video_scan import list_videos
     from ovmlv.errors import DataError
 
     if Path(args.source).is_dir():
         datasets, clip_len = {}, 8
-        paths = find_videos(args.source)
+        paths = list_videos(args.source)
         if not paths:
             raise DataError(f'{args.source}: no video in this folder; give another')
     else:

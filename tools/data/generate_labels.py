@@ -31,7 +31,7 @@ from ovmlv.datasets.annotation import check_video
 from ovmlv.datasets.annotation_files import read_annotation_file
 from ovmlv.datasets.cells import expect, item
 from ovmlv.datasets.decoders import open_video
-from ovmlv.datasets.video_failures import READ_ERRORS, describe
+from ovmlv.datasets.video_failures import READ_ERRORS, describe_failure
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.files import read_json, read_json_lines, write_text
 from ovmlv.label_generation import (
@@ -182,7 +182,7 @@ def ask_all(
             if args.task != 'frames':
                 raise
             failed.add(source)
-            print(f'{source} cannot be read ({describe(error)}); left out', flush=True)
+            print(f'{source} cannot be read ({describe_failure(error)}); left out', flush=True)
         now = time.monotonic()
         if now - shown > 10:
             shown = now

@@ -38,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def plan(source: Path, target: Path, **settings: object) -> tuple[list, int]:
     """Tasks that are left, and how many are done already."""
     from ovmlv.curation.resize import ResizeTask
-    from ovmlv.curation.video_scan import find_videos
+    from ovmlv.curation.video_scan import list_videos
     from ovmlv.errors import DataError
 
     if not source.is_dir():
@@ -46,7 +46,7 @@ def plan(source: Path, target: Path, **settings: object) -> tuple[list, int]:
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
         raise DataError(f'{target} is {source} or lies in it; give a folder beside it')
     tasks, done, owners = [], 0, {}
-    for path in map(Path, find_videos(source)):
+    for path in map(Path, list_videos(source)):
         made = (target / path.relative_to(source)).with_suffix('.mp4')
         if made in owners:
             raise DataError(f'{path} and {owners[made]} would both become {made}; rename one')

@@ -20,7 +20,7 @@ import sys
 
 from torch import Tensor
 
-from ovmlv.models.utils.starting_weights import check_ratio, starting_weights
+from ovmlv.models.utils.weight_patching import check_ratio, weights_from_clip
 from ovmlv.utils.checkpoints import patch_state, read_state, write_state
 from ovmlv.utils.cli import (
     add_cfg_options,
@@ -59,7 +59,7 @@ def start_of_config(args: argparse.Namespace) -> dict[str, Tensor]:
     refuse_mistakes(cfg, args.config)
     register_all_modules(init_default_scope=False)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return starting_weights(MODELS.build(cfg.model), args.parts)
+        return weights_from_clip(MODELS.build(cfg.model), args.parts)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -162,7 +162,7 @@ class PyAVReader(BaseReader):
         places = {int(pts): i for i, pts in enumerate(index.pts)}
         order = [places.get(pts, -1) for pts in found]
         index.sizes = {row.size for row in rows}
-        backwards = sum(b < a for a, b in zip(order, order[1:]))
+        backwards = sum(b < a for a, b in itertools.pairwise(order))
         if any(row.damage for row in rows):
             order = increasing(order)
         elif backwards or -1 in order:

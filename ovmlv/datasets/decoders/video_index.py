@@ -7,6 +7,7 @@ speaks of another order. Whether that is so is asked of the stream, never of a c
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -103,7 +104,8 @@ class FrameRow(NamedTuple):
 
 def is_even(times: np.ndarray) -> bool:
     """Whether all frames ``(N, 2)`` begin within half a frame of where an even rate has them, and
-    the last one lasts no longer than one and a half."""
+    the last one lasts no longer than one and a half.
+    """
     begins = times[:, 0]
     if len(begins) < 2:
         return True
@@ -206,7 +208,7 @@ def index_by_frames(
         raise UnreadableVideoError('no frame could be decoded')
     found = [row.pts for row in kept]
     known = None not in found
-    backwards = sum(b < a for a, b in zip(found, found[1:])) if known else 0
+    backwards = sum(b < a for a, b in itertools.pairwise(found)) if known else 0
     ordered = known and not backwards
     if ordered:
         stamps = np.array(found, dtype=np.int64)

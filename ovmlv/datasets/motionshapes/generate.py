@@ -11,12 +11,13 @@ Layout::
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from ovmlv.files import whole_file, write_json, write_text
 
 from .scene import Scene, render_clip, sample_scene
 from .world import Label, all_labels
@@ -46,15 +47,13 @@ def write_video(path: Path, frames: np.ndarray, fps: int = FPS) -> None:
     """Write RGB uint8 ``(T, H, W, 3)`` as H.264, whole or not at all."""
     import av
 
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.mp4')
-    with av.open(str(partial), 'w') as container:
+    with whole_file(path) as scratch, av.open(str(scratch), 'w') as container:
         stream = container.add_stream('libx264', rate=fps, options={'crf': '18', 'threads': '1'})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'yuv420p'
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
         container.mux(stream.encode())
-    os.replace(partial, path)
 
 
 def _write_one(root: Path, seed: int, split: str, index: int, num_frames: int) -> dict:
@@ -115,11 +114,11 @@ def generate(
         rows = list(progress(rows, total=len(jobs)) if progress else rows)
     for split in sizes:
         lines = [json.dumps(row) for row, job in zip(rows, jobs, strict=True) if job[0] == split]
-        (root / 'annotations' / f'{split}.jsonl').write_text('\n'.join(lines) + '\n')
+        write_text(root / 'annotations' / f'{split}.jsonl', '\n'.join(lines) + '\n')
     attributes = {
         label.text: {'split': label.split, 'kind': label.kind, 'group': label.group}
         for label in all_labels()
     }
-    (root / 'annotations' / 'classes.json').write_text(json.dumps(attributes, indent=1) + '\n')
-    meta_file.write_text(json.dumps(meta) + '\n')
+    write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
+    write_json(meta_file, meta)
     return True

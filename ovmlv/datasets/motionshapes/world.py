@@ -87,7 +87,8 @@ def article(noun: str) -> str:
 
 def is_unseen_pair(shape: str, color: str) -> bool:
     """Whether ``'{color} {shape}'`` is no label of training videos (a fixed quarter, spread
-    over every shape and every color, and all pairs of unseen shapes)."""
+    over every shape and every color, and all pairs of unseen shapes).
+    """
     if shape in UNSEEN_SHAPES:
         return True
     return (SHAPES.index(shape) + list(COLORS).index(color)) % 4 == 0

@@ -1,5 +1,6 @@
 """How actors move over a clip: paths of things, of people, and of two that have to do with each
-other."""
+other.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 
-from ovmlv.files import whole_file
+from ovmlv.files import text_digest, whole_file
 from ovmlv.registry import TRANSFORMS
 
 # What decides on the frames, besides the transforms and the file itself.
@@ -58,7 +57,7 @@ class CacheFrames(BaseTransform):
         state = os.stat(results['filename'])
         inputs = [str(results.get(key)) for key in _INPUTS]
         text = json.dumps([self._identity, inputs, state.st_size, state.st_mtime_ns])
-        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        name = text_digest(text)[:32]
         return self.folder / name[:2] / f'{name}.npz'
 
 

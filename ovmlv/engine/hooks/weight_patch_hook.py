@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from ovmlv.models.utils.starting_weights import check_ratio, patch, starting_weights
+from ovmlv.models.utils.weight_patching import check_ratio, patch, weights_from_clip
 from ovmlv.registry import HOOKS
 
 
@@ -22,7 +22,7 @@ class WeightPatchHook(Hook):
     Training goes on with the weights as they were, and checkpoints hold those; to write patched
     ones, use ``tools/model_converters/patch_weights.py``. Works beside mmengine's ``EMAHook``: the
     averaged weights are then patched. Which weights have a start in CLIP:
-    :func:`~ovmlv.models.utils.starting_weights`.
+    :func:`~ovmlv.models.utils.weights_from_clip`.
 
     Args:
         ratio: 1 is the finetuned weights, 0 the start.
@@ -42,7 +42,7 @@ class WeightPatchHook(Hook):
     def before_run(self, runner: Any) -> None:
         """Remember the start; no checkpoint is loaded yet."""
         if self._start is None:
-            self._start = starting_weights(_model(runner), self.parts)
+            self._start = weights_from_clip(_model(runner), self.parts)
 
     def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Patch before the first batch."""

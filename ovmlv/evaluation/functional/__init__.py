@@ -1,5 +1,6 @@
 """Metrics as pure functions of ``(N, C)`` scores and targets; the classes above them only
-collect."""
+collect.
+"""
 
 from .average_precision import (
     area_under_pr_curve,
@@ -30,12 +31,12 @@ from .frame_level import per_frame_average_precision
 from .inputs import check_inputs
 from .means import harmonic_mean
 from .ranks import PositiveRanks, positive_ranks
-from .significance import PairedTest, paired_bootstrap, paired_permutation_test
+from .significance import PairedComparison, paired_bootstrap, paired_permutation_test
 from .top_k import global_average_precision, one_hot, top_k_mask, topk_accuracy
 
 __all__ = [
     'DEFINITIONS',
-    'PairedTest',
+    'PairedComparison',
     'PositiveRanks',
     'PrecisionRecall',
     'area_under_pr_curve',

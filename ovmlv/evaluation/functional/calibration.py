@@ -67,7 +67,8 @@ def brier_score(scores: Tensor, targets: Tensor) -> Tensor:
 
 def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Probabilities and labels, both ``(P,)`` float64, of the pairs that are known and
-    predicted."""
+    predicted.
+    """
     scores, targets = check_inputs(scores, targets)
     used = (targets >= 0) & (scores > -torch.inf)
     probabilities, labels = scores[used].to(torch.float64), targets[used].to(torch.float64)

@@ -15,7 +15,7 @@ from .bootstrap import percentile_interval
 _EXACT_PAIRS = 16
 
 
-class PairedTest(NamedTuple):
+class PairedComparison(NamedTuple):
     """Difference of two models.
 
     Attributes:
@@ -33,7 +33,7 @@ class PairedTest(NamedTuple):
 
 def paired_permutation_test(
     first: Tensor, second: Tensor, num_permutations: int = 100_000, seed: int = 0
-) -> PairedTest:
+) -> PairedComparison:
     """Sign-flip test of paired values: seeds of two methods, per-video or per-class figures.
 
     If the two did not differ, each difference could as well have the other sign. The p-value is
@@ -69,12 +69,12 @@ def paired_permutation_test(
             signs = random.integers(2, size=size, dtype=np.int8) * 2.0 - 1
             count += int((np.abs(signs @ gap) >= observed - slack).sum())
         p_value = count / (num_permutations + 1)
-    return PairedTest(float(gap.mean()), float('nan'), float('nan'), p_value)
+    return PairedComparison(float(gap.mean()), float('nan'), float('nan'), p_value)
 
 
 def paired_bootstrap(
     first: Tensor, second: Tensor, difference: float, confidence: float = 0.95
-) -> PairedTest:
+) -> PairedComparison:
     """Compare a metric of two models on the same resamples of the same videos.
 
     Args:
@@ -96,4 +96,4 @@ def paired_bootstrap(
     low, high = percentile_interval(gap, confidence)
     gap = gap[~gap.isnan()]
     other = min(int((gap <= 0).sum()), int((gap >= 0).sum()))
-    return PairedTest(difference, low, high, min(1.0, 2 * (other + 1) / (len(gap) + 1)))
+    return PairedComparison(difference, low, high, min(1.0, 2 * (other + 1) / (len(gap) + 1)))

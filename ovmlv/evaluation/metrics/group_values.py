@@ -67,9 +67,9 @@ def _mkt(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, Tenso
     return found
 
 
-def _peak(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, Tensor]:
+def _peak(scores: Tensor, targets: Tensor, _: Settings) -> dict[str, Tensor]:
     best, threshold = F.peak_f1(scores, targets)
-    of_class, _ = F.peak_f1(scores, targets, 'class')
+    of_class = F.peak_f1(scores, targets, 'class')[0]
     return {
         'peak_F1': best,
         'peak_F1_threshold': threshold,
@@ -87,7 +87,7 @@ EXTRA: Mapping[str, Callable[[Tensor, Tensor, Settings], dict[str, Tensor]]] = {
     'adaptive_ECE': lambda s, t, o: {
         'adaptive_ECE': F.expected_calibration_error(s, t, o.num_bins, adaptive=True)
     },
-    'Brier': lambda s, t, o: {'Brier': F.brier_score(s, t)},
+    'Brier': lambda s, t, _: {'Brier': F.brier_score(s, t)},
     'GAP': lambda s, t, o: {f'GAP@{o.gap_k}': F.global_average_precision(s, t, o.gap_k)},
     'hit': lambda s, t, o: {f'Hit@{k}': F.topk_accuracy(s, t, k) for k in (1, *o.topk)},
 }

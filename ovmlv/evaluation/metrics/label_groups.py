@@ -59,8 +59,10 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
             )
     groups = [LabelGroup(None, None, _mask([True] * num_classes))]
     splits = attributes.get(SPLIT_AXIS, [])
-    for split in ordered_values(splits):
-        groups.append(LabelGroup(split, None, _mask([v == split for v in splits])))
+    groups += [
+        LabelGroup(split, None, _mask([v == split for v in splits]))
+        for split in ordered_values(splits)
+    ]
     for axis, values in attributes.items():
         if axis == SPLIT_AXIS:
             continue

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ovmlv.files import whole_file
-from ovmlv.models.utils.weight_watch import WeightWatch, digest_of
+from ovmlv.models.utils.weight_watch import WeightWatch, tensor_fingerprint
 
 
 class PrefixCache:
@@ -78,7 +78,7 @@ class PrefixCache:
         if self._watch.changed(weights):
             self._entries, self.used = {}, 0
             # Files of weights that were here before, or are in another run, are found again.
-            self._weights = '' if self.folder is None else digest_of(weights)
+            self._weights = '' if self.folder is None else tensor_fingerprint(weights)
 
     def __deepcopy__(self, memo: dict) -> PrefixCache:
         return PrefixCache(self.budget / 2**20, self.folder, self.owner)

@@ -62,8 +62,8 @@ class Architecture:
         Without a tag, what all tags of the architecture agree on (SigLIP's .5), else OpenAI's.
         """
         found = [self.preprocess] if self.preprocess else []
-        for name in [tag] if tag else self.tags:
-            found.append(open_clip.get_pretrained_cfg(self.name, name))
+        tags = [tag] if tag else self.tags
+        found += [open_clip.get_pretrained_cfg(self.name, name) for name in tags]
         pairs = {
             (tuple(f.get('mean') or OPENAI_DATASET_MEAN), tuple(f.get('std') or OPENAI_DATASET_STD))
             for f in found

@@ -45,7 +45,8 @@ class Weights:
 
 def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     """Read weights from a local file or folder, or by a tag of open_clip or ``hf-hub:owner/name``
-    (downloaded once)."""
+    (downloaded once).
+    """
     name = architecture.name
     path = Path(pretrained).expanduser()
     shipped = SHIPPED / f'{pretrained}.safetensors'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.files import read_json, write_json
+from ovmlv.files import read_json, text_digest, write_json
 from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.greedy import greedy_answers
@@ -67,7 +66,7 @@ class LLMDescriptionHead(BasePromptHead):
         self.max_new_tokens = max_new_tokens
         self.batch_size = batch_size
         key = json.dumps([repr(sorted(llm.items())), self.prompts, max_new_tokens])
-        name = f'descriptions-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json'
+        name = f'descriptions-{text_digest(key)[:16]}.json'
         self.cache_file = Path(cache_file) if cache_file else cache_root() / name
         self._key = key
 

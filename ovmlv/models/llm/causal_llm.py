@@ -345,13 +345,18 @@ def _max_length(config: Any, decoder: nn.Module) -> int | None:
     """Longest sequence that the positions allow, None if unlimited."""
     config = text_config(config)
     limits = [getattr(config, name, None) for name in ('max_position_embeddings', 'max_seq_len')]
-    for rope in _dicts(getattr(config, 'rope_parameters', None)):
-        if rope.get('rope_type') == 'longrope':  # beyond, all tokens are rotated otherwise
-            limits.append(rope.get('original_max_position_embeddings'))
-    for name, module in decoder.named_modules():
-        if isinstance(module, nn.Embedding) and name.endswith('position_embeddings'):
-            if module.padding_idx is not None:  # RoBERTa counts from behind it
-                limits.append(module.num_embeddings - module.padding_idx - 1)
+    limits += [
+        rope.get('original_max_position_embeddings')
+        for rope in _dicts(getattr(config, 'rope_parameters', None))
+        if rope.get('rope_type') == 'longrope'  # beyond, all tokens are rotated otherwise
+    ]
+    limits += [
+        module.num_embeddings - module.padding_idx - 1
+        for name, module in decoder.named_modules()
+        if isinstance(module, nn.Embedding)
+        and name.endswith('position_embeddings')
+        and module.padding_idx is not None  # RoBERTa counts from behind it
+    ]
     return min((limit for limit in limits if limit), default=None)
 
 

@@ -44,7 +44,6 @@ class _Outputs(tuple):
     def __getattr__(self, name: str) -> None:
         if name.startswith('__'):
             raise AttributeError(name)
-        return None
 
 
 def decoder_of(model: nn.Module) -> nn.Module:

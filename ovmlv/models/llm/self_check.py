@@ -182,7 +182,8 @@ def _input_scale(decoder: nn.Module, ids: Tensor, first: Tensor, last: Tensor) -
 
 def padded(decoder: nn.Module, padding: Tensor, past: int, length: int) -> dict[str, Tensor]:
     """Mask and positions of ``length`` tokens behind ``past``, the first ``padding`` of which are
-    no tokens."""
+    no tokens.
+    """
     places = torch.arange(past + length, device=padding.device)[None] - padding[:, None]
     found = {'attention_mask': (places >= 0).long()}
     inner = getattr(decoder, 'decoder', decoder)  # OPT wraps its decoder once more

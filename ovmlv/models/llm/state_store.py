@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ovmlv.errors import OutputError
-from ovmlv.files import whole_file
+from ovmlv.files import text_digest, whole_file
 
 _PREFIX = 'label:'  # a label alone might be a name that safetensors keeps for itself
 _MANY, _SMALL = 64, 2**24
@@ -91,8 +90,8 @@ class StateStore:
     def _write(self, states: Mapping[str, Tensor]) -> None:
         from safetensors.torch import save_file
 
-        labels = hashlib.sha256('\n'.join(sorted(states)).encode('utf-8', 'surrogatepass'))
-        file = self.folder / f'{self.name}-{labels.hexdigest()[:16]}.safetensors'
+        labels = text_digest('\n'.join(sorted(states)))
+        file = self.folder / f'{self.name}-{labels[:16]}.safetensors'
         with whole_file(file) as scratch:
             save_file({_PREFIX + k: v.cpu().contiguous() for k, v in states.items()}, scratch)
         self._where.update(dict.fromkeys(states, file))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.utils.starting_weights import starting_tensors
+from ovmlv.models.utils.weight_patching import tensors_from_clip
 from ovmlv.registry import MODELS
 
 from .start_weights import StartWeights
@@ -22,7 +22,7 @@ class InterpolatedWeights(nn.Module):
     leaves that out. The video encoder alone is interpolated: label embeddings of the step are used
     again. A step costs a second forward and backward pass of what trains in the tower.
 
-    Which weights have a start in CLIP: see :func:`~ovmlv.models.utils.starting_weights`.
+    Which weights have a start in CLIP: see :func:`~ovmlv.models.utils.weights_from_clip`.
 
     Args:
         module: The video encoder as it starts; it is not kept. Given by the recognizer.
@@ -37,7 +37,7 @@ class InterpolatedWeights(nn.Module):
                 f'InterpolatedWeights: weight={weight} must be positive and max_alpha={max_alpha} '
                 'in (0, 1]; interpolation=None switches it off'
             )
-        names = [name for name, _ in starting_tensors(module)]
+        names = [name for name, _ in tensors_from_clip(module)]
         if not names:
             raise ConfigError(
                 'InterpolatedWeights: nothing that trains in the backbone starts as CLIP; finetune '

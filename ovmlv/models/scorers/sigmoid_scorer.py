@@ -125,7 +125,8 @@ class SigmoidScorer(nn.Module):
     @property
     def wants_calibration(self) -> bool:
         """Whether the bias is still to be found, and this is training on the scorer's own
-        parameters."""
+        parameters.
+        """
         # A functional call on other parameters must not set these.
         if self._known_calibrated or not self.training or not isinstance(self.bias, nn.Parameter):
             return False

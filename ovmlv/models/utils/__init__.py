@@ -7,7 +7,7 @@ from ovmlv.models.utils.frozen import (
     freeze_tensors,
     is_frozen,
 )
-from ovmlv.models.utils.starting_weights import starting_weights
+from ovmlv.models.utils.weight_patching import weights_from_clip
 
 __all__ = [
     'exclude_frozen_from_state_dict',
@@ -15,5 +15,5 @@ __all__ = [
     'freeze',
     'freeze_tensors',
     'is_frozen',
-    'starting_weights',
+    'weights_from_clip',
 ]

@@ -88,7 +88,7 @@ def fingerprint(module: nn.Module, skip: Collection[str] = ()) -> str:
     return hashlib.blake2b(b''.join(sorted(rows)), digest_size=_DIGEST_SIZE).hexdigest()
 
 
-def _stay_in_eval_mode(module: nn.Module, mode: bool = True) -> nn.Module:
+def _stay_in_eval_mode(module: nn.Module, mode: bool = True) -> nn.Module:  # noqa: ARG001
     return module
 
 
@@ -131,9 +131,7 @@ def _drop_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: 
         state_dict[prefix + FINGERPRINT_KEY] = record.view(len(rows), 2 * _DIGEST_SIZE)
 
 
-def _fill_in_frozen(
-    module: nn.Module, state_dict: dict[str, Any], prefix: str, metadata: dict, *args: Any
-) -> None:
+def _fill_in_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
     """Add the tensors in place to a state dict, where they are what the checkpoint left out."""
     record = state_dict.pop(prefix + FINGERPRINT_KEY, None)
     digests = {}

@@ -47,7 +47,7 @@ def give_states_a_dimension(optimizer: torch.optim.Optimizer) -> None:
                 state[name] = with_dimension(value, parameter)
 
 
-def _give_dimension(module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+def _give_dimension(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
     for name, parameter in module._parameters.items():
         if parameter is not None and prefix + name in state_dict:
             state_dict[prefix + name] = with_dimension(state_dict[prefix + name], parameter)

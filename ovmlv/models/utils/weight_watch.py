@@ -60,7 +60,7 @@ def tensors_of(*modules: nn.Module) -> list[Tensor]:
 
 
 @torch.no_grad()
-def digest_of(tensors: Iterable[Tensor]) -> str:
+def tensor_fingerprint(tensors: Iterable[Tensor]) -> str:
     """Hash of all values of tensors, of their shapes and formats; ViT-B: a third of a second."""
     # Processors have instructions for this hash, and none for most others.
     digest = hashlib.sha256()

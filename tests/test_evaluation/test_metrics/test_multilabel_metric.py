@@ -68,11 +68,11 @@ def test_values_of_all_groups():
 
     expected = {'mAP': values.mean()}
     for split in ('seen', 'unseen', 'novel'):
-        expected[f'mAP_{split}'] = values[SPLIT == split].mean()
-        for kind in set(KIND[SPLIT == split]):
-            expected[f'mAP_{split}_{kind}'] = values[(SPLIT == split) & (KIND == kind)].mean()
+        expected[f'mAP_{split}'] = values[split == SPLIT].mean()
+        for kind in set(KIND[split == SPLIT]):
+            expected[f'mAP_{split}_{kind}'] = values[(split == SPLIT) & (kind == KIND)].mean()
     for kind in ('entity', 'action'):
-        expected[f'mAP_{kind}'] = values[KIND == kind].mean()
+        expected[f'mAP_{kind}'] = values[kind == KIND].mean()
         a, b = expected[f'mAP_seen_{kind}'], expected[f'mAP_unseen_{kind}']
         expected[f'mAP_harmonic_{kind}'] = 2 * a * b / (a + b)
     a, b = expected['mAP_seen'], expected['mAP_unseen']
@@ -220,7 +220,7 @@ def test_works_without_meta_and_from_a_config():
 
 
 @pytest.mark.parametrize(
-    'change, words',
+    ('change', 'words'),
     [
         (lambda s: s.set_field(torch.rand(5), 'pred_score'), '5 scores but 6 labels'),
         (lambda s: s.set_field(torch.full((6,), math.nan), 'pred_score'), 'videos/1.mp4 hold NaN'),
@@ -238,7 +238,7 @@ def test_bad_predictions_are_named(change, words):
 
 
 @pytest.mark.parametrize(
-    'meta, words',
+    ('meta', 'words'),
     [
         (dict(classes=CLASSES[:5]), 'scores for 6 labels but the data set has 5 classes'),
         (dict(classes=CLASSES, class_attributes=dict(kind=['x'] * 5)), 'has 5 values for 6'),

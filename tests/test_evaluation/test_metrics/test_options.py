@@ -180,7 +180,7 @@ def test_seen_and_unseen_sides_of_single_labels_and_frames():
 
 
 @pytest.mark.parametrize(
-    'config, words',
+    ('config', 'words'),
     [
         (dict(type='MultilabelMetric', extra=['AUC']), "extra .'AUC'. are not among"),
         (dict(type='MultilabelMetric', bootstrap=-1), 'bootstrap=-1'),

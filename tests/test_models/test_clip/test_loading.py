@@ -1,6 +1,7 @@
 """CLIPs load from every naming of weights; the library that made the weights is the oracle."""
 
 import json
+from pathlib import Path
 
 import open_clip
 import pytest
@@ -220,7 +221,7 @@ def test_normalization_and_tokenizer_of_a_file(write, tmp_path):
     assert clip.mean == (0.1, 0.2, 0.3) and clip.std == (1, 1, 1)
     assert load_clip(write()).mean == open_clip.OPENAI_DATASET_MEAN
     bpe = open_clip.tokenizer.default_bpe()
-    (tmp_path / 'words.gz').write_bytes(open(bpe, 'rb').read())
+    (tmp_path / 'words.gz').write_bytes(Path(bpe).read_bytes())
     text_cfg = dict(TINY['text_cfg'], tokenizer_kwargs={'bpe_path': 'words.gz'})
     ours = load_clip(write(text_cfg=text_cfg)).tokenizer(TEXTS)
     assert ours.shape == (2, 16)

@@ -171,7 +171,7 @@ def test_causal_rows_are_cut_to_the_longest_text(tmp_path: Path) -> None:
 
 
 def test_words_behind_the_label(tmp_path: Path) -> None:
-    model, tokenizer, tower = make('ViT-B-32', tmp_path)
+    _model, tokenizer, tower = make('ViT-B-32', tmp_path)
     tokens = tower.rows.split('a video of {} in it', LABELS)
     assert {len(t.after) for t in tokens} == {2} and [len(t.label) for t in tokens] == [1, 4, 2, 2]
     rows = tower.rows.build([[*t.before, *t.label, *t.after] for t in tokens])
@@ -193,7 +193,7 @@ def test_a_text_longer_than_the_context(tmp_path: Path) -> None:
 
 
 def test_refused_tokenizers_and_templates(tmp_path: Path) -> None:
-    model, tokenizer, tower = make('ViT-B-32', tmp_path)
+    _model, tokenizer, tower = make('ViT-B-32', tmp_path)
     with pytest.raises(ConfigError, match='put spaces'):
         tower.rows.split('an xx{}', ['cat'])
     with pytest.raises(VocabularyError, match='no tokens'):

@@ -101,7 +101,7 @@ def test_made_up_words_never_end_a_step(tmp_path):
         return found._replace(words=['zq ' * 40] * len(found.words))
 
     head.noise = longest
-    clean, index, noisy = head.forward_with_noise([label, 'cat'])
+    _clean, index, noisy = head.forward_with_noise([label, 'cat'])
     assert noisy.isfinite().all() and len(noisy) == len(index)
 
 

@@ -103,7 +103,7 @@ def test_greedy_answers_equal_transformers_generate() -> None:
 
 
 @pytest.mark.parametrize(
-    'text, ended, expected',
+    ('text', 'ended', 'expected'),
     [
         ('A cat. It', False, 'A cat.'),
         ('A cat.', False, None),  # "3.5" may follow

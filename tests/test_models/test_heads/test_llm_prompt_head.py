@@ -185,7 +185,7 @@ def test_gate_lets_soft_tokens_in_where_the_words_say_so(tmp_path: Path) -> None
         [start + g * (s - start) for g, s in zip(opened.flatten(), soft, strict=True)]
     )
     expected = head.encode_tokens(head.tokens(MANY), mixed)
-    clean, index, noisy = head.forward_with_noise(MANY)
+    clean, _index, noisy = head.forward_with_noise(MANY)
     torch.testing.assert_close(clean, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(head(MANY), expected, atol=1e-5, rtol=0)
     (noisy * torch.randn_like(noisy)).sum().backward()
@@ -293,7 +293,7 @@ def test_scale_of_the_clip_is_passed_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'kwargs, words',
+    ('kwargs', 'words'),
     [
         (dict(template='a video'), "'{}' exactly once"),
         (dict(template='{}'), 'a template with more words'),
@@ -317,7 +317,7 @@ def test_wrong_configs(tmp_path: Path, kwargs: dict[str, Any], words: str) -> No
 
 
 @pytest.mark.parametrize(
-    'labels, words',
+    ('labels', 'words'),
     [
         (['cat', ''], "entry 2 is ''"),
         (['  '], "entry 1 is '  '"),

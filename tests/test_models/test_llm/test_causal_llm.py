@@ -83,7 +83,7 @@ def test_everything_is_frozen_and_stays_in_eval_mode() -> None:
 
 
 @pytest.mark.parametrize('whole', [False, True])
-@pytest.mark.parametrize('layer, read', [(1, 1), (4, 4), (-1, 4), (-2, 3), (None, 2)])
+@pytest.mark.parametrize(('layer', 'read'), [(1, 1), (4, 4), (-1, 4), (-2, 3), (None, 2)])
 def test_select_layer_runs_no_more_than_it_must(layer: int | None, read: int, whole: bool) -> None:
     model, _ = load_llm(config=CONFIG, seed=5)
     ids = torch.tensor([[5, 9, 7]])
@@ -117,7 +117,7 @@ def test_byte_tokenizer() -> None:
 
 
 @pytest.mark.parametrize(
-    'kwargs, error, words',
+    ('kwargs', 'error', 'words'),
     [
         (dict(), ConfigError, 'either name='),
         (dict(name='x', config=CONFIG), ConfigError, 'either name='),

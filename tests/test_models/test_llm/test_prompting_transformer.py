@@ -84,7 +84,7 @@ def test_attention_equals_torchs() -> None:
 
 
 @pytest.mark.parametrize(
-    'kwargs, words',
+    ('kwargs', 'words'),
     [
         (dict(num_soft_tokens=0), 'num_soft_tokens=0'),
         (dict(num_layers=0), 'num_layers=0'),

@@ -99,7 +99,7 @@ def check(
     torch.testing.assert_close(tokens.grad, twin.grad, **TOL)
 
 
-@pytest.mark.parametrize('chunk_size, checkpointing', [(None, False), (3, True)])
+@pytest.mark.parametrize(('chunk_size', 'checkpointing'), [(None, False), (3, True)])
 @pytest.mark.parametrize('layer', [2, 3])
 @pytest.mark.parametrize('family', FAMILIES)
 def test_prefix(family: str, layer: int, chunk_size: int | None, checkpointing: bool) -> None:
@@ -334,7 +334,7 @@ def test_init_text() -> None:
 
 
 @pytest.mark.parametrize(
-    'build, error, words',
+    ('build', 'error', 'words'),
     [
         (lambda llm: PrefixReadout(llm, layer=9), ConfigError, 'layers 1..3'),
         (lambda llm: PrefixReadout(llm, num_tokens=0), ConfigError, 'num_tokens=0'),

@@ -9,7 +9,7 @@ from torch import nn
 
 from ovmlv.models.heads import TemplatePromptHead
 from ovmlv.models.llm import CausalLLM, StaticReadout, SuffixReadout
-from ovmlv.models.utils.weight_watch import WeightWatch, digest_of, tensors_of
+from ovmlv.models.utils.weight_watch import WeightWatch, tensor_fingerprint, tensors_of
 from tests.test_models.test_heads.tiny_clip import write_tiny_clip
 
 LABELS = ['cat', 'riding a bicycle']
@@ -52,10 +52,10 @@ def test_every_change_is_seen_once(change):
     module = nn.Sequential(nn.Linear(50, 40), nn.BatchNorm1d(40)).requires_grad_(False)
     watch.changed(tensors_of(module))
     assert not watch.changed(tensors_of(module))
-    digest = digest_of(tensors_of(module))
+    digest = tensor_fingerprint(tensors_of(module))
     change(module)
     assert watch.changed(tensors_of(module)) and not watch.changed(tensors_of(module))
-    assert digest_of(tensors_of(module)) != digest
+    assert tensor_fingerprint(tensors_of(module)) != digest
 
 
 def test_what_is_no_change():
@@ -65,7 +65,9 @@ def test_what_is_no_change():
     module.zero_grad()
     module(torch.randn(2, 3)).sum().backward()
     assert not watch.changed(tensors_of(module))
-    assert digest_of(tensors_of(module)) == digest_of(tensors_of(copy.deepcopy(module)))
+    assert tensor_fingerprint(tensors_of(module)) == tensor_fingerprint(
+        tensors_of(copy.deepcopy(module))
+    )
     for other in (copy.deepcopy(watch), pickle.loads(pickle.dumps(watch))):
         assert other.changed(tensors_of(module))
 

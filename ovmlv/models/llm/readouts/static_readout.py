@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ovmlv.errors import ConfigError
+from ovmlv.files import text_digest
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.llm.readouts.base_readout import BaseReadout, pad_tokens
@@ -100,4 +100,4 @@ class StaticReadout(BaseReadout):
     def _key(self, llm: CausalLLM) -> str:
         """Everything that the states depend on."""
         key = f'{fingerprint(llm)}|{llm.layer}|{llm.dtype}|{self.context}'
-        return hashlib.sha256(key.encode()).hexdigest()[:16]
+        return text_digest(key)[:16]

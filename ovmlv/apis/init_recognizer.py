@@ -100,6 +100,7 @@ def _name(config: str | Path | Config) -> str:
 
 
 def check_device(device: str | torch.device | None) -> torch.device:
+    """The device, or the best of this machine; ConfigError if it cannot be used."""
     try:
         device = torch.device(get_device() if device is None else device)
         torch.empty(0, device=device)

@@ -12,7 +12,7 @@ from ovmlv.errors import ConfigError
 PARTS = ('backbone', 'head')
 
 
-def starting_weights(model: nn.Module, parts: Sequence[str] = ('backbone',)) -> dict[str, Tensor]:
+def weights_from_clip(model: nn.Module, parts: Sequence[str] = ('backbone',)) -> dict[str, Tensor]:
     """Copies of the trainable weights that are CLIP's at the start.
 
     Those are the weights that CLIP's files filled, and new modules that start at zero, such as a
@@ -34,7 +34,7 @@ def starting_weights(model: nn.Module, parts: Sequence[str] = ('backbone',)) -> 
     found = {
         f'{part}.{name}': tensor.detach().clone()
         for part in parts
-        for name, tensor in starting_tensors(getattr(model, part))
+        for name, tensor in tensors_from_clip(getattr(model, part))
     }
     if not found:
         raise ConfigError(
@@ -44,8 +44,8 @@ def starting_weights(model: nn.Module, parts: Sequence[str] = ('backbone',)) -> 
     return found
 
 
-def starting_tensors(part: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Names and parameters of one part of a model, see :func:`starting_weights`."""
+def tensors_from_clip(part: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Names and parameters of one part of a model, see :func:`weights_from_clip`."""
     pretrained = set(getattr(part, 'pretrained_parameter_names', list)())
     for prefix, module in part.named_modules():
         own = {
