@@ -12,6 +12,7 @@ from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
+from ovmlv.models.contracts import Recognizer
 
 from .model_folder import INDEX, load_published
 from .recognizer import check_device, init_recognizer
@@ -22,11 +23,11 @@ _WEIGHTS = ('.pth', '.pt', '.safetensors', '.bin', '.ckpt')
 
 
 def open_model(
-    model: str | Path | Config | nn.Module,
+    model: str | Path | Config | Recognizer,
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     cfg_options: Mapping[str, Any] | None = None,
-) -> nn.Module:
+) -> Recognizer:
     """A model that is ready to tag videos.
 
     Args:
@@ -90,11 +91,11 @@ def open_model(
 
 
 def _built(
-    model: nn.Module,
+    model: Recognizer,
     weights: str | Path | None,
     device: str | torch.device | None,
     cfg_options: Mapping[str, Any] | None,
-) -> nn.Module:
+) -> Recognizer:
     if not hasattr(model, 'score_views'):
         raise TypeError(
             f'{type(model).__name__} cannot tag videos; give an OpenVocabRecognizer, as '

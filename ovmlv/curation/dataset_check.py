@@ -77,6 +77,7 @@ class DatasetReport:
             lines += _section(f'{kind}: {len(rows)}', [f'{p}: {d}' for p, d in rows], limit)
         notes = [f'{p}: {n}' for p, facts in self.videos.items() for n in facts['notes']]
         lines += _section(f'to know: {len(notes)} notes', notes, limit)
+        rows: list[str]
         for name, split in self.splits.items():
             counts = sorted(split['positives'].values())
             lines.append(

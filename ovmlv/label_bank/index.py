@@ -7,9 +7,10 @@ import weakref
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ovmlv.errors import ConfigError, DependencyError
+from ovmlv.models.contracts import Recognizer
 from ovmlv.results import LabelScore
 
 from .bank import LabelBank
@@ -63,7 +64,7 @@ class LabelIndex:
         self._bank, self._revision = weakref.ref(bank), bank.revision
 
     @torch.no_grad()
-    def top_k(self, model: nn.Module, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
+    def top_k(self, model: Recognizer, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
         """As :meth:`LabelBank.top_k`: the probabilities are exact, but a label may be missed.
 
         Raises:
@@ -78,7 +79,7 @@ class LabelIndex:
         return bank.named(*self._best(bank, model, model.encode_views(inputs), k))
 
     def _best(
-        self, bank: LabelBank, model: nn.Module, views: Tensor, k: int
+        self, bank: LabelBank, model: Recognizer, views: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
         """Logits ``(B, k)`` of the best labels and their numbers; -1 where there are too few.
 

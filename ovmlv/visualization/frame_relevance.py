@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from ovmlv.apis.encoded_video import EncodedVideo
 from ovmlv.apis.video_reader import fit_frames, source_name
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.contracts import Recognizer
 from ovmlv.results import Window
 
 from .canvas import Canvas
@@ -102,7 +102,7 @@ def frame_relevance(
 
 
 @torch.no_grad()
-def encode_frames(model: nn.Module, frames: np.ndarray) -> np.ndarray:
+def encode_frames(model: Recognizer, frames: np.ndarray) -> np.ndarray:
     """Embeddings of frames, each as a video of one frame.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from mmengine.logging import MMLogger
@@ -39,6 +39,8 @@ class SigmoidScorer(nn.Module):
         label_bias: Learn ``w``.
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
     """
+
+    calibrated: Tensor
 
     def __init__(
         self,
@@ -113,7 +115,9 @@ class SigmoidScorer(nn.Module):
                 "SigmoidScorer: init_bias='clip' but these CLIP weights have no logit bias (they "
                 "were trained with a softmax); use 'prior' or a number"
             )
-        scale = float(logit_scale if self.init_scale == 'clip' else self.init_scale)
+        given = logit_scale if self.init_scale == 'clip' else self.init_scale
+        assert given is not None  # seen above
+        scale = float(given)
         if _is_number(self.init_bias):
             bias = float(self.init_bias)
         elif logit_bias is not None:
@@ -164,5 +168,5 @@ class SigmoidScorer(nn.Module):
         self._known_calibrated = False
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
