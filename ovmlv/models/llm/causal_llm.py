@@ -112,6 +112,7 @@ class CausalLLM(nn.Module):
         self.head_parts = nn.ModuleList(rest) if rest else None
         freeze(self)
         # No submodule: its parts are registered above, under names that checkpoints know.
+        self._head: Any
         self.__dict__['_head'] = own_head(model, self.decoder)
         self.self_check = self_check
         self.abilities = (check_decoder if self_check else trust_decoder)(

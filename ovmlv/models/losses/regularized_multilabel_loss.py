@@ -112,7 +112,7 @@ class RegularizedMultilabelLoss(nn.Module):
         if not isinstance(base, nn.Module):
             # `_scope_`: unprefixed names mean ours also where this is built inside another project.
             base = MODELS.build({'type': 'MultilabelBCELoss', '_scope_': 'ovmlv', **(base or {})})
-        self.base = base
+        self.base: Any = base  # a loss of ours or of anybody else
         self.loss_weight = weights.pop('loss_weight')
         self.weights = {name: value for name, value in weights.items() if value > 0}
         self.distance, self.similarity, self.temperature = distance, similarity, temperature

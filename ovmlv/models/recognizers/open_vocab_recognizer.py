@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -153,7 +153,7 @@ class OpenVocabRecognizer(BaseModel):
                 "finetuned; set weight_l2=0 or the backbone's trainable to 'all' or a number of "
                 'blocks'
             )
-        return StartWeights(self.backbone, names)
+        return StartWeights(cast(nn.Module, self.backbone), names)
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; ``weight_l2`` measures from the weights after it."""
@@ -236,11 +236,12 @@ class OpenVocabRecognizer(BaseModel):
             video, references['video_ref'] = self.backbone.forward_with_reference(videos)
         else:
             video = self.backbone(videos)
-        noise, noisy = getattr(self.head, 'noise', None), None
+        head: Any = self.head
+        noise, noisy = getattr(head, 'noise', None), None
         if noise is None:
             text = self.head(labels)
         else:
-            text, index, noisy = self.head.forward_with_noise(labels)
+            text, index, noisy = head.forward_with_noise(labels)
         if 'text_ref' in needs:
             references['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
@@ -252,12 +253,12 @@ class OpenVocabRecognizer(BaseModel):
             video, text = unit(video), self._scaled(text)
             if 'drift' in needs:
                 assert self.start_weights is not None
-                references['drift'] = self.start_weights.drift(self.backbone)
+                references['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))
             similarities = video @ text.T
             self._calibrate(similarities, targets, weight, vocabulary.prior)
             given = dict(text=text, columns=columns, column_weight=weight, **references)
             losses = self.criterion(self._logits(similarities, text), targets, video=video, **given)
-            if noisy is not None:
+            if noise is not None and noisy is not None:
                 distance = embedding_distance(noisy, text[index].detach(), 'cosine')
                 losses.update(loss_label_consistency=noise.weight * distance)
             if mixed is not None and self.interpolation is not None:
@@ -318,7 +319,7 @@ class OpenVocabRecognizer(BaseModel):
         self.check_labels(labels)
         if self.head.training:
             return compute(labels)
-        return self._cache.get(self.head, labels, compute)
+        return self._cache.get(cast(nn.Module, self.head), labels, compute)
 
     @torch.no_grad()
     def predict_labels(self, inputs: Tensor, labels: Sequence[str]) -> Tensor:

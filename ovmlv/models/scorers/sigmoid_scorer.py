@@ -68,7 +68,7 @@ class SigmoidScorer(nn.Module):
         self._wants_label_bias, self._learnable = label_bias, learnable
         self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
         self._known_calibrated = init_bias != 'prior'  # spares a device synchronisation a step
-        if init_scale != 'clip':
+        if _is_number(init_scale):
             self._set(init_scale, init_bias if _is_number(init_bias) else None)
 
     @property
