@@ -174,6 +174,9 @@ class BaseVideoDataset(BaseDataset):
             )
         return data_list
 
+    data_list: list[dict]
+    _indices: int | Sequence[int] | None
+
     def filter_data(self) -> list[dict]:
         """Apply ``drop_unlabeled`` and ``indices``, then take the label prior of what remains."""
         data_list = self.data_list
