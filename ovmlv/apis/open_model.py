@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -54,7 +54,7 @@ def open_model(
         CheckpointError: Weights cannot be downloaded, do not fit or were altered.
     """
     if isinstance(model, nn.Module):
-        return _built(model, weights, device, cfg_options)
+        return _built(cast(Recognizer, model), weights, device, cfg_options)
     if isinstance(model, Config):
         return init_recognizer(model, weights, device, cfg_options)
     if not isinstance(model, (str, Path)):

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -83,7 +83,7 @@ def encode_all(
     queue: deque[_Video] = deque()
     batch: list[tuple[_Video, Tensor]] = []
     for source in sources:
-        video = _Video(source_name(source))
+        video = _Video(source_name(cast(VideoSource, source)))
         queue.append(video)
         started = time.perf_counter()
         try:

@@ -221,10 +221,11 @@ class VideoReader:
 
     def _decode(self, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Frames ``imgs`` of ``frame_inds``, and how many transforms that replaces."""
+        assert self._sampler is not None  # the caller has it
         after, reader = self._sampler + 1, data['video_reader']
         if not isinstance(reader, BaseReader):
-            found, done = run_until_frames(self.transforms[after:], data)
-            return found, after + done
+            decoded, done = run_until_frames(self.transforms[after:], data)
+            return cast(dict[str, Any], decoded), after + done
         names = [type(step).__name__ for step in self.transforms]
         decoders = [i for i, name in enumerate(names) if name.endswith('Decode')]
         frames = reader.get_frames(data['frame_inds'])

@@ -140,8 +140,9 @@ def make_label_set(
             'SigmoidScorer'
         )
     per_label = torch.zeros(len(names))
-    if getattr(scorer, 'label_bias', None) is not None:
-        per_label = text @ scorer.label_bias.detach().float().cpu()
+    label_bias = getattr(scorer, 'label_bias', None)
+    if label_bias is not None:
+        per_label = text @ label_bias.detach().float().cpu()
     of_calibration: dict[str, Any] = {}
     if calibration is not None:
         of_calibration.update(

@@ -89,8 +89,9 @@ class LabelIndex:
         if k < 1:
             raise ValueError(f'k={k} must be at least 1')
         query = views.mean(1).float()
-        if getattr(model.scorer, 'label_bias', None) is not None:
-            query = query * model.scorer.scale + model.scorer.label_bias
+        label_bias = getattr(model.scorer, 'label_bias', None)
+        if label_bias is not None:
+            query = query * model.scorer.scale + label_bias
         count = min(len(bank), k * self.oversample)
         _, near = self.index.search(query.cpu().contiguous().numpy(), count)
         near = torch.from_numpy(near)

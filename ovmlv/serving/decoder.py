@@ -116,7 +116,8 @@ class RemoteVideo:
     """
 
     def __init__(self, decoder: Decoder, pipe: Connection, name: str) -> None:
-        self.name, self.strip = name, None
+        self.name = name
+        self.strip: Strip | None = None
         self.duration = self.window = self.stride = 0.0
         self._decoder, self._pipe, self._pid = decoder, pipe, 0
         self._left = _START
@@ -136,7 +137,7 @@ class RemoteVideo:
         while isinstance(part := self._receive(), Clip):
             inputs = part.inputs
             yield replace(part, inputs=_tensor(inputs))
-        self.strip: Strip | None = part
+        self.strip = part
 
     def end(self) -> None:
         """Kill the process, wherever it is."""

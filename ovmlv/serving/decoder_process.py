@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 
@@ -150,5 +150,5 @@ def look(task: Task, file_number: int) -> Iterator[Any]:
 def send(pipe: Connection, value: Any) -> None:
     """Send anything; tensors as arrays, because torch would share memory that nobody frees."""
     if isinstance(value, Clip) and isinstance(value.inputs, torch.Tensor):
-        value = replace(value, inputs=value.inputs.numpy())
+        value = replace(value, inputs=cast(Any, value.inputs.numpy()))
     pipe.send_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))

@@ -145,7 +145,8 @@ def draw_attention(
     width = max(1.9 * columns + 1.0, 0.9 * num_frames + 0.6)
     with chart(1, 1, (width, 2.6 + 2.35 * rows)) as (figure, _):
         figure.clear()
-        top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 2.35 * rows])
+        parts: Any = figure.subfigures(2, 1, height_ratios=[2.3, 2.35 * rows])
+        top, bottom = parts
         _draw_strip(top, attention, frames, title)
         axes = bottom.subplots(rows, columns, squeeze=False)
         for line, (name, weights) in zip(axes, attention.items(), strict=True):

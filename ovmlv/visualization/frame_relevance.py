@@ -96,6 +96,7 @@ def frame_relevance(
         tuple(Window(float(a), float(b)) for a, b in strip.times),
     )
     result = inferencer.score(encoded, labels)
+    assert result.window_probabilities is not None  # there are windows
     return FrameRelevance(
         result.video, result.labels, strip.pictures, strip.times, result.window_probabilities
     )
