@@ -108,9 +108,11 @@ def trust_mmengine_checkpoints() -> None:
 
     if not hasattr(torch.serialization, 'add_safe_globals'):
         return
-    reconstruct = np.ndarray(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    dtypes = {type(np.dtype(kind)) for kind in ('f2', 'f4', 'f8', 'i1', 'i4', 'i8', 'u1', '?')}
+    reconstruct: Any = np.ndarray(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
+    dtypes: set[Any] = {
+        type(np.dtype(kind)) for kind in ('f2', 'f4', 'f8', 'i1', 'i4', 'i8', 'u1', '?')
+    }
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
@@ -316,4 +318,4 @@ class _DRNFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 )
 
         DRN.__module__ = module.__name__
-        module.DRN = DRN
+        module.DRN = DRN  # type: ignore[attr-defined]

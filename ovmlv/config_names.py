@@ -150,7 +150,7 @@ def _open_named_configs(module: ModuleType) -> None:
             filename, _ = Config._get_cfg_path(name, '')
         return original(filename, *args, **kwargs)
 
-    fromfile._replaced_by_ovmlv = True
+    fromfile._replaced_by_ovmlv = True  # type: ignore[attr-defined]
     Config.fromfile = staticmethod(fromfile)
 
 

@@ -71,11 +71,13 @@ def open_container(
     settings: dict[str, Any] = {'metadata_errors': 'replace'} if tolerant else {}
     if isinstance(source, bytes):
         source = io.BytesIO(source)
-    held = not isinstance(source, (str, Path))
-    if not held:
+    place = ''  # of a file; none for what is in memory
+    if isinstance(source, (str, Path)):
         if not is_file(source):
             raise FileNotFoundError(f'video {source} not found; give the path of a video file')
-        source = f'file:{os.path.abspath(source)}'
+        place = os.path.abspath(source)
+        source = f'file:{place}'
+    held = not place
     if _is_text(source):
         raise UnreadableVideoError(f'no readable video ({_NO_MEDIA})')
     # What is in memory needs no protocol at all, and there is none of this name.
@@ -88,7 +90,7 @@ def open_container(
             if held or error.errno != errno.EINVAL:  # which is a format that is not among them
                 raise
             # Names such as img%03d.png outweigh the content; without a name that alone counts.
-            return av.open(_Nameless(source.removeprefix('file:')), **settings)
+            return av.open(_Nameless(place), **settings)
     except av.error.FFmpegError as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
@@ -172,20 +174,23 @@ def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iter
     """
     from av.error import FFmpegError
 
-    reason, since, keys = '', None, set()
+    reason, since = '', None
+    keys: set[int | None] = set()
     intra_only = stream.codec_context.codec.intra_only
     packets = iter(packets)
     while True:
+        packet: av.Packet | None = None
         try:
             packet = next(packets)
         except StopIteration:
             return
         except FFmpegError as error:  # the container cannot be read on
             reason = reason or f'reading the file fails ({error.strerror})'
-            since, packet, frames = None, None, []
+            since, frames = None, []
             with contextlib.suppress(FFmpegError):
                 frames = stream.codec_context.decode(None)
         else:
+            assert packet is not None
             stamp = packet.dts if packet.pts is None else packet.pts
             if packet.is_keyframe or intra_only:
                 keys.add(packet.pts)

@@ -84,7 +84,10 @@ def parse_json(text: str | bytes, where: str, line: int | None = None) -> Any:
         found = dict(pairs)
         if len(found) < len(pairs):
             seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+            for twice, _ in pairs:
+                if twice in seen:
+                    break
+                seen.add(twice)
             raise DataError(f'{place}: the key {twice[:80]!r} stands twice in one object')
         return found
 

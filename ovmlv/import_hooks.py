@@ -93,7 +93,7 @@ class ImportWatch(importlib.abc.MetaPathFinder):
             and not isinstance(spec.loader, type)
         ):
             # The loader stays what it is for everybody who asks it for sources or resources.
-            loader = copy.copy(spec.loader)
+            loader: Any = copy.copy(spec.loader)
             loader.exec_module = functools.partial(_execute, spec.loader, repair)
             spec.loader = loader
         return spec

@@ -75,7 +75,10 @@ def _version(module: str) -> str:
 def release(version: str) -> tuple[int, int, int]:
     """``'5.23.0.dev0+x'`` -> ``(5, 23, 0)``; ``'2.0.0rc4'`` counts as ``(2, 0, 0)``."""
     numbers = re.match(r'(?:\d+!)?(\d+)(?:\.(\d+))?(?:\.(\d+))?', version.strip())
-    return tuple(int(part or 0) for part in numbers.groups()) if numbers else (0, 0, 0)
+    if numbers is None:
+        return 0, 0, 0
+    major, minor, patch = (int(part or 0) for part in numbers.groups())
+    return major, minor, patch
 
 
 def owners(module: str) -> list[str]:

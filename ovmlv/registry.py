@@ -102,7 +102,7 @@ def registered_only() -> Iterator[None]:
         def get_object_from_string(name: str) -> Any:
             return None if _only_registered.get() else original(name)
 
-        get_object_from_string.__wrapped__ = original
+        get_object_from_string.__wrapped__ = original  # type: ignore[attr-defined]
         _machinery.get_object_from_string = get_object_from_string
     token = _only_registered.set(True)
     try:

@@ -152,8 +152,8 @@ class TagResult:
             raise DependencyError('to_pandas needs pandas: pip install pandas') from None
         scores = self.top(k)
         if not self.windows:
-            rows = [(self.video, *score) for score in scores]
-            return pd.DataFrame(rows, columns=['video', 'label', 'probability'])
+            whole = [(self.video, *score) for score in scores]
+            return pd.DataFrame(whole, columns=['video', 'label', 'probability'])
         columns = self._columns([score.label for score in scores]).tolist()
         rows = [
             (self.video, score.label, p, window.start, window.end)

@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
+from ovmlv.models.contracts import Recognizer
 from ovmlv.registry import MODELS, registered_only
 from ovmlv.utils.checkpoints import read_state
 from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
@@ -28,7 +29,7 @@ def init_recognizer(
     checkpoint: str | Path | None = None,
     device: str | torch.device | None = None,
     cfg_options: Mapping[str, Any] | None = None,
-) -> nn.Module:
+) -> Recognizer:
     """Build the model of a config and load its weights.
 
     Without a checkpoint the model is what the config initialises: with pretrained parts that is
@@ -67,7 +68,7 @@ def init_recognizer(
     return model.to(device).eval()
 
 
-def _build(cfg: Config, name: str) -> nn.Module:
+def _build(cfg: Config, name: str) -> Any:
     try:
         return MODELS.build(cfg.model)
     except OvmlvError:

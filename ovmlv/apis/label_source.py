@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
 from ovmlv.errors import VocabularyError
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.label_bank.files import INDEX
 from ovmlv.labels import load_labels, unique_labels
+from ovmlv.models.contracts import Recognizer
 
 
 def read_labels(
-    source: Sequence[str] | LabelBank | str | Path, model: nn.Module | None = None
+    source: Sequence[str] | LabelBank | str | Path, model: Recognizer | None = None
 ) -> tuple[str, ...] | LabelBank:
     """Labels of a list, a file (see :func:`ovmlv.labels.load_labels`), a label bank or its folder.
 

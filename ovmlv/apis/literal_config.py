@@ -150,9 +150,10 @@ def _value(node: ast.expr) -> Any:
             raise ValueError(f'line {node.lineno} calls something')
         return {_name(keyword): _value(keyword.value) for keyword in node.keywords}
     if isinstance(node, ast.Dict):
-        if None in node.keys:
+        keys = [key for key in node.keys if key is not None]
+        if len(keys) < len(node.keys):
             raise ValueError(f'line {node.lineno} unpacks something')
-        return {_value(k): _value(v) for k, v in zip(node.keys, node.values, strict=True)}
+        return {_value(k): _value(v) for k, v in zip(keys, node.values, strict=True)}
     if isinstance(node, ast.List):
         return [_value(entry) for entry in node.elts]
     if isinstance(node, ast.Tuple):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ovmlv.errors import DataError, OvmlvError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.files import file_digest, text_digest, write_json
 from ovmlv.label_bank.bank import LabelBank
+from ovmlv.models.contracts import Recognizer
 from ovmlv.registry import registered_only
 from ovmlv.schema import count, is_plain_path, read_object, text
 from ovmlv.utils.cli import one_line
@@ -84,7 +84,7 @@ class ModelFolder:
         self,
         device: str | torch.device | None = None,
         cfg_options: Mapping[str, Any] | None = None,
-    ) -> nn.Module:
+    ) -> Recognizer:
         """The recognizer, with this folder as ``model.published``.
 
         Raises:
@@ -102,7 +102,7 @@ class ModelFolder:
                 f'{where} is no config of a published model: {one_line(e)}; publish the model again'
             ) from None
         if cfg_options:
-            merge_options(cfg, cfg_options, where)
+            merge_options(cfg, cfg_options, str(where))
         check_types(cfg, where)
         try:
             with registered_only():
@@ -114,7 +114,7 @@ class ModelFolder:
                 f'{where} builds no model ({type(error).__name__}: {one_line(error)[:200]}); '
                 'publish the model again'
             ) from error
-        model.published = self
+        model.published = self  # type: ignore[attr-defined]  # read by getattr where it matters
         return model
 
     def _check_part(self, name: str) -> None:
@@ -146,7 +146,7 @@ def load_published(
     folder: str | Path,
     device: str | torch.device | None = None,
     cfg_options: Mapping[str, Any] | None = None,
-) -> nn.Module:
+) -> Recognizer:
     """The model of a published folder; see :func:`~ovmlv.apis.open_model`."""
     return ModelFolder.open(folder).model(device, cfg_options)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation.score_calibration import Calibration
@@ -17,6 +17,7 @@ from ovmlv.files import whole_folder, write_text
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.models.clip.saving import save_clip
+from ovmlv.models.contracts import Recognizer
 from ovmlv.models.llm.causal_llm import DTYPES
 from ovmlv.models.llm.llm_loading import save_llm
 from ovmlv.utils.checkpoints import write_state
@@ -46,7 +47,7 @@ _NO_CACHES = dict(prefix_cache=0.0, prefix_cache_dir=None, cache_dir=None, cache
 
 
 def publish_model(
-    model: nn.Module,
+    model: Recognizer,
     folder: str | Path,
     labels: Sequence[str] | LabelBank | None = None,
     calibration: Calibration | str | Path | None = None,
@@ -74,8 +75,9 @@ def publish_model(
     """
     folder = Path(folder)
     cfg = _for_inference(model)
-    bank = labels if isinstance(labels, LabelBank) else None
-    if bank is not None:
+    bank: LabelBank | None = None
+    if isinstance(labels, LabelBank):
+        bank = labels
         bank.check(model)
     elif labels is not None:
         bank = LabelBank.build(model, labels)
@@ -103,7 +105,7 @@ def publish_model(
 
 def _write(
     folder: Path,
-    model: nn.Module,
+    model: Recognizer,
     cfg: Config,
     about: dict[str, Any],
     bank: LabelBank | None,
@@ -134,7 +136,7 @@ def _write(
     write_index(folder, dict(about, paths=paths), names)
 
 
-def _for_inference(model: nn.Module) -> Config:
+def _for_inference(model: Recognizer) -> Config:
     """The config without paths of data and what only training needs."""
     cfg = getattr(model, 'cfg', None)
     if cfg is None or cfg.get('model') is None:
@@ -169,7 +171,7 @@ def _without_caches(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
     return found
 
 
-def _own_modules(model: nn.Module) -> list[str]:
+def _own_modules(model: Recognizer) -> list[str]:
     """What ``custom_imports`` names: a folder is data, so whoever opens it imports them before."""
     imports = (model.cfg.get('custom_imports') or {}).get('imports') or []
     return [imports] if isinstance(imports, str) else list(imports)
@@ -243,7 +245,7 @@ def _refuse_files(parts: Mapping[str, Any]) -> None:
 
 
 @torch.no_grad()
-def _compare(model: nn.Module, folder: Path) -> None:
+def _compare(model: Recognizer, folder: Path) -> None:
     """Open the folder and compare."""
     device = next(model.parameters()).device
     other = ModelFolder.open(folder, verify=False).model(device)

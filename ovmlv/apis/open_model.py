@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -12,6 +12,7 @@ from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
+from ovmlv.models.contracts import Recognizer
 
 from .init_recognizer import check_device, init_recognizer
 from .model_folder import INDEX, load_published
@@ -22,11 +23,11 @@ _WEIGHTS = ('.pth', '.pt', '.safetensors', '.bin', '.ckpt')
 
 
 def open_model(
-    model: str | Path | Config | nn.Module,
+    model: str | Path | Config | Recognizer,
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     cfg_options: Mapping[str, Any] | None = None,
-) -> nn.Module:
+) -> Recognizer:
     """A model that is ready to tag videos.
 
     Args:
@@ -53,7 +54,7 @@ def open_model(
         CheckpointError: Weights cannot be downloaded, do not fit or were altered.
     """
     if isinstance(model, nn.Module):
-        return _built(model, weights, device, cfg_options)
+        return _built(cast(Recognizer, model), weights, device, cfg_options)
     if isinstance(model, Config):
         return init_recognizer(model, weights, device, cfg_options)
     if not isinstance(model, (str, Path)):
@@ -90,11 +91,11 @@ def open_model(
 
 
 def _built(
-    model: nn.Module,
+    model: Recognizer,
     weights: str | Path | None,
     device: str | torch.device | None,
     cfg_options: Mapping[str, Any] | None,
-) -> nn.Module:
+) -> Recognizer:
     if not hasattr(model, 'score_views'):
         raise TypeError(
             f'{type(model).__name__} cannot tag videos; give an OpenVocabRecognizer, as '

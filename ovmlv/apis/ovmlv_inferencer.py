@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.label_bank.identity import EncoderIdentity
+from ovmlv.models.contracts import Recognizer
 from ovmlv.registry import INFERENCERS
 from ovmlv.results import TagResult, Timings
 
@@ -63,7 +64,7 @@ class OVMLVInferencer:
 
     def __init__(
         self,
-        model: str | Path | Config | nn.Module,
+        model: str | Path | Config | Recognizer,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
         labels: Labels | None = None,
@@ -205,7 +206,9 @@ class OVMLVInferencer:
         """
         reader = self._reader(num_frames, num_clips, window, stride)
         args = ([as_source(video)], reader, self.batch_size, False, window, stride, fps)
-        return next(self._encode(*args))
+        encoded = next(self._encode(*args))
+        assert isinstance(encoded, EncodedVideo)  # report=False: what is unread raises
+        return encoded
 
     def score(self, encoded: EncodedVideo, labels: Labels | None = None) -> TagResult:
         """Probabilities of labels for a video that was encoded; nothing is decoded."""

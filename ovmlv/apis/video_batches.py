@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +16,9 @@ from ovmlv.results import Timings, Window
 
 from .encoded_video import EncodedVideo
 from .video_reader import Clip, VideoSource, source_name
+from .video_sources import UnusableSource
+
+_SourceT = TypeVar('_SourceT', bound=VideoSource | UnusableSource)
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class _Video:
     """A video on its way."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.error = name, None
+        self.name = name
+        self.error: str | None = None
         self.windows: list[Window] = []
         self.embeddings: list[np.ndarray] = []
         self.waiting, self.read = 0, False
@@ -57,9 +62,9 @@ class _Video:
 
 
 def encode_all(
-    read: Callable[[VideoSource], Iterator[Clip]],
+    read: Callable[[_SourceT], Iterator[Clip]],
     embed: Callable[[list[Tensor]], np.ndarray],
-    sources: Iterable[VideoSource],
+    sources: Iterable[_SourceT],
     batch_size: int,
     report: bool,
 ) -> Iterator[EncodedVideo | UnreadVideo]:
@@ -78,7 +83,7 @@ def encode_all(
     queue: deque[_Video] = deque()
     batch: list[tuple[_Video, Tensor]] = []
     for source in sources:
-        video = _Video(source_name(source))
+        video = _Video(source_name(cast(VideoSource, source)))
         queue.append(video)
         started = time.perf_counter()
         try:

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch.nn.functional as F
@@ -156,9 +156,8 @@ class VideoReader:
 
     def _whole(self, path: Path) -> Clip:
         """A file, by the pipeline as it is."""
-        data: dict[str, Any] | None = _sample(path)
         with _read_errors(path):
-            data, done = run_until_frames(self.transforms, data)
+            data, done = run_until_frames(self.transforms, _sample(path))
             if data is None or not len(data.get('imgs', ())):
                 raise DataError(f'video {path}: no frame could be decoded; repair or remove it')
         return self._finish(data, done, None)
@@ -179,7 +178,7 @@ class VideoReader:
             init = next((step for step in openers if isinstance(step, VideoInit)), None)
             options = {} if init is None else dict(backend=init.backend, **init.kwargs)
             with _read_errors(source_name(video)):
-                reader = open_video(video.read(), **options)
+                reader = open_video(cast(BinaryIO, video).read(), **options)
         data.update(video_reader=reader, total_frames=len(reader), frame_times=reader.times)
         if not isinstance(video, np.ndarray) or fps is not None:
             data['avg_fps'] = reader.rate
@@ -222,10 +221,11 @@ class VideoReader:
 
     def _decode(self, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Frames ``imgs`` of ``frame_inds``, and how many transforms that replaces."""
+        assert self._sampler is not None  # the caller has it
         after, reader = self._sampler + 1, data['video_reader']
         if not isinstance(reader, BaseReader):
-            data, done = run_until_frames(self.transforms[after:], data)
-            return data, after + done
+            decoded, done = run_until_frames(self.transforms[after:], data)
+            return cast(dict[str, Any], decoded), after + done
         names = [type(step).__name__ for step in self.transforms]
         decoders = [i for i, name in enumerate(names) if name.endswith('Decode')]
         frames = reader.get_frames(data['frame_inds'])
@@ -324,12 +324,12 @@ def find_test_pipeline(cfg: Config) -> list[dict]:
 
 def set_sampling(steps: Sequence[dict | Callable], **values: int | None) -> None:
     """Change ``clip_len`` and ``num_clips`` of the transform that samples frames, in place."""
-    values = {key: value for key, value in values.items() if value is not None}
-    for key, value in values.items():
+    given = {key: value for key, value in values.items() if value is not None}
+    for key, value in given.items():
         if value < 1:
             name = 'num_frames' if key == 'clip_len' else key
             raise ConfigError(f'{name}={value} must be at least 1')
-    if not values:
+    if not given:
         return
     samplers = [step for step in steps if isinstance(step, dict) and 'clip_len' in step]
     if not samplers:
@@ -337,7 +337,7 @@ def set_sampling(steps: Sequence[dict | Callable], **values: int | None) -> None
             'the pipeline has no transform with clip_len, so num_frames and num_clips cannot be '
             'set; write them into pipeline=[...]'
         )
-    samplers[0].update(values)
+    samplers[0].update(given)
 
 
 def fit_frames(frames: Tensor, size: tuple[int, int] | None) -> Tensor:

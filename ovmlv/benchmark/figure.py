@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ovmlv.visualization.style import COLORS, FAINT, INK, chart, save, shorten
 
 from .report import Report
 from .tables import metric_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _METRICS = ('mAP_seen', 'mAP_unseen', 'mAP_novel', 'mAP_harmonic')
 
@@ -51,7 +55,9 @@ def draw_report(report: Report, path: str | Path, metrics: Sequence[str] = _METR
 
 def _places(report: Report) -> tuple[list[float], dict[str, float]]:
     """Heights of the rows and of the headings of groups."""
-    places, headings, y, group = [], {}, 0.0, ''
+    places: list[float] = []
+    headings: dict[str, float] = {}
+    y, group = 0.0, ''
     for row in report.rows:
         if row.row.group != group:
             group = row.row.group
@@ -64,7 +70,7 @@ def _places(report: Report) -> tuple[list[float], dict[str, float]]:
     return places, headings
 
 
-def _panel(ax: object, report: Report, metric: str, places: Sequence[float], color: str) -> None:
+def _panel(ax: Axes, report: Report, metric: str, places: Sequence[float], color: str) -> None:
     for row, y in zip(report.rows, places, strict=True):
         is_reference = row.row.name == report.suite.reference
         summary = row.metrics.get(metric)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import parse_json, read_lines, write_text
@@ -344,7 +344,7 @@ def main(path: str) -> int:
         with _alone(Path(job.work_dir)):
             run(job, scheduler['source'])
 
-    return run_tool(work, None)
+    return run_tool(work, cast(Any, None))
 
 
 if __name__ == '__main__':

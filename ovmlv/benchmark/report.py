@@ -124,6 +124,8 @@ def _tests(
 
 
 def _by_seed(seeds: Mapping[int, Result], metric: str) -> dict[int | None, float]:
-    values = {seed: r['metrics'].get(metric, math.nan) for seed, r in seeds.items()}
+    values: dict[int | None, float] = {
+        seed: r['metrics'].get(metric, math.nan) for seed, r in seeds.items()
+    }
     untrained = all(not r['cost'].get('steps') for r in seeds.values())
     return {None: next(iter(values.values()))} if untrained and len(values) == 1 else values

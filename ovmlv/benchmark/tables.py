@@ -156,8 +156,8 @@ def _conditions(report: Report) -> str:
         if budgets
         else '* Budget of training: epochs or iterations of the suite; see the steps above'
     )
-    seeds = sorted({seed for row in report.rows for seed in row.seeds})
-    lines.append(f'* Seeds: {", ".join(map(str, seeds))}')
+    numbers = sorted({seed for row in report.rows for seed in row.seeds})
+    lines.append(f'* Seeds: {", ".join(map(str, numbers))}')
     return '\n'.join(lines)
 
 

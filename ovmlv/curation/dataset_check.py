@@ -73,8 +73,8 @@ class DatasetReport:
         """
         bad = sum(bool(facts['problems']) for facts in self.videos.values())
         lines = [f'{len(self.videos)} videos: {len(self.videos) - bad} fine, {bad} with problems']
-        for kind, rows in self.problems.items():
-            lines += _section(f'{kind}: {len(rows)}', [f'{p}: {d}' for p, d in rows], limit)
+        for kind, found in self.problems.items():
+            lines += _section(f'{kind}: {len(found)}', [f'{p}: {d}' for p, d in found], limit)
         notes = [f'{p}: {n}' for p, facts in self.videos.items() for n in facts['notes']]
         lines += _section(f'to know: {len(notes)} notes', notes, limit)
         for name, split in self.splits.items():

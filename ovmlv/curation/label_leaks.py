@@ -116,7 +116,8 @@ def find_leaks(
         ]
         if cosines is not None:
             near = np.flatnonzero(cosines[i] >= threshold)
-            groups.append(('neighbour', near[np.argsort(-cosines[i, near], kind='stable')]))
+            nearest = near[np.argsort(-cosines[i, near], kind='stable')]
+            groups.append(('neighbour', nearest.tolist()))
         if parts:
             groups.append(('part', _parts(key, train, holders)))
         for kind, members in groups:

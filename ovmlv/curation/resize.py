@@ -125,4 +125,5 @@ def _add_stream(
 def _fit(width: int, height: int, short_side: int) -> tuple[int, int]:
     """Width and height with this short side, both even."""
     scale = min(1.0, short_side / min(width, height))
-    return tuple(max(2, 2 * round(scale * v / 2)) for v in (width, height))
+    wide, high = (max(2, 2 * round(scale * v / 2)) for v in (width, height))
+    return wide, high

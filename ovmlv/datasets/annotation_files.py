@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from ovmlv.errors import DataError, shown
 from ovmlv.files import read_json, read_json_lines, read_lines
@@ -105,7 +105,8 @@ def _from_cells(row: dict[str, str], where: str, delimiter: str) -> VideoAnnotat
         unknown=split(row.get('unknown', '')),
         # An empty cell states nothing; only a filled one makes the row's other labels unknown.
         negatives=split(negatives) if negatives and negatives.strip() else None,
-        segment=(start, end) if start else None,  # converted and checked there
+        # Converted and checked there.
+        segment=cast(tuple[float, float], (start, end)) if start else None,
         video_id=row.get('video_id', ''),
         where=where,
         extra={k: v for k, v in row.items() if k not in CSV_COLUMNS},

@@ -93,6 +93,7 @@ class AVADataset(BaseClassFileDataset):
     def read_annotations(self) -> list[VideoAnnotation]:
         """A sample for each annotated second, in the order of the file."""
         self.statistics.clear()
+        assert self.class_file is not None  # required here
         label_of, kinds = self._read_classes(self.resolve(self.class_file))
         self.classes_source = list(label_of.values())
         self.file_attributes = dict(kind=kinds) if kinds else {}

@@ -169,7 +169,7 @@ class BaseSegmentDataset(BaseVideoDataset):
             VideoAnnotation(
                 segment=(start, end),
                 extra={**timeline.extra, **extra},
-                **labels_of(start, end),
+                **labels_of(start, end),  # type: ignore[arg-type]  # of the fields with those names
                 **common,
             )
             for start, end, extra in spans
@@ -181,6 +181,7 @@ class BaseSegmentDataset(BaseVideoDataset):
         if self.num_points is not None:
             times = even_times(duration, self.num_points)
         else:  # the end of the video excluded
+            assert self.stride is not None  # one of the two is given
             times = np.arange(max(1, math.ceil(duration / self.stride - 1e-6))) * self.stride
         classes = list(
             dict.fromkeys(v for s in timeline.segments for v in (*s.labels, *(s.negatives or ())))

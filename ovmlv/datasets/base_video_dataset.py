@@ -174,6 +174,9 @@ class BaseVideoDataset(BaseDataset):
             )
         return data_list
 
+    data_list: list[dict]
+    _indices: int | Sequence[int] | None
+
     def filter_data(self) -> list[dict]:
         """Apply ``drop_unlabeled`` and ``indices``, then take the label prior of what remains."""
         data_list = self.data_list
@@ -394,7 +397,9 @@ class BaseVideoDataset(BaseDataset):
                 frames, _ = run_until_frames(
                     self.pipeline.transforms, self.get_data_info((idx + step) % len(self))
                 )
-                self._frame_shape = tuple(np.asarray(frames['imgs'][0]).shape[:2])
+                assert frames is not None  # a broken video raises
+                height, width = np.asarray(frames['imgs'][0]).shape[:2]
+                self._frame_shape = (height, width)
             except READ_ERRORS:
                 continue
         return self._frame_shape or (256, 256)

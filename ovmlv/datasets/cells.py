@@ -110,8 +110,8 @@ def place(path: str, key: str) -> str:
 def span(value: Any, where: str) -> tuple[float, float]:
     """``[start, end]`` in seconds, as the file has it: the end may be before the start."""
     pair = value if isinstance(value, (list, tuple)) else ()
-    numbers = [_parse(part) for part in pair]
-    if len(numbers) != 2 or None in numbers:
+    numbers = [number for part in pair if (number := _parse(part)) is not None]
+    if len(pair) != 2 or len(numbers) != 2:
         raise DataError(f'{where}: segment {shown(value)} is not [start, end] in seconds')
     start, end = map(float, numbers)
     if not math.isfinite(start + end):

@@ -121,7 +121,8 @@ class EPICKitchensDataset(BaseSegmentDataset):
         for kind, file in self.class_files.items():
             path = self.resolve(file)
             required = ('id', 'key', 'category')
-            tables[kind] = table = {}
+            table: dict[int, dict[str, str]] = {}
+            tables[kind] = table
             for where, row in read_csv_rows(path, required):
                 if table.setdefault(whole_number(row['id'], where, 'id'), row) is not row:
                     raise DataError(f'{where}: the id {row["id"]} stands twice; remove one')
@@ -143,7 +144,9 @@ class EPICKitchensDataset(BaseSegmentDataset):
             pair: f'{spoken(names["verb"][pair[0]])} {spoken(names["noun"][pair[1]])}'
             for pair in sorted(pairs)
         }
-        hints = {kind: {i: r['category'] for i, r in t.items()} for kind, t in tables.items()}
+        hints: dict[str, dict[object, str]] = {
+            kind: {i: r['category'] for i, r in t.items()} for kind, t in tables.items()
+        }
         return AxisLabels({axis: names[axis] for axis in self.axes}, hints)
 
     def _durations(self) -> Mapping[str, float]:

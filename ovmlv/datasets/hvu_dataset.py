@@ -85,6 +85,7 @@ class HVUDataset(BaseClassFileDataset):
 
     def read_annotations(self) -> list[VideoAnnotation]:
         """A sample for each row; its extra entry ``categories`` names those that are labelled."""
+        assert self.class_file is not None  # required here
         path = self.resolve(self.class_file)
         tags = _read_tags(path)
         labels = {

@@ -90,7 +90,7 @@ class KineticsDataset(BaseClassFileDataset):
                 whole_number(end, where, 'time_end'),
             )
             name = row.get('label')
-            fields = dict(clip=clip, id=row['youtube_id'], split=row['split'])
+            fields: dict[str, Any] = dict(clip=clip, id=row['youtube_id'], split=row['split'])
             fields.update(label=name, label_=(name or '').replace(' ', '_'))
             yield VideoAnnotation(
                 name_of(self.file_format.format(**fields)),

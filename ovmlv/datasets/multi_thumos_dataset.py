@@ -120,8 +120,8 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
                 where_of.setdefault(video, where)
         timelines = []
         for video in sorted(segments):
-            start = video.rpartition('_')[0] + '_'
-            subset = next((s for s, prefix in SUBSETS.items() if start == prefix), start)
+            head = video.rpartition('_')[0] + '_'
+            subset = next((s for s, prefix in SUBSETS.items() if head == prefix), head)
             if self._subset.has(subset, where_of[video]):
                 path = self._name_of(f'{video}.mp4')
                 timelines.append(Timeline(path, segments[video], None, (), video, where_of[video]))

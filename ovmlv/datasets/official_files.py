@@ -124,9 +124,11 @@ def _text_entries(path: str) -> list[tuple[str, str, Any]]:
                 raise DataError(f'{where}: the row is not "id,name"; quote names with a comma')
         return [(where, name, number) for where, (number, name) in rows]
     if texts and all(re.match(r'\d+\s+\S', line) for line in texts):
-        return [(where, *line.strip().split(None, 1)[::-1]) for where, line in lines]
+        pairs = [(where, line.strip().split(None, 1)) for where, line in lines]
+        return [(where, name, number) for where, (number, name) in pairs]
     if texts and all(re.search(r',\s*\d+\s*$', line) for line in texts):
-        return [(where, *line.rsplit(',', 1)) for where, line in lines]
+        pairs = [(where, line.rsplit(',', 1)) for where, line in lines]
+        return [(where, name, number) for where, (name, number) in pairs]
     return [(where, line, i) for i, (where, line) in enumerate(lines)]
 
 

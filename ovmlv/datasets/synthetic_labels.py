@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.logging import MMLogger
@@ -93,6 +93,7 @@ class SyntheticLabels:
                 f'synthetic_labels={source!r}: give a file, or dict(file=..., missing="unknown" or '
                 '"negative", min_videos=...)'
             )
+        file, min_videos = cast(str, file), cast(int, min_videos)
         path = find_file(file, root, 'synthetic_labels')
         of_label, of_video = _one_spelling(*_read(path, classes))
         lists = of_label.values() if of_label else (labels for labels, _ in of_video.values())
@@ -135,7 +136,9 @@ class SyntheticLabels:
         """
         wanted = self.positives(annotation, classes)
         negative = self._negatives(annotation, data, classes)
-        positive, told, unknown = [], [], []
+        positive: list[int] = []
+        told: list[int] = []
+        unknown: list[int] = []
         for column, label in enumerate(self.labels, offset):
             where = positive if label in wanted else told if label in negative else unknown
             where.append(column)

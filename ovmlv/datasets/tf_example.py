@@ -42,10 +42,10 @@ def parse_example(data: bytes) -> tuple[dict[str, Feature], dict[str, list[Featu
     try:
         for number, value in _fields(memoryview(data)):
             if number == 1:
-                context.update((k, _feature(v)) for k, v in _map(value))
+                context.update((k, _feature(v)) for k, v in _map(_part(value)))
             elif number == 2:
-                for name, steps in _map(value):
-                    lists[name] = [_feature(v) for n, v in _fields(steps) if n == 1]
+                for name, steps in _map(_part(value)):
+                    lists[name] = [_feature(_part(v)) for n, v in _fields(steps) if n == 1]
     except (IndexError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f'no tf.train.Example ({error}); use TFRecord files of examples') from None
     return context, lists
@@ -73,11 +73,11 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
         position += length
 
 
-def _bytes(value: memoryview | int) -> bytes:
+def _part(value: memoryview | int) -> memoryview:
     """The content of a field; ``bytes(5)`` would be five zeros, ``bytes(2**40)`` all memory."""
     if isinstance(value, int):
         raise ValueError('a number in place of bytes')
-    return bytes(value)
+    return value
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
@@ -100,11 +100,11 @@ def _map(data: memoryview) -> Iterator[tuple[str, memoryview]]:
         if number != 1:
             continue
         key, value = '', memoryview(b'')
-        for part, content in _fields(entry):
+        for part, content in _fields(_part(entry)):
             if part == 1:
-                key = _bytes(content).decode('utf-8')
+                key = bytes(_part(content)).decode('utf-8')
             elif part == 2:
-                value = content
+                value = _part(content)
         yield key, value
 
 
@@ -112,12 +112,13 @@ def _feature(data: memoryview) -> Feature:
     """The values of a Feature; numbers may be packed into one field or stand alone."""
     for kind, content in _fields(data):
         if kind == 1:
-            return [_bytes(v) for n, v in _fields(content) if n == 1]
+            return [bytes(_part(v)) for n, v in _fields(_part(content)) if n == 1]
         if kind == 2:
-            parts = [np.frombuffer(v, dtype='<f4') for n, v in _fields(content) if n == 1]
+            each = [_part(v) for n, v in _fields(_part(content)) if n == 1]
+            parts = [np.frombuffer(v, dtype='<f4') for v in each]
             return np.concatenate(parts) if parts else np.zeros(0, np.float32)
         if kind == 3:
-            return np.array(list(_integers(content)), dtype=np.uint64).astype(np.int64)
+            return np.array(list(_integers(_part(content))), dtype=np.uint64).astype(np.int64)
     return []  # nothing is set: a feature of no kind
 
 

@@ -57,7 +57,7 @@ class UCF101Dataset(BaseClassFileDataset):
             parts = re.fullmatch(r'v_(\w+)_g\d+_c\d+', posixpath.splitext(name)[0])
             if not folder and not parts:
                 raise DataError(f'{where}: {shown(video)} is not "Class/v_Class_g01_c01.avi"')
-            index = classes.index(posixpath.basename(folder) or parts[1], where)
+            index = classes.index(posixpath.basename(folder) or (parts[1] if parts else ''), where)
             first = 1 if folder else 0
             if numbers and numbers != [index + first]:
                 raise DataError(

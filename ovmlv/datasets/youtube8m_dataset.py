@@ -224,7 +224,8 @@ class YouTube8MDataset(BaseVideoDataset):
             finite_number(score, where, 'segment score')
             for score in np.asarray(context.get('segment_scores', ()), dtype=object).tolist()
         ]
-        columns = [labels, starts, scores, ends or [start + SEGMENT_SECONDS for start in starts]]
+        ends = ends or [start + SEGMENT_SECONDS for start in starts]
+        columns: list[list] = [labels, starts, scores, ends]
         if len({len(column) for column in columns}) > 1:
             raise DataError(f'{where}: segment labels, times and scores differ in number')
         ratings: dict[tuple[float, float], dict[int, bool]] = {}

@@ -20,6 +20,7 @@ from ovmlv.errors import ConfigError, DependencyError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.labels import unique_labels
+from ovmlv.models.contracts import Recognizer
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.runtime.encoder_meta import EncoderMeta
 from ovmlv.runtime.label_set import LabelSet
@@ -37,7 +38,7 @@ _SELF_CONTAINED = 1_900_000_000
 
 
 def export_model(
-    model: nn.Module,
+    model: Recognizer,
     labels: Sequence[str] | LabelBank,
     folder: str | Path,
     input_type: str = 'uint8',
@@ -112,7 +113,7 @@ def _write_onnx(program: ExportedProgram, path: Path, opset: int) -> None:
 
 @torch.no_grad()
 def make_label_set(
-    model: nn.Module,
+    model: Recognizer,
     labels: Sequence[str] | LabelBank,
     embeddings: Tensor | None = None,
     calibration: Calibration | None = None,
@@ -127,8 +128,9 @@ def make_label_set(
     """
     if isinstance(labels, LabelBank):
         labels.check(model)
-        labels, embeddings = labels.labels, labels.embeddings()
-    names = unique_labels(labels)
+        names, embeddings = unique_labels(labels.labels), labels.embeddings()
+    else:
+        names = unique_labels(labels)
     text = model.encode_labels(names) if embeddings is None else embeddings
     text = text.float().cpu()
     scorer = model.scorer
@@ -138,8 +140,15 @@ def make_label_set(
             'SigmoidScorer'
         )
     per_label = torch.zeros(len(names))
-    if getattr(scorer, 'label_bias', None) is not None:
-        per_label = text @ scorer.label_bias.detach().float().cpu()
+    label_bias = getattr(scorer, 'label_bias', None)
+    if label_bias is not None:
+        per_label = text @ label_bias.detach().float().cpu()
+    of_calibration: dict[str, Any] = {}
+    if calibration is not None:
+        of_calibration.update(
+            temperature=calibration.temperature, calibration_bias=calibration.bias
+        )
+        of_calibration.update(thresholds=calibration.thresholds_of(names))
     return LabelSet(
         names,
         text.numpy(),
@@ -148,12 +157,11 @@ def make_label_set(
         per_label.numpy(),
         model_fingerprint(model),
         getattr(model.head, 'template', None),
-        *(() if calibration is None else (calibration.temperature, calibration.bias)),
-        thresholds=None if calibration is None else calibration.thresholds_of(names),
+        **of_calibration,
     )
 
 
-def model_fingerprint(model: nn.Module) -> str:
+def model_fingerprint(model: Recognizer) -> str:
     """Short hash of what label files depend on: weights of the label encoder and the scorer.
 
     The video encoder is no part of it. It trains with these, or it is CLIP's, where new modules
@@ -162,7 +170,7 @@ def model_fingerprint(model: nn.Module) -> str:
     return fingerprint(nn.ModuleDict({name: getattr(model, name) for name in ('head', 'scorer')}))
 
 
-def meta_of(model: nn.Module, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
+def meta_of(model: Recognizer, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
     """What ``meta.json`` says."""
     return EncoderMeta(
         fingerprint=labels.fingerprint,
@@ -201,7 +209,7 @@ def _sampling(cfg: Config | None, num_frames: int) -> dict[str, Any]:
 
 @torch.no_grad()
 def largest_difference(
-    model: nn.Module,
+    model: Recognizer,
     folder: str | Path,
     input_type: str = 'uint8',
     calibration: Calibration | None = None,

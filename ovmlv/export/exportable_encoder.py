@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.contracts import Recognizer, VideoEncoder
 from ovmlv.models.temporal.positions import TemporalPositions
 
 INPUT_TYPES = {'uint8': torch.uint8, 'float32': torch.float32}
@@ -28,7 +30,7 @@ class ExportableEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: nn.Module, input_type: str = 'uint8') -> None:
+    def __init__(self, model: Recognizer, input_type: str = 'uint8') -> None:
         super().__init__()
         if input_type not in INPUT_TYPES:
             raise ConfigError(
@@ -89,17 +91,17 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _exportable(backbone: nn.Module) -> nn.Module:
+def _exportable(backbone: VideoEncoder) -> nn.Module:
     """A copy without what only training needs, and without choices by the number of frames."""
-    backbone = copy.deepcopy(backbone).float().cpu().eval()
+    copied = cast(nn.Module, copy.deepcopy(backbone)).float().cpu().eval()
     for name in ('reference', 'prefix_cache'):
-        if hasattr(backbone, name):
-            setattr(backbone, name, None)
-    for module in list(backbone.modules()):
+        if hasattr(copied, name):
+            setattr(copied, name, None)
+    for module in list(copied.modules()):
         for name, child in module.named_children():
             if isinstance(child, TemporalPositions):
                 setattr(module, name, _AnyLengthPositions(child.weight.detach()))
-    return backbone
+    return copied
 
 
 class _AnyLengthPositions(nn.Module):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ovmlv.errors import ConfigError, DataError, VocabularyError
@@ -14,6 +14,7 @@ from ovmlv.label_bank.files import INDEX, LabelBlock, read_block, read_index, wr
 from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.labels import check_labels, unique_labels
 from ovmlv.labels.likeness import Duplicate, Neighbour, find_duplicates, likeness
+from ovmlv.models.contracts import Recognizer
 from ovmlv.models.recognizers.batch import unit
 from ovmlv.results import LabelScore
 
@@ -44,7 +45,7 @@ class LabelBank:
     @classmethod
     def build(
         cls,
-        model: nn.Module,
+        model: Recognizer,
         labels: Iterable[str],
         folder: str | Path | None = None,
         chunk_size: int = 4096,
@@ -76,7 +77,7 @@ class LabelBank:
 
     @classmethod
     def load(
-        cls, folder: str | Path, model: nn.Module | None = None, verify: bool = True
+        cls, folder: str | Path, model: Recognizer | None = None, verify: bool = True
     ) -> LabelBank:
         """Open a bank that was saved.
 
@@ -148,14 +149,14 @@ class LabelBank:
         for block in self._blocks:
             yield from block.embeddings().split(size)
 
-    def check(self, model: nn.Module) -> None:
+    def check(self, model: Recognizer) -> None:
         """Raise a ``CheckpointError`` unless the model encodes labels as the bank's maker did."""
         self.encoder.check(EncoderIdentity.of(model), 'the label bank')
 
     def add(
         self,
         labels: Iterable[str],
-        model: nn.Module,
+        model: Recognizer,
         folder: str | Path | None = None,
         chunk_size: int = 4096,
         progress: bool = False,
@@ -203,7 +204,7 @@ class LabelBank:
 
     @torch.no_grad()
     def search(
-        self, queries: Sequence[str], k: int = 10, model: nn.Module | None = None
+        self, queries: Sequence[str], k: int = 10, model: Recognizer | None = None
     ) -> list[list[Neighbour]]:
         """The nearest labels of each query, and which of them are the query in another form.
 
@@ -218,6 +219,7 @@ class LabelBank:
             raise VocabularyError(f'{unknown[0]!r} is not in the bank; pass the model to encode it')
         found = dict.fromkeys(queries, torch.empty(0))
         if unknown:
+            assert model is not None
             self.check(model)
             found.update(zip(unknown, _encode(model, unknown), strict=True))
         known = [query for query in found if query in self._row]
@@ -235,7 +237,7 @@ class LabelBank:
         return find_duplicates(self._row)
 
     @torch.no_grad()
-    def probabilities(self, model: nn.Module, inputs: Tensor) -> Tensor:
+    def probabilities(self, model: Recognizer, inputs: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` of all labels, those of ``model.predict_labels``.
 
         Args:
@@ -246,7 +248,7 @@ class LabelBank:
         return self.score_views(model, model.encode_views(inputs))
 
     @torch.no_grad()
-    def score_views(self, model: nn.Module, views: Tensor) -> Tensor:
+    def score_views(self, model: Recognizer, views: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` of all labels for views ``(B, M, E)`` of videos.
 
         The model is not checked; see :meth:`check`.
@@ -255,7 +257,7 @@ class LabelBank:
         return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
 
     @torch.no_grad()
-    def top_k(self, model: nn.Module, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
+    def top_k(self, model: Recognizer, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
         """The k most probable labels of each video, best first.
 
         Args:
@@ -327,7 +329,7 @@ def _pieces(labels: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 @torch.no_grad()
-def _encode(model: nn.Module, labels: Sequence[str]) -> Tensor:
+def _encode(model: Recognizer, labels: Sequence[str]) -> Tensor:
     if model.training:
         raise ConfigError('the model is in training mode; call model.eval() first')
     return model.encode_labels(labels).float().cpu()

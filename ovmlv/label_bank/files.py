@@ -94,17 +94,18 @@ def write_bank(
         else _write(folder, b)
         for b in blocks
     ]
+    paths = [b.path for b in blocks if b.path is not None]  # all have one now
     content = dict(
         format=FORMAT,
         encoder=encoder.to_dict(),
         num_labels=sum(map(len, blocks)),
         chunks=[
-            dict(file=b.path.name, labels=len(b), bytes=b.path.stat().st_size, checksum=b.digest)
-            for b in blocks
+            dict(file=path.name, labels=len(b), bytes=path.stat().st_size, checksum=b.digest)
+            for b, path in zip(blocks, paths, strict=True)
         ],
     )
     write_json(folder / INDEX, dict(content, checksum=_checksum(content)), indent=1)
-    names = {b.path.name for b in blocks}
+    names = {path.name for path in paths}
     for old in (*folder.glob('chunk-*.safetensors'), *folder.glob('.chunk-*')):
         if old.name not in names:
             old.unlink()

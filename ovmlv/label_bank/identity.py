@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError
+from ovmlv.models.contracts import Recognizer
 
 #: Arguments that change how a label is computed, but not what comes out, or where weights are from.
 _NO_MATTER = frozenset(
@@ -44,7 +45,7 @@ class EncoderIdentity:
     unit_length: bool
 
     @classmethod
-    def of(cls, model: nn.Module) -> EncoderIdentity:
+    def of(cls, model: Recognizer) -> EncoderIdentity:
         """Of a recognizer's head."""
         head = getattr(model, 'head', None)
         if head is None or not hasattr(model, 'encode_labels'):
@@ -112,7 +113,7 @@ def _settings(head: nn.Module) -> dict[str, Any]:
             name
             for base in type(module).__mro__
             if '__init__' in vars(base)
-            for name in inspect.signature(base.__init__).parameters
+            for name in inspect.signature(vars(base)['__init__']).parameters
         }
         for name in (names | _DERIVED) - _NO_MATTER:
             value = vars(module).get(name)

@@ -7,9 +7,10 @@ import weakref
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ovmlv.errors import ConfigError, DependencyError
+from ovmlv.models.contracts import Recognizer
 from ovmlv.results import LabelScore
 
 from .bank import LabelBank
@@ -63,7 +64,7 @@ class LabelIndex:
         self._bank, self._revision = weakref.ref(bank), bank.revision
 
     @torch.no_grad()
-    def top_k(self, model: nn.Module, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
+    def top_k(self, model: Recognizer, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
         """As :meth:`LabelBank.top_k`: the probabilities are exact, but a label may be missed.
 
         Raises:
@@ -78,7 +79,7 @@ class LabelIndex:
         return bank.named(*self._best(bank, model, model.encode_views(inputs), k))
 
     def _best(
-        self, bank: LabelBank, model: nn.Module, views: Tensor, k: int
+        self, bank: LabelBank, model: Recognizer, views: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
         """Logits ``(B, k)`` of the best labels and their numbers; -1 where there are too few.
 
@@ -88,8 +89,9 @@ class LabelIndex:
         if k < 1:
             raise ValueError(f'k={k} must be at least 1')
         query = views.mean(1).float()
-        if getattr(model.scorer, 'label_bias', None) is not None:
-            query = query * model.scorer.scale + model.scorer.label_bias
+        label_bias = getattr(model.scorer, 'label_bias', None)
+        if label_bias is not None:
+            query = query * model.scorer.scale + label_bias
         count = min(len(bank), k * self.oversample)
         _, near = self.index.search(query.cpu().contiguous().numpy(), count)
         near = torch.from_numpy(near)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ovmlv.errors import ConfigError
@@ -39,7 +41,7 @@ class FrameGenerator:
         self.max_new_tokens, self.seed = max_new_tokens, seed
         try:
             self.processor = AutoProcessor.from_pretrained(name, trust_remote_code=False)
-            model = AutoModelForImageTextToText.from_pretrained(
+            model: Any = AutoModelForImageTextToText.from_pretrained(
                 name, dtype=dtype, trust_remote_code=False
             )
         except (OSError, ValueError) as error:

@@ -85,7 +85,7 @@ def generate(
     """Tokens ``(L,)`` of prompt and answer, drawn from a random stream of their own."""
     from transformers import StoppingCriteriaList
 
-    sampling = dict(do_sample=temperature > 0)
+    sampling: dict[str, Any] = dict(do_sample=temperature > 0)
     if temperature > 0:
         sampling.update(temperature=temperature, top_p=top_p, top_k=0)
     if stopping_criteria:

@@ -93,7 +93,9 @@ class EncoderMeta:
         )
         if bad is not None:
             raise DataError(f'{path} does not fit ({bad!r} is missing, wrong or unknown); {_MEND}')
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
+        }
         meta = cls(**values)
         if not len(meta.mean) == len(meta.std) == 3 or len(meta.image_size) != 2:
             raise DataError(f'{path} does not fit (mean, std or image_size); {_MEND}')

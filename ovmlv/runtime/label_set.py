@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ class LabelSet:
         """Write ``NAME.json`` and ``NAME.npz`` for a path with or without either ending."""
         words, numbers = label_files(path)
         names = _ARRAYS + (() if self.thresholds is None else _CALIBRATION)
-        values = {name: np.asarray(getattr(self, name), np.float32) for name in names}
+        values: dict[str, Any] = {n: np.asarray(getattr(self, n), np.float32) for n in names}
         with whole_file(numbers) as scratch:
             np.savez(scratch, **values)
         content = dict(

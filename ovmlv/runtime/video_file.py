@@ -47,8 +47,9 @@ def read_frames(path: str | Path, num_frames: int, num_clips: int = 1) -> np.nda
         first = next((i for i, row in enumerate(rows) if row[2]), 0)
         if not rows:
             raise UnreadableVideoError('no frame could be decoded')
-        times, damage, _, b_frames = zip(*rows[first:])
-        damage = reach_back(damage, b_frames)
+        kept = rows[first:]
+        times = [row[0] for row in kept]
+        damage = reach_back([row[1] for row in kept], [row[3] for row in kept])
         # Where times are dealt out in another order than frames are shown, they are right as a set.
         wanted = choose_frames(np.sort(times), num_frames, num_clips)
         for i in np.unique(wanted).tolist():
@@ -95,7 +96,7 @@ def _pictures(path: str | Path, first: int, wanted: set[int]) -> dict[int, np.nd
 
 def _decode(path: str | Path) -> Iterator[Any]:
     with open_container(path) as container:
-        stream = container.streams.best('video')
+        stream: Any = container.streams.best('video')
         if stream is None or stream.codec_context is None:
             raise UnreadableVideoError('it has no video stream')
         set_threads(stream, 0)

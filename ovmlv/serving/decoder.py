@@ -117,7 +117,8 @@ class RemoteVideo:
     """
 
     def __init__(self, decoder: Decoder, pipe: Connection, name: str) -> None:
-        self.name, self.strip = name, None
+        self.name = name
+        self.strip: Strip | None = None
         self.duration = self.window = self.stride = 0.0
         self._decoder, self._pipe, self._pid = decoder, pipe, 0
         self._left = _START
@@ -137,7 +138,7 @@ class RemoteVideo:
         """Clips of the windows; both lengths are those that the process was told."""
         while isinstance(part := self._receive(), Clip):
             yield part
-        self.strip: Strip | None = part if isinstance(part, Strip) else None
+        self.strip = part if isinstance(part, Strip) else None
 
     def end(self) -> None:
         """Kill the process, wherever it is."""

@@ -72,6 +72,7 @@ class ForkServer:
             for last in (False, True):
                 self._ensure()
                 try:
+                    assert self._control is not None  # as long as there is a process
                     socket.send_fds(self._control, [b'0'], [far.fileno(), file])
                     break
                 except OSError:  # it ended a moment ago
@@ -107,11 +108,12 @@ class ForkServer:
             self._import(sorted(self._modules))
 
     def _import(self, modules: Sequence[str]) -> None:
+        assert self._control is not None
         with contextlib.suppress(OSError):  # it ended; the next one is told, too
             self._control.send(json.dumps(modules).encode())
 
     def _end(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._control is not None:
             self._process.kill()
             self._process.wait()
             self._control.close()

@@ -42,7 +42,7 @@ def run(
     protocol = functools.partial(PatientProtocol, limits=limits, most=_most_connections(limits))
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=protocol,  # type: ignore[arg-type]  # whatever makes one when it is called
         ws='none',
         log_level='info' if access_log else 'warning',
         access_log=access_log,

@@ -41,7 +41,7 @@ class PatientProtocol(H11Protocol):
         self._patience: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See :class:`asyncio.Protocol`."""
         super().connection_made(transport)
         self._wait()
@@ -143,9 +143,10 @@ class PatientProtocol(H11Protocol):
     def _make_room(self) -> None:
         """Close the connection that brings least, of all that wait for their client."""
         now = self.loop.time()
+        others = [one for one in self.connections if isinstance(one, PatientProtocol)]
         waiting = [
             one
-            for one in self.connections
+            for one in others
             if one is not self and not one.transport.is_closing() and one._waits_for_client()
         ]
         waiting = [one for one in waiting if now - one._since > _NEW] or waiting

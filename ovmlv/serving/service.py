@@ -111,6 +111,7 @@ class TaggingService:
         with self._encoding, self.decoder.open(upload, window, stride) as video:
             encoded = self.inferencer.encode(video, window=video.window, stride=video.stride)
             strip = video.strip
+        assert strip is not None  # all clips were read
         vectors = encode_frames(self.inferencer.model, strip.pictures)
         windows = tuple(Window(float(a), float(b)) for a, b in strip.times)
         length = float(encoded.duration or video.duration)
@@ -173,6 +174,7 @@ class TaggingService:
     def frames(self, video: StoredVideo, label: str, count: int) -> Frames:
         """The frames whose probability of a label is largest, each seen alone."""
         result = self._score(video.frames, self._source([label], None))
+        assert result.window_probabilities is not None  # each frame is a window
         scores = result.window_probabilities[:, 0]
         return Frames(
             label=result.labels[0],

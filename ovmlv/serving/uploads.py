@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import av
 from av.error import FFmpegError
@@ -137,7 +137,7 @@ def probe(upload: Upload, limits: ServingLimits) -> float:
 
 
 def _check(container: av.container.InputContainer, name: str, limits: ServingLimits) -> float:
-    stream = container.streams.best('video')
+    stream: Any = container.streams.best('video')
     if stream is None or stream.codec_context is None:
         raise _unreadable(name, 'it has no pictures')
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -157,7 +157,7 @@ def _check(container: av.container.InputContainer, name: str, limits: ServingLim
             first = packet.pts if first is None else min(first, packet.pts)
             last = packet.pts if last is None else max(last, packet.pts)
         seconds = count / rate if rate else 0.0
-        if last is not None:
+        if last is not None and first is not None:
             seconds = (last - first) * base
         if seconds > limits.duration or count > limits.frames:
             stated = (container.duration or 0) / av.time_base

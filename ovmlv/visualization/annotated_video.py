@@ -73,12 +73,12 @@ def write_annotated_video(
         ):
             frames = _read(source, video)
             time, frame, rate = next(frames, (0.0, None, None))
-            if frame is None:
+            if frame is None or rate is None:
                 raise DataError(f'video {video}: no frame could be decoded; repair or remove it')
             labeler = FrameLabeler(
                 frame.shape[:2], moments.labels, top_k, place, bool(moments.headings)
             )
-            stream = target.add_stream(encoder, rate=rate, options=options)
+            stream: Any = target.add_stream(encoder, rate=rate, options=options)
             stream.height, stream.width = labeler.output_size
             stream.pix_fmt = 'yuv420p'
             stream.codec_context.time_base = _CLOCK
@@ -194,4 +194,5 @@ def _read(source: Any, video: str | Path) -> Iterator[tuple[float, np.ndarray, F
 def _resizer(shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
     from PIL import Image
 
-    return lambda picture: np.asarray(Image.fromarray(picture).resize(shape[1::-1]))
+    size = (shape[1], shape[0])
+    return lambda picture: np.asarray(Image.fromarray(picture).resize(size))

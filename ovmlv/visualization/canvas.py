@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -146,7 +146,8 @@ class _Line:
     ) -> None:
         """Draw all runs on one baseline."""
         x -= {'l': 0.0, 'm': 0.5, 'r': 1.0}[anchor[0]] * self.width
-        ascent, descent = self._font(default_font(self.bold)).getmetrics()
+        font: Any = self._font(default_font(self.bold))
+        ascent, descent = font.getmetrics()
         y += {'a': ascent, 'm': (ascent - descent) / 2, 's': 0, 'd': -descent}[anchor[1]]
         for (run, path), width in zip(self.runs, self.widths, strict=True):
             if self._is_boxes(path):

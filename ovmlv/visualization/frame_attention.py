@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.models.contracts import VideoEncoder
 
 from .style import COLORS, FAINT, INK, chart, save
 
@@ -22,7 +23,7 @@ _SHOWN = 'ParallelTemporalAttention, CrossFrameMessage, FrameTransformer'
 
 
 @torch.no_grad()
-def frame_attention(backbone: nn.Module, video: Tensor) -> dict[str, Tensor]:
+def frame_attention(backbone: VideoEncoder, video: Tensor) -> dict[str, Tensor]:
     """Attention over the frames of a video.
 
     Args:
@@ -104,13 +105,13 @@ def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
             handle.remove()
 
 
-def _messages(branch: nn.Module, sender: Tensor) -> Tensor:
+def _messages(branch: Any, sender: Tensor) -> Tensor:
     """X-CLIP's exchange between the messages of frames."""
     y = branch.norm(branch.write(sender))
     return branch.exchange(y, y, y, average_attn_weights=False)[1]
 
 
-def _transformer(module: nn.Module, frames: Tensor) -> dict[str, Tensor]:
+def _transformer(module: Any, frames: Tensor) -> dict[str, Tensor]:
     """The layers of a transformer over frames, one after the other."""
     y = module.norm(frames) + module.positions(frames.shape[1])
     found = {}
@@ -144,7 +145,8 @@ def draw_attention(
     width = max(1.9 * columns + 1.0, 0.9 * num_frames + 0.6)
     with chart(1, 1, (width, 2.6 + 2.35 * rows)) as (figure, _):
         figure.clear()
-        top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 2.35 * rows])
+        parts: Any = figure.subfigures(2, 1, height_ratios=[2.3, 2.35 * rows])
+        top, bottom = parts
         _draw_strip(top, attention, frames, title)
         axes = bottom.subplots(rows, columns, squeeze=False)
         for line, (name, weights) in zip(axes, attention.items(), strict=True):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from ovmlv.apis.encoded_video import EncodedVideo
 from ovmlv.apis.video_reader import fit_frames, source_name
 from ovmlv.errors import ConfigError, VocabularyError
+from ovmlv.models.contracts import Recognizer
 from ovmlv.results import Window
 
 from .canvas import Canvas
@@ -96,13 +96,14 @@ def frame_relevance(
         tuple(Window(float(a), float(b)) for a, b in strip.times),
     )
     result = inferencer.score(encoded, labels)
+    assert result.window_probabilities is not None  # there are windows
     return FrameRelevance(
         result.video, result.labels, strip.pictures, strip.times, result.window_probabilities
     )
 
 
 @torch.no_grad()
-def encode_frames(model: nn.Module, frames: np.ndarray) -> np.ndarray:
+def encode_frames(model: Recognizer, frames: np.ndarray) -> np.ndarray:
     """Embeddings of frames, each as a video of one frame.
 
     Args:

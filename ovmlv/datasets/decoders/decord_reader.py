@@ -38,19 +38,19 @@ class DecordReader(BaseReader):
             import decord
         except ImportError:
             raise DependencyError('decord is not installed: pip install decord') from None
-        held = isinstance(source, bytes)
-        if not held and not is_file(source):
+        if not isinstance(source, bytes) and not is_file(source):
             raise FileNotFoundError(f'video {source} not found; give the path of a video file')
         if not is_harmless(source):
             raise UnreadableVideoError(
                 "it begins like none of the containers that decord may open; use backend='pyav'"
             )
-        if not held:
+        if not isinstance(source, bytes):
             source = os.path.abspath(source)
             if '%' in source:  # FFmpeg may take it for a pattern of other files
-                source, held = Path(source).read_bytes(), True
+                source = Path(source).read_bytes()
+        given: str | bytes = source
         self._open = lambda: decord.VideoReader(
-            io.BytesIO(source) if held else source, num_threads=num_threads
+            io.BytesIO(given) if isinstance(given, bytes) else given, num_threads=num_threads
         )
         self.reader, self._next = self._open(), 0
         times = np.asarray(self.reader.get_frame_timestamp(range(len(self.reader))))
@@ -77,7 +77,8 @@ class DecordReader(BaseReader):
         outside = [i for i in indices if not 0 <= i < len(self)]
         if outside:
             raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
-        wanted, found = set(indices), {}
+        wanted = set(indices)
+        found: dict[int, np.ndarray] = {}
         if min(wanted, default=0) < self._next:
             self.reader, self._next = self._open(), 0
         while len(found) < len(wanted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from .decord_reader import DecordReader
 from .pyav_reader import PyAVReader
 
 #: Name -> reader. Add your own to use it as ``VideoInit(backend=name)``.
-READERS: dict[str, type[BaseReader]] = {'pyav': PyAVReader, 'decord': DecordReader}
+READERS: dict[str, Callable[..., BaseReader]] = {'pyav': PyAVReader, 'decord': DecordReader}
 
 
 def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any) -> BaseReader:

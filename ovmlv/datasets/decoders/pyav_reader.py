@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -89,7 +90,9 @@ class PyAVReader(BaseReader):
                 )
         self.source, self.num_threads, self.wanted_stream = source, num_threads, stream
         self.skips_damage, self.resized = damaged == 'skip', resized
-        self.container: av.container.InputContainer | None = None
+        # Open from `reopen` to `close`; None before and after.
+        self.container: av.container.InputContainer = None  # type: ignore[assignment]
+        self.stream: av.VideoStream = None  # type: ignore[assignment]
         self.converter = VideoReformatter()
         self.converting = {'threads': num_threads} if _CONVERTS_IN_THREADS else {}
         self._first_size: tuple[int, int] | None = None
@@ -132,7 +135,7 @@ class PyAVReader(BaseReader):
         """Close the file."""
         if self.container is not None:
             self.container.close()
-        self.container = self.stream = None
+        self.container = self.stream = None  # type: ignore[assignment]
 
     def reopen(self) -> None:
         """Open the file, again where it is open, and choose the stream."""
@@ -160,7 +163,7 @@ class PyAVReader(BaseReader):
         rows = self._decode_rows()
         found = [row.pts for row in rows]
         places = {int(pts): i for i, pts in enumerate(index.pts)}
-        order = [places.get(pts, -1) for pts in found]
+        order = [-1 if pts is None else places.get(pts, -1) for pts in found]
         index.sizes = {row.size for row in rows}
         backwards = sum(b < a for a, b in itertools.pairwise(order))
         if any(row.damage for row in rows):
@@ -172,16 +175,16 @@ class PyAVReader(BaseReader):
                     'come out of the decoder'
                 )
             order, index.reliable, index.backwards = list(range(len(rows))), False, backwards
-        index.damage = spread_damage({i: row for i, row in zip(order, rows) if i >= 0}, index)
-        self._order = order
-        if index.damage and index.reliable:
-            self._clear()
-        return index.damage
+        damage = spread_damage({i: row for i, row in zip(order, rows) if i >= 0}, index)
+        index.damage, self._order = damage, order
+        if damage and index.reliable:
+            self._clear(damage)
+        return damage
 
-    def _clear(self) -> None:
+    def _clear(self, damage: dict[int, str]) -> None:
         """Take back what is said of frames that are good when decoding starts at a key frame."""
         index = self.index
-        damaged = np.array(list(index.damage))
+        damaged = np.array(list(damage))
         keys = np.searchsorted(index.key_pts, index.pts[damaged], side='right') - 1
         for key in np.unique(keys[keys >= 0]).tolist():
             group = damaged[keys == key]
@@ -190,7 +193,7 @@ class PyAVReader(BaseReader):
                 if reached >= last:
                     break
             for i in group[index.until[group] <= reached].tolist():
-                del index.damage[i]
+                del damage[i]
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -219,6 +222,7 @@ class PyAVReader(BaseReader):
 
     def _choose(self, container: av.container.InputContainer) -> av.VideoStream:
         videos = container.streams.video
+        stream: Any
         if self.wanted_stream is not None:
             chosen = [s for s in videos if s.index == self.wanted_stream]
             if not chosen:
@@ -320,9 +324,9 @@ class PyAVReader(BaseReader):
     def _from_start(self, wanted: Sequence[int]) -> dict[int, np.ndarray]:
         """Frames by a plain decode."""
         self.survey()
-        left, found = set(wanted), {}
+        left, found, order = set(wanted), {}, self._order or []
         for i, frame, _ in self.decode_all():
-            number = self._order[i] if i < len(self._order) else -1
+            number = order[i] if i < len(order) else -1
             if number in left:
                 found[number] = self._picture(frame)
                 left.discard(number)

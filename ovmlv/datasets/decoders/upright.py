@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ovmlv.errors import UnreadableVideoError
 
 
-def upright(picture: np.ndarray, matrix: object | None) -> np.ndarray:
+def upright(picture: np.ndarray, matrix: Any) -> np.ndarray:
     """The picture as it is to be shown.
 
     The matrix (a, b, u, c, d, v, x, y, w) sends the pixel (p, q) to (a p + c q, b p + d q); see

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import numpy as np
@@ -155,30 +155,33 @@ def index_by_packets(
     the reader sees it by the first frame that comes out in another order.
     """
     codec = stream.codec_context.codec
-    pts = [row.pts for row in rows]
+    pts = [row.pts for row in rows if row.pts is not None]
     if not (codec.intra_only or codec.canonical_name in _ONE_PICTURE):
         return f'{codec.canonical_name} may have packets with no picture or two'
     if any(row.pictureless for row in rows):
         return 'some packets hold no picture to show'
-    if None in pts or len(set(pts)) < len(pts):
+    if len(pts) < len(rows) or len(set(pts)) < len(pts):
         return 'the file does not store when each frame is shown'
     if not rows[0].key or pts[0] > min(pts):
         return 'it starts inside a group of pictures'
     latest = pts[0]
-    for row in rows:
-        if row.key and row.pts < latest:
+    for stamp, row in zip(pts, rows, strict=True):
+        if row.key and stamp < latest:
             return 'its times go back'
-        latest = max(latest, row.pts)
-    shown = sorted((row for row in rows if row.shown), key=lambda row: row.pts)
-    stamps = np.array([row.pts for row in shown], dtype=np.int64)
-    keys = [row for row in rows if row.key]
+        latest = max(latest, stamp)
+    shown = sorted(
+        ((stamp, row.duration) for stamp, row in zip(pts, rows, strict=True) if row.shown),
+        key=lambda entry: entry[0],
+    )
+    stamps = np.array([stamp for stamp, _ in shown], dtype=np.int64)
+    keys = [(stamp, row.dts) for stamp, row in zip(pts, rows, strict=True) if row.key]
     return VideoIndex(
         pts=stamps,
-        times=_times(stamps, shown[-1].duration, container, stream),
-        key_pts=np.array([row.pts for row in keys], dtype=np.int64),
-        key_dts=[row.pts if row.dts is None else row.dts for row in keys],
+        times=_times(stamps, shown[-1][1], container, stream),
+        key_pts=np.array([stamp for stamp, _ in keys], dtype=np.int64),
+        key_dts=[stamp if dts is None else dts for stamp, dts in keys],
         reliable=True,
-        until=_until(np.array([row.pts for row in rows if row.shown]), stamps),
+        until=_until(np.array([s for s, row in zip(pts, rows, strict=True) if row.shown]), stamps),
         stated_end=_stated_end(container, stream),
     )
 
@@ -206,8 +209,8 @@ def index_by_frames(
     kept = frames[left_out:]
     if not kept:
         raise UnreadableVideoError('no frame could be decoded')
-    found = [row.pts for row in kept]
-    known = None not in found
+    found = [row.pts for row in kept if row.pts is not None]
+    known = len(found) == len(kept)
     backwards = sum(b < a for a, b in itertools.pairwise(found)) if known else 0
     ordered = known and not backwards
     if ordered:
@@ -224,7 +227,9 @@ def index_by_frames(
         shown = stamps
     damage = reach_back([row.damage for row in kept], [row.b_frame for row in kept])
     # Only where decoding starts at a frame whose time is stored can frames be told after a seek.
-    stored = {row.pts: row for row in packets if row.key and row.pts is not None}
+    stored: dict[int | None, PacketRow] = {
+        row.pts: row for row in packets if row.key and row.pts is not None
+    }
     if not stream.codec_context.has_b_frames:
         stored.update((row.dts, row) for row in packets if row.key and row.pts is None)
     goals = [stored[row.pts] for row in kept if row.key and row.pts in stored] if ordered else []
@@ -233,7 +238,7 @@ def index_by_frames(
         pts=stamps,
         times=_times(shown, kept[-1].duration, container, stream),
         key_pts=np.array([r.dts if r.pts is None else r.pts for r in goals], dtype=np.int64),
-        key_dts=[r.pts if r.dts is None else r.dts for r in goals],
+        key_dts=[cast(int, r.pts if r.dts is None else r.dts) for r in goals],
         reliable=reliable,
         until=np.arange(len(kept)),
         stated_end=_stated_end(container, stream),
@@ -304,11 +309,17 @@ def _times(
     container: av.container.InputContainer,
     stream: av.VideoStream,
 ) -> np.ndarray:
-    base, rate = float(stream.time_base), float(stream.average_rate or 0)
+    base, rate = _base(stream), float(stream.average_rate or 0)
     begins = stamps * base - _start(container)
     typical = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
     length = last * base or typical or (1 / rate if rate else 1.0)
     return np.stack([begins, np.append(begins[1:], begins[-1] + length)], axis=1)
+
+
+def _base(stream: av.VideoStream) -> float:
+    """Seconds of a step of the time stamps."""
+    assert stream.time_base is not None  # FFmpeg sets it for all that it demuxes
+    return float(stream.time_base)
 
 
 def _start(container: av.container.InputContainer) -> float:
@@ -321,15 +332,15 @@ def _even_stamps(count: int, stream: av.VideoStream) -> np.ndarray:
     if rate <= 0:
         raise UnreadableVideoError('neither its frames nor its header tell their times')
     first = stream.start_time or 0
-    return first + np.arange(count) / (rate * float(stream.time_base))
+    return first + np.arange(count) / (rate * _base(stream))
 
 
 def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
     """Where the header says that the stream ends, in seconds from the start of the container."""
     start = _start(container)
     if stream.duration:
-        begin = (stream.start_time or 0) * float(stream.time_base) - start
-        return begin + stream.duration * float(stream.time_base)
+        begin = (stream.start_time or 0) * _base(stream) - start
+        return begin + stream.duration * _base(stream)
     # Matroska states one length for all streams, from 0 or from the start. Sound may go on after
     # the last picture.
     if container.duration and len(container.streams) == 1:

@@ -107,11 +107,11 @@ def generate(
         (root / 'videos' / split).mkdir(parents=True, exist_ok=True)
     jobs = [(split, index) for split, size in sizes.items() for index in range(size)]
     with ProcessPoolExecutor(num_workers) as pool:
-        rows = pool.map(
+        found = pool.map(
             _write_one, [root] * len(jobs), [seed] * len(jobs), *zip(*jobs, strict=True),
             [num_frames] * len(jobs), chunksize=16,
         )  # fmt: skip
-        rows = list(progress(rows, total=len(jobs)) if progress else rows)
+        rows = list(progress(found, total=len(jobs)) if progress else found)
     for split in sizes:
         lines = [json.dumps(row) for row, job in zip(rows, jobs, strict=True) if job[0] == split]
         write_text(root / 'annotations' / f'{split}.jsonl', '\n'.join(lines) + '\n')

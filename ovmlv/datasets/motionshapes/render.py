@@ -136,7 +136,8 @@ def draw_background(name: str, rng: np.random.Generator, size: int = IMAGE_SIZE)
         pattern = (fx**2 + fy**2 < (0.3 * period) ** 2).astype(np.float32)
     elif name == 'noisy':
         coarse = rng.uniform(0, 1, (size // 2, size // 2)).astype(np.float32)
-        pattern = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_NEAREST)
+        sizes = (size, size)
+        pattern = np.asarray(cv2.resize(coarse, sizes, interpolation=cv2.INTER_NEAREST))
     elif name == 'gradient':
         angle = rng.uniform(0, 2 * np.pi)
         ramp = x * np.cos(angle) + y * np.sin(angle)

@@ -75,6 +75,7 @@ def _place(rng: np.random.Generator, count: int) -> np.ndarray:
             best, best_distance = points, float(gaps.min())
         if best_distance > 26:
             break
+    assert best is not None  # any gap is more than none
     return best
 
 

@@ -104,7 +104,8 @@ def person_tile(motion: str, side: int, frame: int) -> np.ndarray:
     """Parts of the body and their light, ``32 * part + light``, uint8 ``(S, S)``."""
     about, row = _about('people'), human_motions()[motion]
     number = row.first + side * row.frames + frame
-    return _tile(_sheet('people.png'), *divmod(number, about['columns']), about['size'])
+    row_of_sheet, column = divmod(number, about['columns'])
+    return _tile(_sheet('people.png'), row_of_sheet, column, about['size'])
 
 
 @lru_cache(maxsize=8)

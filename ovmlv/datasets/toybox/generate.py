@@ -92,8 +92,8 @@ def generate(
     for split in sizes:
         (root / 'videos' / split).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(num_workers) as pool:
-        rows = pool.map(_write_one, *zip(*jobs, strict=True), chunksize=16)
-        rows = list(progress(rows, total=len(jobs)) if progress else rows)
+        found = pool.map(_write_one, *zip(*jobs, strict=True), chunksize=16)
+        rows = list(progress(found, total=len(jobs)) if progress else found)
     for split in sizes:
         lines = [json.dumps(row) for row, job in zip(rows, jobs, strict=True) if job[2] == split]
         write_text(root / 'annotations' / f'{split}.jsonl', '\n'.join(lines) + '\n')

@@ -48,6 +48,7 @@ def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
 
 
 def _person(actor: Actor, t: int) -> np.ndarray:
+    assert actor.track is not None  # it was placed
     tile = person_tile(actor.movement, actor.side, int(actor.track.tile[t]))
     part, light = tile // 32, (tile % 32).astype(np.float32) / 31
     palette = np.concatenate([np.zeros((1, 3), np.float32), actor.colors])

@@ -37,7 +37,8 @@ class Track:
     def resting(cls, num_frames: int, x: float, y: float, size: float, angle: float = 0) -> Track:
         """An actor that does nothing."""
         same = [np.full(num_frames, float(value)) for value in (x, y, size, angle, 1)]
-        return cls(*same, tile=np.zeros(num_frames, int))
+        x_at, y_at, size_at, angle_at, opacity = same
+        return cls(x_at, y_at, size_at, angle_at, opacity, np.zeros(num_frames, int))
 
     def keep_inside(self, extent: float) -> None:
         """Shift the whole path into the picture, which keeps the motion intact."""

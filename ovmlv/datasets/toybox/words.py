@@ -71,8 +71,8 @@ def all_labels() -> tuple[Label, ...]:
     doings, pairs = _actions(), _pairs()
     plain = [*_entities(without={label.text for label in doings}), *doings]
     taught = {row['label'] for row in actions().values()}
-    words = {word for label in plain for word in words_of(label.text)}
-    words = sorted(words.difference(*map(words_of, taught)))
+    said = {word for label in plain for word in words_of(label.text)}
+    words = sorted(said.difference(*map(words_of, taught)))
     rng = np.random.default_rng(SEED)
     of_actions = set().union(*(words_of(label.text) for label in doings))
     novel = {

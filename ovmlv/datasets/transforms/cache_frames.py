@@ -63,7 +63,7 @@ class CacheFrames(BaseTransform):
 
 def _write(path: Path, values: dict[str, Any]) -> None:
     """Arrays as arrays, the rest as JSON; whole or not at all, whoever else writes the same."""
-    arrays = {
+    arrays: dict[str, Any] = {
         key: np.stack(value) if key == 'imgs' else value
         for key, value in values.items()
         if key == 'imgs' or isinstance(value, np.ndarray)

@@ -124,7 +124,7 @@ class SampleSegmentFrames(BaseTransform):
     def frame_times(results: dict, total: int) -> tuple[np.ndarray, np.ndarray]:
         """Begin and end of each frame in seconds, both ``(total,)``."""
         times, reader = results.get('frame_times'), results.get('video_reader')
-        if times is None and hasattr(reader, 'get_frame_timestamp'):
+        if times is None and reader is not None and hasattr(reader, 'get_frame_timestamp'):
             times = np.asarray(reader.get_frame_timestamp(range(total)), dtype=np.float64)
             if (np.diff(times[:, 0]) <= 0).any():
                 raise UnreadableVideoError(

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ovmlv.errors import ConfigError, OvmlvError, VocabularyError
+from ovmlv.models.contracts import Recognizer
 from ovmlv.models.utils.scalars import give_states_a_dimension
 from ovmlv.registry import DATASETS, HOOKS
 
@@ -141,9 +142,9 @@ def _joint_vocabulary(datasets: Sequence[Any]) -> dict:
     return {'classes': classes, 'label_prior': prior}
 
 
-def _recognizer(model: nn.Module) -> nn.Module:
+def _recognizer(model: nn.Module) -> Recognizer:
     """The module with ``set_vocabulary`` inside wrappers."""
-    inner = model
+    inner: Any = model
     while not hasattr(inner, 'set_vocabulary'):
         if not isinstance(getattr(inner, 'module', None), nn.Module):
             raise ConfigError(

@@ -59,6 +59,7 @@ class WeightPatchHook(Hook):
     @torch.no_grad()
     def _put_on(self, model: nn.Module) -> None:
         weights = dict(model.named_parameters())
+        assert self._start is not None  # taken before training
         for name, start in self._start.items():
             self._finetuned[name] = weights[name].detach().clone()
             weights[name].copy_(patch(weights[name], start, self.ratio))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ _TILE_ROWS = 512
 _SPARSE = 8
 # From this many scores on, a radix sort pays.
 _MIN_RADIX = 1024
+
+_Way = Literal['left', 'right']
 
 
 class PositiveRanks(NamedTuple):
@@ -67,7 +69,7 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
     num_rows, num_labels = values.shape
     label, video, score = _positives(values, labels)
     num_positives = np.bincount(label, minlength=num_labels)
-    ways = ('left', 'right') if above else ('left',)
+    ways: tuple[_Way, ...] = ('left', 'right') if above else ('left',)
     retrieved = np.empty((len(ways), len(score)), np.int64)
     table = np.zeros(2**16, dtype=bool)
     space = np.empty((_BLOCK_LABELS, num_rows), values.dtype)
@@ -114,7 +116,7 @@ def _count_at_least(
     own: np.ndarray,
     own_bucket: np.ndarray,
     table: np.ndarray,
-    ways: tuple[str, ...],
+    ways: tuple[_Way, ...],
 ) -> list[np.ndarray]:
     """How many scores of a label are at least (above) those of its positives, without sorting all.
 

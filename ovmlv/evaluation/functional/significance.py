@@ -47,12 +47,10 @@ def paired_permutation_test(
         num_permutations: Of random assignments.
         seed: Of random assignments.
     """
-    first, second = (torch.as_tensor(x).detach().cpu().numpy() for x in (first, second))
-    if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(
-            f'pairs of {first.shape} and {second.shape} values do not match; give (n,)'
-        )
-    gap = second.astype(np.float64) - first
+    one, other = (torch.as_tensor(x).detach().cpu().numpy() for x in (first, second))
+    if one.shape != other.shape or one.ndim != 1:
+        raise ValueError(f'pairs of {one.shape} and {other.shape} values do not match; give (n,)')
+    gap = other.astype(np.float64) - one
     gap = gap[~np.isnan(gap)]
     if not len(gap):
         raise ValueError('no pair of values is left to be compared')

@@ -41,7 +41,7 @@ def _aupr(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, Tens
 
 
 def _precision_recall(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, Tensor]:
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, function, cut in settings.cuts():
         value = function(scores, targets, cut)
         found |= {f'P@{name}': value.precision, f'R@{name}': value.recall}
@@ -49,7 +49,7 @@ def _precision_recall(scores: Tensor, targets: Tensor, settings: Settings) -> di
 
 
 def _by_class(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, Tensor]:
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, function, cut in settings.cuts():
         value = function(scores, targets, cut, 'class')
         means = function(scores, targets, cut, 'class_of_means').f1
@@ -59,7 +59,7 @@ def _by_class(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, 
 
 
 def _mkt(scores: Tensor, targets: Tensor, settings: Settings) -> dict[str, Tensor]:
-    found = {}
+    found: dict[str, Tensor] = {}
     for k in settings.topk:
         value = F.precision_recall_at_k(scores, targets, k, **F.DEFINITIONS['mkt'])
         found |= {f'P_mkt@{k}': value.precision, f'R_mkt@{k}': value.recall}

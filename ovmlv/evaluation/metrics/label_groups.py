@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import BoolTensor, Tensor, tensor
+from torch import Tensor, tensor
 
 from ovmlv.errors import ConfigError
 
@@ -84,7 +84,7 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
     return groups
 
 
-def split_masks(meta: Mapping[str, Any] | None, harmonic: Sequence[str]) -> dict[str, BoolTensor]:
+def split_masks(meta: Mapping[str, Any] | None, harmonic: Sequence[str]) -> dict[str, Tensor]:
     """Columns ``(C,)`` bool of each of two values of ``split``; empty if not both are there."""
     values = ((meta or {}).get('class_attributes') or {}).get(SPLIT_AXIS, [])
     found = {name: _mask([v == name for v in values]) for name in harmonic if name in values}
@@ -99,5 +99,5 @@ def ordered_values(values: Sequence[str]) -> list[str]:
     ]
 
 
-def _mask(values: Sequence[bool]) -> BoolTensor:
+def _mask(values: Sequence[bool]) -> Tensor:
     return tensor(list(values)).bool()

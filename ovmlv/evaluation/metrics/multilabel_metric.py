@@ -141,8 +141,9 @@ class MultilabelMetric(BaseScoreMetric):
             )
         for axis in self.mean_axes:
             of_axis = [metrics.get(f'mAP_{v}') for v in ordered_values(attributes.get(axis, []))]
-            if of_axis and None not in of_axis:
-                metrics[f'mAP_mean_{axis}'] = sum(of_axis) / len(of_axis)
+            known = [value for value in of_axis if value is not None]
+            if known and len(known) == len(of_axis):
+                metrics[f'mAP_mean_{axis}'] = sum(known) / len(known)
         if 'mAP' in self.group_metrics:
             for name, halves in self._halves(groups).items():
                 metrics[name] = F.harmonic_mean(*(metrics[half] for half in halves))
@@ -176,7 +177,7 @@ class MultilabelMetric(BaseScoreMetric):
         for name, halves in self._halves(groups).items():
             first, second = (means[half] for half in halves)
             means[name] = 2 * first * second / (first + second)
-        found = {}
+        found: dict[str, float] = {}
         for name, resamples in means.items():
             found |= self.interval(name, resamples)
         return found

@@ -88,8 +88,8 @@ class PrefixCache:
 
     def _keep(self, key: bytes, entry: tuple[Tensor, ...], write: bool = True) -> None:
         # Copies: a slice would keep the whole batch that it was cut from.
-        how = dict(copy=True, memory_format=torch.contiguous_format)
-        entry = tuple(t.detach().to('cpu', **how) for t in entry)
+        contiguous = torch.contiguous_format
+        entry = tuple(t.detach().to('cpu', copy=True, memory_format=contiguous) for t in entry)
         size = sum(tensor.numel() * tensor.element_size() for tensor in entry)
         if key not in self._entries and self.used + size <= self.budget:
             self._entries[key] = entry
@@ -112,6 +112,7 @@ class PrefixCache:
         return entry
 
     def _path(self, key: bytes) -> Path:
+        assert self.folder is not None
         name = hashlib.sha256(f'{self.owner} {self._weights} '.encode() + key).hexdigest()[:32]
         return self.folder / name[:2] / f'{name}.safetensors'
 
@@ -119,4 +120,4 @@ class PrefixCache:
 def _digest(video: Tensor) -> bytes:
     # Processors have instructions for this hash, and none for most others.
     data = video.detach().to('cpu').contiguous()
-    return hashlib.sha256(data.view(torch.uint8).numpy()).digest()[:16]
+    return hashlib.sha256(data.view(torch.uint8).numpy().data).digest()[:16]

@@ -77,7 +77,8 @@ class TemporalCLIPBackbone(BaseModule):
         if num_frames < 1:
             raise ConfigError(f'backbone.num_frames={num_frames} must be at least 1')
         clip = load_clip(model_name, pretrained, image_size, part='vision')
-        self.visual = clip.visual
+        assert clip.visual is not None  # it was asked for
+        self.visual: Any = clip.visual  # of open_clip or timm; as_tower knows its parts
         self.num_frames = num_frames
         self.embed_dim = clip.embed_dim
         self.mean, self.std = clip.mean, clip.std
@@ -85,19 +86,19 @@ class TemporalCLIPBackbone(BaseModule):
         self.clip_fingerprint = clip.fingerprint
         self.trainable = trainable
         self.grad_checkpointing = grad_checkpointing
-        self.temporal = self._build_temporal(temporal)
+        self.temporal: Any = self._build_temporal(temporal)
         self.first_live = self._freeze()
         self.reference = (
             self._copy_for_reference() if keep_reference and not self._spatial_is_frozen else None
         )
         if grad_checkpointing and not len(self.tower.blocks):
             self._checkpoint_whole_tower()
-        self.prefix_cache = None
+        self.prefix_cache: PrefixCache | None = None
         if prefix_cache > 0:
             # Beside the weights: heads, activations and sizes, and how far the prefix goes.
-            owner = [clip.architecture.config, repr(self.visual), self.image_size]
-            owner += [self.first_live, self._spatial_is_frozen]
-            owner = json.dumps(owner, sort_keys=True, default=str)
+            parts: list[Any] = [clip.architecture.config, repr(self.visual), self.image_size]
+            parts += [self.first_live, self._spatial_is_frozen]
+            owner = json.dumps(parts, sort_keys=True, default=str)
             self.prefix_cache = PrefixCache(prefix_cache, prefix_cache_dir, owner)
         exclude_frozen_from_state_dict(self)
 
@@ -161,6 +162,7 @@ class TemporalCLIPBackbone(BaseModule):
             weights = tensors_of(self.visual)
         else:
             weights = self.tower.prefix_tensors(self.first_live)
+        assert self.prefix_cache is not None
         return self.prefix_cache(x, self._prefix_and_reference, weights)
 
     def _prefix_and_reference(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -50,7 +50,7 @@ class Tower:
     blocks_name = ''
 
     def __init__(self, visual: nn.Module) -> None:
-        self.visual = visual
+        self.visual: Any = visual  # of open_clip or timm
         self.name = type(getattr(visual, 'trunk', visual)).__name__
         self.blocks: nn.ModuleList | nn.Sequential = nn.ModuleList()
         self.width = 0

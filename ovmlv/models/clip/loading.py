@@ -90,7 +90,7 @@ def load_clip(
     is_timm = 'timm_model_name' in architecture.config['vision_cfg']
     if image_size is not None and not is_timm:
         architecture.config['vision_cfg']['image_size'] = image_size
-    clip = _build(architecture, weights, part)
+    clip: Any = _build(architecture, weights, part)
     missing = load_weights(clip, weights, architecture.name, part) if weights else set()
     identity = fingerprint(clip, skip=missing | _IMAGE_POSITIONS)
     if image_size is not None and is_timm:

@@ -146,7 +146,8 @@ class FrozenTextTower(nn.Module):
         if self.pool_type == 'argmax':
             return rows.argmax(-1)
         if self.pool_type == 'eos':
-            return (rows == self.eos_id).int().argmax(-1)
+            is_end: Tensor = torch.as_tensor(rows == self.eos_id)
+            return is_end.int().argmax(-1)
         return torch.full(
             (len(rows),), 0 if self.pool_type == 'first' else rows.shape[1] - 1, device=rows.device
         )

@@ -60,7 +60,7 @@ def vit_motionshapes(pretrained: bool = False, **kwargs: Any) -> VisionTransform
     )  # fmt: skip
     kwargs = {k: v for k, v in kwargs.items() if k not in ('pretrained_cfg', 'cache_dir')}
     kwargs.pop('pretrained_cfg_overlay', None)
-    model = VisionTransformer(**{**config, **kwargs})
+    model: Any = VisionTransformer(**{**config, **kwargs})
     # open_clip asks for it; a fixed pooling size would mean a convolutional trunk.
     model.default_cfg = {'input_size': (3, 64, 64), 'pool_size': None}
     return model

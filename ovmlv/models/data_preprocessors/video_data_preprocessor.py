@@ -46,6 +46,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer('mean', None, persistent=False)
         self.register_buffer('std', None, persistent=False)
         if mean is not None:
+            assert std is not None  # both or none, see above
             self.set_statistics(mean, std)
 
     @property

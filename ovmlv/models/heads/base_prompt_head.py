@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -127,7 +128,7 @@ class BasePromptHead(BaseModule):
         """Unit vectors ``(C, E)`` of the frozen CLIP for templated labels; cached, no gradient."""
         labels = check_labels(labels)
         self._references.follow(self.text_tower)
-        found = {label: self._references.get(label) for label in labels}
+        found: dict[str, Any] = {label: self._references.get(label) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
         if missing:
             with constants(self.text_tower.device):

@@ -23,7 +23,7 @@ class DisturbedLabels(NamedTuple):
         source: ``(K,)`` index of the label whose soft tokens are used.
     """
 
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # a tuple's method, which nobody calls
     words: list[str]
     keep: list[bool]
     source: Tensor

@@ -161,6 +161,7 @@ class LLMPromptHead(BasePromptHead):
         tokens = self.tokens(labels)
         soft = self.soft_tokens(labels)
         room = self.text_tower.rows.max_content - len(tokens[0].before) - len(tokens[0].after)
+        assert self.noise is not None  # asked by the recognizer
         index, words, keep, source = self.noise(labels, room)
         source, other = source.to(soft.device), self.tokens(words, made_up=True)
         lent = soft[source]
@@ -191,6 +192,7 @@ class LLMPromptHead(BasePromptHead):
 
     def _opened(self, own: Tensor) -> Tensor:
         """The gate ``(C, 1)`` for CLIP's unit vectors ``(C, E)`` of the words alone."""
+        assert self.gate is not None
         return self._through(self.gate, own).sigmoid()
 
     def _gated(self, soft: Tensor, own: Tensor) -> Tensor:
@@ -198,7 +200,7 @@ class LLMPromptHead(BasePromptHead):
         gate = self._opened(own)[:, :, None, None]
         return self.start_tokens + gate * (soft - self.start_tokens)
 
-    def _through(self, mlp: nn.Module, vectors: Tensor) -> Tensor:
+    def _through(self, mlp: Any, vectors: Tensor) -> Tensor:
         """What layers of any number format make of unit vectors.
 
         Their entries are of size E^-1/2; layers expect size one.
@@ -224,7 +226,8 @@ class LLMPromptHead(BasePromptHead):
 
 def _mlp(size: int, width: int, out: int) -> nn.Module:
     """One hidden layer; the last one starts at zero."""
-    mlp = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, out))
-    nn.init.zeros_(mlp[2].weight)
-    nn.init.zeros_(mlp[2].bias)
+    last = nn.Linear(width, out)
+    mlp = nn.Sequential(nn.Linear(size, width), nn.GELU(), last)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
     return mlp

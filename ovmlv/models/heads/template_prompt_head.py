@@ -58,7 +58,7 @@ class TemplatePromptHead(BasePromptHead):
             self.logit_bias = background_bias(self._background(), self.logit_scale)
 
     @property
-    def unit_length(self) -> bool:
+    def unit_length(self) -> bool:  # type: ignore[override]
         """Whether embeddings are unit vectors."""
         return self.background is None
 
@@ -86,7 +86,8 @@ class TemplatePromptHead(BasePromptHead):
         if self._watch.changed(tensors_of(self.text_tower)):
             with constants(self.text_tower.device), warnings.catch_warnings():
                 warnings.simplefilter('ignore')
-                self._background_embeddings = self._ensemble(self.background, True)
+                self._background_embeddings = self._ensemble(self.background or (), True)
+        assert self._background_embeddings is not None
         return self._background_embeddings
 
     def _ensemble(self, labels: Sequence[str], truncate: bool) -> Tensor:

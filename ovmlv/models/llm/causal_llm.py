@@ -101,7 +101,7 @@ class CausalLLM(nn.Module):
             name, config, tokenizer, random_weights, seed, DTYPES[dtype], keep_dequantised
         )
         self.config = model.config
-        self.decoder = decoder_of(model)
+        self.decoder: Any = decoder_of(model)  # of any family
         self.lm_head = model.get_output_embeddings()
         # A head of several layers (BERT); for most families there are no further parts.
         rest = [
@@ -112,6 +112,7 @@ class CausalLLM(nn.Module):
         self.head_parts = nn.ModuleList(rest) if rest else None
         freeze(self)
         # No submodule: its parts are registered above, under names that checkpoints know.
+        self._head: Any
         self.__dict__['_head'] = own_head(model, self.decoder)
         self.self_check = self_check
         self.abilities = (check_decoder if self_check else trust_decoder)(
@@ -129,7 +130,7 @@ class CausalLLM(nn.Module):
         return self.config.model_type
 
     @property
-    def embedding(self) -> nn.Module:
+    def embedding(self) -> Any:
         """The table of token embeddings."""
         return self.decoder.get_input_embeddings()
 

@@ -48,6 +48,7 @@ def _answer(llm: CausalLLM, rows: Sequence[Sequence[int]], max_new_tokens: int) 
     ends = read_rows(llm, rows)
     last, key_values = ends.last, ends.key_values
     for _ in range(max_new_tokens):
+        assert last is not None  # the whole model is there
         token = llm.logits(last).argmax(-1)
         for i, new in enumerate(token.tolist()):
             if texts[i] is None:

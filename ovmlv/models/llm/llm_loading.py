@@ -111,6 +111,7 @@ def load_llm(
                 f'tokenizer; use vocab_size={ByteTokenizer.vocab_size} or give llm.tokenizer'
             )
     else:
+        assert name is not None  # one of name and config is given
         model, own_tokenizer = _load_named(name, random_weights, seed, dtype, keep_dequantised)
     if isinstance(tokenizer, str):
         from transformers import AutoTokenizer
@@ -144,6 +145,7 @@ def _load_named(
             )
         _require_gguf()
         folder = dequantised_folder(gguf, keep_dequantised)
+        source: str | Path
         source, extra = (gguf.parent, {'gguf_file': gguf.name}) if folder is None else (folder, {})
     else:
         source, extra = name, {}

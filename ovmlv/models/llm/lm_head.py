@@ -46,7 +46,7 @@ class _Outputs(tuple):
             raise AttributeError(name)
 
 
-def decoder_of(model: nn.Module) -> nn.Module:
+def decoder_of(model: Any) -> Any:
     """The part of a causal language model of transformers that ends before its head."""
     decoder = model.base_model
     if decoder is model:  # it does not know its own part by the usual name (Llama 4)

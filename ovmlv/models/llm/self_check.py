@@ -83,7 +83,7 @@ def probe_ids(config: Any, device: torch.device) -> Tensor:
 
 
 @torch.no_grad()
-def check_decoder(model: nn.Module, decoder: nn.Module, head: nn.Module | None) -> Abilities:
+def check_decoder(model: Any, decoder: nn.Module, head: Any) -> Abilities:
     """Try what readouts need.
 
     Args:
@@ -159,7 +159,7 @@ def _attempt(function: Callable[[], Any]) -> Any:
         return None
 
 
-def _embed(decoder: nn.Module, ids: Tensor) -> Tensor:
+def _embed(decoder: Any, ids: Tensor) -> Tensor:
     return decoder.get_input_embeddings()(ids)
 
 

@@ -31,6 +31,9 @@ class ElementwiseLoss(BaseMultilabelLoss):
         **kwargs: See :class:`BaseMultilabelLoss`.
     """
 
+    class_weight: Tensor | None
+    pos_weight: Tensor | None
+
     def __init__(
         self,
         reduction: str = 'mean',
@@ -41,14 +44,14 @@ class ElementwiseLoss(BaseMultilabelLoss):
         super().__init__(reduction, **kwargs)
         # Settings, not state: a config may change them for a checkpoint that exists.
         for name, value in (('class_weight', class_weight), ('pos_weight', pos_weight)):
-            value = None if value is None else torch.as_tensor(value, dtype=torch.float32)
-            self.register_buffer(name, value, persistent=False)
+            kept = None if value is None else torch.as_tensor(value, dtype=torch.float32)
+            self.register_buffer(name, kept, persistent=False)
 
     @abstractmethod
     def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Cost of a positive and of a negative for each logit, both ``(B, C)``."""
 
-    def forward(
+    def forward(  # type: ignore[override]  # names what **kwargs of the base may hold
         self,
         logits: Tensor,
         targets: Tensor,

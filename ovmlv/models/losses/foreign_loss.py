@@ -54,7 +54,9 @@ def foreign_loss(
         return loss(logits, hot.to(logits.dtype), **host)
     kind = _reduction_of(loss, filled)
     if kind is not None:
-        terms = torch.where(known, _terms(loss, filled, hot), 0.0)
+        each = _terms(loss, filled, hot)
+        assert each is not None  # since its reduction is known
+        terms = torch.where(known, each, 0.0)
         if weight is not None:
             terms = terms * entry_weight(weight, logits, name)
         count = known.sum()
@@ -99,7 +101,7 @@ def _terms(loss: nn.Module, logits: Tensor, targets: Tensor) -> Tensor | None:
         asked['reduction_override'] = 'none'
     elif isinstance(getattr(loss, 'reduction', None), str):
         loss = copy.copy(loss)  # its own parameters and buffers, another setting
-        loss.reduction = 'none'
+        loss.reduction = 'none'  # type: ignore[assignment]
     elif 'reduction' in names or any(p.kind is p.VAR_KEYWORD for p in names.values()):
         asked['reduction'] = 'none'
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -96,13 +96,13 @@ class RegularizedMultilabelLoss(nn.Module):
                     f'RegularizedMultilabelLoss: {name}={value!r} must be a number >= 0; 0 '
                     'switches it off'
                 )
-        for name, value, allowed in (
+        for name, chosen, allowed in (
             ('distance', distance, DISTANCES),
             ('similarity', similarity, SIMILARITIES),
         ):
-            if value not in allowed:
+            if chosen not in allowed:
                 raise ConfigError(
-                    f'RegularizedMultilabelLoss: {name}={value!r} is not one of '
+                    f'RegularizedMultilabelLoss: {name}={chosen!r} is not one of '
                     f'{", ".join(allowed)}'
                 )
         if not temperature > 0:
@@ -112,7 +112,7 @@ class RegularizedMultilabelLoss(nn.Module):
         if not isinstance(base, nn.Module):
             # `_scope_`: unprefixed names mean ours also where this is built inside another project.
             base = MODELS.build({'type': 'MultilabelBCELoss', '_scope_': 'ovmlv', **(base or {})})
-        self.base = base
+        self.base: Any = base  # a loss of ours or of anybody else
         self.loss_weight = weights.pop('loss_weight')
         self.weights = {name: value for name, value in weights.items() if value > 0}
         self.distance, self.similarity, self.temperature = distance, similarity, temperature
@@ -184,12 +184,12 @@ class RegularizedMultilabelLoss(nn.Module):
         self._check(given)
         subset = {} if columns is None else {'columns': columns, 'column_weight': column_weight}
         out = {'loss_cls': self.loss_weight * self._base(logits, targets, host, subset)}
-        for name, weight in self.weights.items():
+        for name, factor in self.weights.items():
             value = self._term(name, given)
-            out[f'loss_{name}'] = weight * value
+            out[f'loss_{name}'] = factor * value
             out[name] = value.detach()
         if asked if self.scalar is None else self.scalar:
-            return sum(value for name, value in out.items() if name.startswith('loss_'))
+            return cast(Tensor, sum(v for name, v in out.items() if name.startswith('loss_')))
         return out
 
     def _base(

@@ -53,7 +53,7 @@ class TwoWayLoss(BaseMultilabelLoss):
         self.temperature_pos, self.temperature_neg = temperature_pos, temperature_neg
         self.class_wise, self.sample_wise = class_wise, sample_wise
 
-    def forward(
+    def forward(  # type: ignore[override]  # names what **kwargs of the base may hold
         self,
         logits: Tensor,
         targets: Tensor,

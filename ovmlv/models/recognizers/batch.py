@@ -48,7 +48,7 @@ def stack_targets(
                 f'{sample.gt_label.numel()} labels but the vocabulary has '
                 f'{len(vocabulary.labels)}; both must come from the same data set'
             )
-    return torch.stack([sample.gt_label for sample in data_samples])
+    return torch.stack([sample.gt_label for sample in data_samples or ()])
 
 
 def share_of_positives(targets: Tensor, weight: Tensor) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.labels import read_reference_vocabulary, without_training_labels
+from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
 from .batch import fold_views, share_of_positives, stack_targets, unit
+from .interpolated_weights import InterpolatedWeights
 from .label_embedding_cache import LabelEmbeddingCache
 from .label_sampler import sample_labels
 from .start_weights import StartWeights
@@ -80,13 +82,13 @@ class OpenVocabRecognizer(BaseModel):
                 f'OpenVocabRecognizer: average_views={average_views!r} is not one of '
                 f'{", ".join(AVERAGES)}'
             )
-        self.backbone = _build(backbone)
-        self.head = _build(head)
-        self.scorer = _build(scorer, 'SigmoidScorer')
+        self.backbone: VideoEncoder = _build(backbone)
+        self.head: LabelEncoder = _build(head)
+        self.scorer: Scorer = _build(scorer, 'SigmoidScorer')
         criterion = _build(loss, 'RegularizedMultilabelLoss')
         if not hasattr(criterion, 'needs'):
             criterion = _build(dict(base=criterion), 'RegularizedMultilabelLoss')
-        self.criterion = criterion
+        self.criterion: Criterion = criterion
         self.labels_per_step = labels_per_step
         self.average_views = average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
@@ -94,7 +96,7 @@ class OpenVocabRecognizer(BaseModel):
         self._cache = LabelEmbeddingCache()
         self._references: tuple[str, ...] | None = None
         self._join()
-        self.reference_vocabulary = None
+        self.reference_vocabulary: tuple[str, ...] | None = None
         if 'reference_vocab' in self.criterion.needs:
             if reference_vocabulary is None:
                 raise ConfigError(
@@ -127,13 +129,14 @@ class OpenVocabRecognizer(BaseModel):
                 getattr(self.head, 'logit_bias', None),
                 getattr(self.head, 'embed_dim', None),
             )
-        if hasattr(self.criterion, 'set_embed_dim') and None not in sizes:
-            self.criterion.set_embed_dim(sizes[0])
+        set_embed_dim = getattr(self.criterion, 'set_embed_dim', None)
+        if set_embed_dim is not None and None not in sizes:
+            set_embed_dim(sizes[0])
 
     def _remember_start(self) -> None:
         """Keep copies of the weights that the loss compares with or goes back to."""
         self.start_weights = self._start_weights()
-        self.interpolation = None
+        self.interpolation: InterpolatedWeights | None = None
         if self._interpolation_config is not None:
             config = {**self._interpolation_config, 'module': self.backbone}
             self.interpolation = _build(config, 'InterpolatedWeights')
@@ -141,7 +144,7 @@ class OpenVocabRecognizer(BaseModel):
     def _start_weights(self) -> StartWeights | None:
         if 'drift' not in self.criterion.needs:
             return None
-        names = getattr(self.backbone, 'pretrained_parameter_names', list)()
+        names: list[str] = getattr(self.backbone, 'pretrained_parameter_names', list)()
         parameters = dict(self.backbone.named_parameters())
         names = [name for name in names if parameters[name].requires_grad]
         if not names:
@@ -150,7 +153,7 @@ class OpenVocabRecognizer(BaseModel):
                 "finetuned; set weight_l2=0 or the backbone's trainable to 'all' or a number of "
                 'blocks'
             )
-        return StartWeights(self.backbone, names)
+        return StartWeights(cast(nn.Module, self.backbone), names)
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; ``weight_l2`` measures from the weights after it."""
@@ -202,7 +205,7 @@ class OpenVocabRecognizer(BaseModel):
         if mode == 'tensor':
             return self.encode_videos(inputs)
         if mode == 'loss':
-            return self.loss(inputs, data_samples)
+            return self.loss(inputs, data_samples or ())
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode={mode!r} is not one of 'tensor', 'loss', 'predict'")
@@ -233,11 +236,12 @@ class OpenVocabRecognizer(BaseModel):
             video, references['video_ref'] = self.backbone.forward_with_reference(videos)
         else:
             video = self.backbone(videos)
-        noise, noisy = getattr(self.head, 'noise', None), None
+        head: Any = self.head
+        noise, noisy = getattr(head, 'noise', None), None
         if noise is None:
             text = self.head(labels)
         else:
-            text, index, noisy = self.head.forward_with_noise(labels)
+            text, index, noisy = head.forward_with_noise(labels)
         if 'text_ref' in needs:
             references['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
@@ -248,15 +252,16 @@ class OpenVocabRecognizer(BaseModel):
         with torch.autocast(videos.device.type, enabled=False):
             video, text = unit(video), self._scaled(text)
             if 'drift' in needs:
-                references['drift'] = self.start_weights.drift(self.backbone)
+                assert self.start_weights is not None
+                references['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))
             similarities = video @ text.T
             self._calibrate(similarities, targets, weight, vocabulary.prior)
             given = dict(text=text, columns=columns, column_weight=weight, **references)
             losses = self.criterion(self._logits(similarities, text), targets, video=video, **given)
-            if noisy is not None:
+            if noise is not None and noisy is not None:
                 distance = embedding_distance(noisy, text[index].detach(), 'cosine')
                 losses.update(loss_label_consistency=noise.weight * distance)
-            if mixed is not None:
+            if mixed is not None and self.interpolation is not None:
                 logits = self._logits(unit(mixed) @ text.T, text)
                 at_mixed = self.criterion(logits, targets, video=unit(mixed), **given)['loss_cls']
                 losses['loss_interpolated'] = self.interpolation.weight * at_mixed
@@ -314,7 +319,7 @@ class OpenVocabRecognizer(BaseModel):
         self.check_labels(labels)
         if self.head.training:
             return compute(labels)
-        return self._cache.get(self.head, labels, compute)
+        return self._cache.get(cast(nn.Module, self.head), labels, compute)
 
     @torch.no_grad()
     def predict_labels(self, inputs: Tensor, labels: Sequence[str]) -> Tensor:
@@ -374,7 +379,7 @@ class OpenVocabRecognizer(BaseModel):
     def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The reference vocabulary without training labels, found once for a vocabulary."""
         if self._references is None:
-            given = self.reference_vocabulary
+            given = self.reference_vocabulary or ()
             self._references = without_training_labels(given, vocabulary.labels)
             if len(self._references) < len(given):
                 MMLogger.get_current_instance().info(
@@ -392,7 +397,7 @@ class OpenVocabRecognizer(BaseModel):
         return self.vocabulary
 
 
-def _build(cfg: dict | nn.Module | None, default: str | None = None) -> nn.Module:
+def _build(cfg: dict | nn.Module | None, default: str | None = None) -> Any:
     """Build a part; unprefixed names are ours whatever the default scope is."""
     if isinstance(cfg, nn.Module):
         return cfg

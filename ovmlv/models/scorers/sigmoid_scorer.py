@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from mmengine.logging import MMLogger
@@ -40,6 +40,8 @@ class SigmoidScorer(nn.Module):
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
     """
 
+    calibrated: Tensor
+
     def __init__(
         self,
         init_scale: str | float = 'clip',
@@ -66,7 +68,7 @@ class SigmoidScorer(nn.Module):
         self._wants_label_bias, self._learnable = label_bias, learnable
         self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
         self._known_calibrated = init_bias != 'prior'  # spares a device synchronisation a step
-        if init_scale != 'clip':
+        if _is_number(init_scale):
             self._set(init_scale, init_bias if _is_number(init_bias) else None)
 
     @property
@@ -113,7 +115,9 @@ class SigmoidScorer(nn.Module):
                 "SigmoidScorer: init_bias='clip' but these CLIP weights have no logit bias (they "
                 "were trained with a softmax); use 'prior' or a number"
             )
-        scale = float(logit_scale if self.init_scale == 'clip' else self.init_scale)
+        given = logit_scale if self.init_scale == 'clip' else self.init_scale
+        assert given is not None  # seen above
+        scale = float(given)
         if _is_number(self.init_bias):
             bias = float(self.init_bias)
         elif logit_bias is not None:
@@ -165,5 +169,5 @@ class SigmoidScorer(nn.Module):
         self._known_calibrated = False
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -87,7 +87,7 @@ def select_blocks(blocks: str | int | Sequence[int], depth: int) -> tuple[int, .
     elif isinstance(blocks, Sequence) and all(
         isinstance(i, int) and -depth <= i < depth for i in blocks
     ):
-        chosen = tuple({i % depth for i in blocks})
+        chosen = tuple({int(i) % depth for i in blocks})
     if not chosen:
         raise ConfigError(
             f"temporal.blocks={blocks!r} selects none of the tower's {depth} blocks; use 'all', "

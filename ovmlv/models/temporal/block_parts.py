@@ -8,6 +8,7 @@ Weights stay where they are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -41,13 +42,13 @@ class BlockParts:
         ConfigError: The block is of a kind whose halves are not known.
     """
 
-    def __init__(self, block: nn.Module, rope: Tensor | None = None) -> None:
+    def __init__(self, block: Any, rope: Tensor | None = None) -> None:
         if type(block) not in (*_OPEN_CLIP_BLOCKS, TimmBlock, EvaBlock, EvaBlockPostNorm):
             raise ConfigError(
                 f'temporal: blocks of type {type(block).__name__} take no block-level module; use '
                 'FrameTransformer or FrameMean'
             )
-        self.block = block
+        self.block: Any = block  # known by its class, which has no types of its own
         self.rope = rope
 
     def check_core(self) -> None:
@@ -108,7 +109,7 @@ class BlockParts:
         return attention(x) if self.rope is None else attention(x, rope=self.rope)
 
 
-def attention_dropout(block: nn.Module) -> float:
+def attention_dropout(block: Any) -> float:
     """Dropout of the attention weights in the present mode."""
     attention = block.attn
     if not attention.training:
@@ -122,7 +123,7 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-def _project(attention: nn.Module, x: Tensor, rope: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _project(attention: Any, x: Tensor, rope: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values ``(B, heads, N, d)`` of normalised tokens ``(B, N, D)``."""
     if isinstance(attention, (nn.MultiheadAttention, OpenClipAttention)):
         q, k, v = F.linear(x, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
@@ -147,7 +148,7 @@ def _project(attention: nn.Module, x: Tensor, rope: Tensor | None) -> tuple[Tens
     return q, k, v
 
 
-def _rotate(attention: nn.Module, x: Tensor, rope: Tensor) -> Tensor:
+def _rotate(attention: Any, x: Tensor, rope: Tensor) -> Tensor:
     prefix = attention.num_prefix_tokens
     half = getattr(attention, 'rotate_half', False)
     return torch.cat(
@@ -155,7 +156,7 @@ def _rotate(attention: nn.Module, x: Tensor, rope: Tensor) -> Tensor:
     )
 
 
-def _project_out(attention: nn.Module, y: Tensor, x: Tensor) -> Tensor:
+def _project_out(attention: Any, y: Tensor, x: Tensor) -> Tensor:
     """Join the heads of ``y`` and project; the input ``x`` may gate the output."""
     if isinstance(attention, OpenClipAttention):
         if attention.head_scale is not None:

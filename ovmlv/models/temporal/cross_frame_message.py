@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +65,7 @@ class CrossFrameMessage(BaseBlockTemporal):
 
     def forward(self, x: Tensor, num_frames: int, index: int, parts: BlockParts) -> Tensor:
         """Run block ``index`` on ``(B * T, N, D)`` with a message in its attention."""
-        branch = self.branches[str(index)]
+        branch: Any = self.branches[str(index)]
         sender = x[:, 0] if self.has_class_token else x.mean(1)
         messages = branch(sender.unflatten(0, (-1, num_frames))).flatten(0, 1)
         key, value = parts.keys_values(messages[:, None])

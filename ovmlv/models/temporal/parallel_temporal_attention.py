@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,7 @@ class ParallelTemporalAttention(BaseBlockTemporal):
             }
         )
         if zero_init == 'proj':
+            branch: Any
             for branch in self.branches.values():
                 nn.init.zeros_(branch.proj.weight)
 

@@ -94,7 +94,7 @@ def _stay_in_eval_mode(module: nn.Module, mode: bool = True) -> nn.Module:  # no
 
 def _own_names(module: nn.Module) -> frozenset[str]:
     """Names of the tensors of ``module`` itself that are marked as frozen."""
-    mark = getattr(module, _MARK, frozenset())
+    mark: Any = getattr(module, _MARK, frozenset())
     if mark is not True:
         return mark
     persistent = set(module._buffers) - module._non_persistent_buffers_set

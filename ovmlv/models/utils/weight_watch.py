@@ -40,8 +40,8 @@ class WeightWatch:
         # All values of a device and format at once: every comparison is a synchronisation.
         groups: dict[tuple, list[Tensor]] = {}
         for t in tensors:
-            values = t.detach().reshape(-1) if t.requires_grad else _sample(t)
-            groups.setdefault((t.device, t.dtype), []).append(values)
+            part = t.detach().reshape(-1) if t.requires_grad else _sample(t)
+            groups.setdefault((t.device, t.dtype), []).append(part)
         values = [torch.cat(group) for group in groups.values()]
         same = stamp == self._stamp and all(map(torch.equal, values, self._values))
         self._stamp, self._values = stamp, values
@@ -67,7 +67,7 @@ def tensor_fingerprint(tensors: Iterable[Tensor]) -> str:
     for tensor in tensors:
         data = _local(tensor).detach().to('cpu').contiguous()
         digest.update(f'{data.dtype}{tuple(data.shape)}'.encode())
-        digest.update(data.reshape(-1).view(torch.uint8).numpy())
+        digest.update(data.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

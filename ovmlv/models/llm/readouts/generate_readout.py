@@ -66,7 +66,7 @@ class GenerateReadout(PrefixReadout):
         super().__init__(llm, **kwargs)
         self.num_steps = num_steps
         self.temperature = temperature
-        self.projection: nn.Module | None = None
+        self.projection: nn.Sequential | None = None
         # One step feeds nothing back: a projection would be a parameter without a gradient.
         if feedback == 'projection' and num_steps > 1:
             linear = nn.Linear(self.state_size, llm.embed_size)
@@ -103,6 +103,6 @@ class GenerateReadout(PrefixReadout):
     def next_token(self, llm: CausalLLM, state: Tensor, last: Tensor | None) -> Tensor:
         """Soft input embedding ``(c, H)`` of the next step."""
         if self.projection is not None:
-            return self.projection(state.to(self.projection[1].weight.dtype))
+            return self.projection(state.to(next(self.projection[1].parameters()).dtype))
         assert last is not None
         return llm.expected_embedding(last, self.temperature)

@@ -70,7 +70,9 @@ class StaticReadout(BaseReadout):
         """Constant states ``(L_i, H)`` in float32 of every label."""
         if self.cache_dir is not None and self._store is None:
             self._store = StateStore(self.cache_dir, f'states-{self._key(llm)}')
-        found = {label: self.cache.get((label, llm.dtype)) for label in labels}
+        cache = self.cache
+        assert cache is not None
+        found: dict[str, Any] = {label: cache.get((label, llm.dtype)) for label in labels}
         if self._store is not None:
             found.update(self._store.get([label for label in found if found[label] is None]))
         missing = [label for label, entry in found.items() if entry is None]
@@ -80,8 +82,8 @@ class StaticReadout(BaseReadout):
             if self._store is not None:
                 self._store.add(new)
         for label, entry in found.items():
-            if (label, llm.dtype) not in self.cache:
-                self.cache.put((label, llm.dtype), move(entry, llm.device))
+            if (label, llm.dtype) not in cache:
+                cache.put((label, llm.dtype), move(entry, llm.device))
         return [move(found[label], llm.device) for label in labels]
 
     def _compute(self, llm: CausalLLM, labels: Sequence[str]) -> dict[str, Tensor]:

@@ -64,7 +64,9 @@ class SuffixReadout(BaseReadout):
 
     def label_key_values(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
         """Constant keys and values ``(L_i, D)`` of every label, see :func:`~.kv_cache.pack`."""
-        found = {label: self.cache.get((label, llm.dtype)) for label in labels}
+        cache = self.cache
+        assert cache is not None
+        found: dict[str, Any] = {label: cache.get((label, llm.dtype)) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
         with constants(llm.device):
             for start in range(0, len(missing), 64):
@@ -74,5 +76,5 @@ class SuffixReadout(BaseReadout):
                 packed = pack(llm(llm.embed(ids)).key_values)
                 for i, label in enumerate(chunk):
                     found[label] = packed[i, : len(rows[i])].clone()
-                    self.cache.put((label, llm.dtype), found[label])
+                    cache.put((label, llm.dtype), found[label])
         return [move(found[label], llm.device) for label in labels]
