@@ -1,5 +1,6 @@
 """Packaging of ovmlv. Metadata lives here; tools are configured in ``pyproject.toml``."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def read_version() -> str:
     namespace: dict = {}
     exec((ROOT / 'ovmlv' / 'version.py').read_text(encoding='utf-8'), namespace)
     return namespace['__version__']
+
+
+def read_description() -> str:
+    """README without its pictures: their paths are those of the repository, not of an index."""
+    path = ROOT / 'README.md'
+    text = path.read_text(encoding='utf-8') if path.is_file() else ''
+    return re.sub(r'^(!\[[^\]]*\]\([^)]*\)|<img [^>]*>)\n+', '', text, flags=re.MULTILINE)
 
 
 class BuildWithMim(build_py):
@@ -50,7 +58,6 @@ class BuildWithMim(build_py):
                 shutil.copy2(source, target / part)
 
 
-readme = ROOT / 'README.md'
 runtime = read_requirements('runtime')
 optional = read_requirements('optional')
 tests = read_requirements('tests')
@@ -61,7 +68,7 @@ setup(
     name='ovmlv',
     version=read_version(),
     description='Open-vocabulary multi-label video classification with OpenMMLab parts',
-    long_description=readme.read_text(encoding='utf-8') if readme.is_file() else '',
+    long_description=read_description(),
     long_description_content_type='text/markdown',
     author='The ovmlv authors',
     project_urls={'Paper': 'https://arxiv.org/abs/2407.09073'},

@@ -1,10 +1,14 @@
 """What docs and README say: snippets run, names exist, links and paths lead somewhere."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted([*ROOT.glob('docs/*.md'), *ROOT.glob('README.md')])
@@ -14,10 +18,13 @@ NO_CLASSES = {'MotionShapes', 'MMEngine', 'MMAction2', 'ImportError', 'FooBar'}
 
 
 def snippets(path):
-    """Code of the fenced blocks ``python runnable``, each at its line of the file."""
+    """Code of the fenced blocks ``python runnable``, each at its line of the file.
+
+    The tutorial trains and serves: ``test_tutorial.py`` runs it.
+    """
     text = path.read_text(encoding='utf-8')
     for match in FENCE.finditer(text):
-        if match[1] == 'python' and match[2].strip() == 'runnable':
+        if match[1] == 'python' and match[2].strip() == 'runnable' and path.stem != 'tutorial':
             yield '\n' * text.count('\n', 0, match.start(3)) + match[3]
 
 
@@ -66,3 +73,58 @@ def test_classes_exist(path):
     words = re.findall(r'`([A-Z][a-z]+[A-Z]\w+|[A-Z]{2,}[a-z]\w+)(?:\(.*?\))?`', text)
     words += re.findall(r"type='([\w.]+)'", text)
     assert {word.split('.')[-1] for word in words} - known <= NO_CLASSES
+
+
+def nav_pages(entry):
+    """Files that an entry of the site's navigation names, with all below it."""
+    if isinstance(entry, str):
+        return [entry]
+    children = entry.values() if isinstance(entry, dict) else entry
+    return [page for child in children for page in nav_pages(child)]
+
+
+def site_pages():
+    folder = ROOT / 'docs'
+    return {path.relative_to(folder).as_posix() for path in folder.rglob('*.md')}
+
+
+def test_every_page_is_in_the_navigation():
+    text = (ROOT / 'mkdocs.yml').read_text(encoding='utf-8')
+    pages = nav_pages(yaml.safe_load(text)['nav'])
+    assert len(pages) == len(set(pages))
+    assert set(pages) == site_pages() | {'configs.md'}  # a copy of configs/README.md
+
+
+def test_every_page_is_linked_from_the_index():
+    """The reference has an index of its own, to which the first one leads."""
+    linked = {}
+    for name in ('index.md', 'reference/index.md'):
+        page = ROOT / 'docs' / name
+        targets = re.findall(r'\]\(([^)#\s]+)', page.read_text(encoding='utf-8'))
+        paths = [(page.parent / target).resolve() for target in targets if '://' not in target]
+        linked[name] = {p.relative_to(ROOT).as_posix().removeprefix('docs/') for p in paths}
+    assert 'reference/index.md' in linked['index.md']
+    assert 'configs/README.md' in linked['index.md']
+    assert site_pages() - {'index.md'} <= linked['index.md'] | linked['reference/index.md']
+
+
+def test_the_site_builds(tmp_path):
+    """Strictly: a link or an anchor to nowhere, or a name without a docstring page, fails."""
+    missing = [n for n in ('mkdocs', 'material', 'mkdocstrings') if not importlib.util.find_spec(n)]
+    if missing:
+        pytest.skip(f'{", ".join(missing)} not installed: pip install -r requirements/docs.txt')
+    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-q', '-d', tmp_path / 'site']
+    environment = {**os.environ, 'NO_MKDOCS_2_WARNING': '1'}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = (tmp_path / 'site/data/index.html').read_text(encoding='utf-8')
+    assert 'class="highlight"' in text
+    assert '```' not in text  # blocks that are marked for the tests are blocks all the same
+
+
+@pytest.mark.parametrize('script', ['draw_architecture', 'make_notebook'])
+def test_made_files_are_up_to_date(script):
+    """The picture is that of the imports, the notebook that of the page."""
+    command = [sys.executable, ROOT / 'tools' / 'docs' / f'{script}.py', '--check']
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

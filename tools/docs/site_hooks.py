@@ -16,6 +16,8 @@ from mkdocs.structure.files import File, Files
 _ROOT = Path(__file__).resolve().parents[2]
 #: Files outside docs/ that are pages of the site.
 _PAGES = {'configs/README.md': 'configs.md'}
+#: ``python runnable`` tells the tests to run a block; mkdocs would take it for no block at all.
+_FENCE = re.compile(r'^```(\w+)[ ]+[\w ]+$', re.M)
 _LINK = re.compile(r'\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)')
 
 
@@ -28,7 +30,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Lead links to where their target is on the site."""
+    """Lead links to where their target is on the site, and leave marks for tests out of blocks."""
+    markdown = _FENCE.sub(r'```\1', markdown)
     folder = {p: posixpath.dirname(s) for s, p in _PAGES.items()}.get(
         page.file.src_uri, posixpath.join('docs', posixpath.dirname(page.file.src_uri))
     )
