@@ -18,7 +18,9 @@ from typing import Any
 
 from ovmlv.errors import ConfigError
 from ovmlv.files import read_json, write_json
-from ovmlv.utils.cli import add_cfg_options, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_cfg_options, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 TEST = Path(__file__).resolve().parents[1] / 'test.py'
 
