@@ -1,6 +1,6 @@
 """Test a model on each split of a protocol and report the mean.
 
-    python tools/analysis_tools/test_splits.py CONFIG [CHECKPOINT] [--out METRICS.json]
+    python tools/analysis_tools/run_splits.py CONFIG [CHECKPOINT] [--out METRICS.json]
 
 The config names its splits in ``test_splits``: name -> overrides, as after --cfg-options. Each is a
 run of tools/test.py.
