@@ -20,16 +20,9 @@ from ovmlv.errors import CheckpointError, ConfigError, DataError, OvmlvError, Vo
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from ovmlv.utils import register_all_modules
-from ovmlv.utils.cli import (
-    find_checkpoint,
-    is_user_error,
-    load_config,
-    load_strictly,
-    one_line,
-    refuse_missing_data,
-    refuse_mistakes,
-    require_checkpoint,
-)
+from ovmlv.utils.checkpoints import find_checkpoint, load_strictly, require_checkpoint
+from ovmlv.utils.configs import load_config, refuse_missing_data, refuse_mistakes
+from ovmlv.utils.error_door import is_user_error, one_line
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIG = str(REPOSITORY / 'configs' / 'ovmlv_motionshapes.py')

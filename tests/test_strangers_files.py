@@ -28,7 +28,9 @@ from ovmlv.models.backbones.prefix_cache import PrefixCache
 from ovmlv.models.clip import load_clip
 from ovmlv.models.llm.llm_loading import load_llm
 from ovmlv.runtime import LabelSet
-from ovmlv.utils.cli import load_config, one_line, read_checkpoint
+from ovmlv.utils.checkpoints import read_checkpoint
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import one_line
 from ovmlv.weight_files import read_weight_folder
 
 TINY = dict(

@@ -37,7 +37,7 @@ WALLS = {
     'yaml.safe_load': {'ovmlv/utils/data_config.py'},
     'mmengine.load': set(),
     'mmengine.fileio.load': set(),
-    'mmengine.config.Config.fromfile': {'ovmlv/utils/cli.py'},
+    'mmengine.config.Config.fromfile': {'ovmlv/utils/configs.py'},
     'mmengine.Config.fromfile': set(),
     'mmengine.config.Config.fromstring': set(),
     'mmengine.runner.load_checkpoint': set(),

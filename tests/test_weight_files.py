@@ -16,8 +16,7 @@ from safetensors.torch import save_file
 
 from ovmlv import weight_files
 from ovmlv.errors import CheckpointError, OvmlvError
-from ovmlv.utils.checkpoints import open_weights_safely
-from ovmlv.utils.cli import read_checkpoint
+from ovmlv.utils.checkpoints import open_weights_safely, read_checkpoint
 from ovmlv.weight_files import read_weight_file, read_weight_folder, state_dict_of
 
 STATE = {'a.weight': torch.arange(2000.0).reshape(4, 500), 'a.bias': torch.ones(3)}

@@ -33,7 +33,8 @@ from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan
 from ovmlv.benchmark.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
 from ovmlv.files import write_text
-from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -27,7 +27,8 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool  # noqa: E402
+from ovmlv.utils.cli import add_debug_argument, make_parser  # noqa: E402
+from ovmlv.utils.error_door import run_tool  # noqa: E402
 
 Problem = tuple[str, np.ndarray, np.ndarray]
 

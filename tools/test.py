@@ -18,18 +18,15 @@ from mmengine.registry import RUNNERS
 
 from ovmlv.errors import ConfigError
 from ovmlv.files import write_json
+from ovmlv.utils.checkpoints import load_strictly, require_checkpoint
 from ovmlv.utils.cli import (
     add_common_arguments,
     apply_common_arguments,
-    load_config,
-    load_strictly,
     make_parser,
     parse_arguments,
-    refuse_missing_data,
-    refuse_mistakes,
-    require_checkpoint,
-    run_tool,
 )
+from ovmlv.utils.configs import load_config, refuse_missing_data, refuse_mistakes
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

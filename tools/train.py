@@ -15,19 +15,10 @@ from mmengine.registry import RUNNERS
 
 from ovmlv.errors import ConfigError
 from ovmlv.utils.batches import refuse_missing_batches
-from ovmlv.utils.cli import (
-    add_common_arguments,
-    apply_common_arguments,
-    checkpoint_seed,
-    find_checkpoint,
-    leave_amp_to_gpus,
-    load_config,
-    make_parser,
-    refuse_missing_data,
-    refuse_mistakes,
-    require_checkpoint,
-    run_tool,
-)
+from ovmlv.utils.checkpoints import checkpoint_seed, find_checkpoint, require_checkpoint
+from ovmlv.utils.cli import add_common_arguments, apply_common_arguments, make_parser
+from ovmlv.utils.configs import leave_amp_to_gpus, load_config, refuse_missing_data, refuse_mistakes
+from ovmlv.utils.error_door import run_tool
 from ovmlv.utils.file_lock import only_training_in
 
 

@@ -1,7 +1,7 @@
 """Trained on Kinetics-400, tested on the 51 actions of HMDB51: the mean of its three test splits.
 
 bash tools/dist_train.sh configs/cross_dataset/kinetics400_to_hmdb51.py 8
-python tools/analysis_tools/test_splits.py configs/cross_dataset/kinetics400_to_hmdb51.py work_dirs/kinetics400_to_hmdb51/epoch_10.pth
+python tools/analysis_tools/run_splits.py configs/cross_dataset/kinetics400_to_hmdb51.py work_dirs/kinetics400_to_hmdb51/epoch_10.pth
 """
 
 _base_ = [

@@ -3,7 +3,7 @@ of its 220 new classes (Chen and Huang, ICCV 2021). Lists and class files are th
 repository (``labels/ZS_split1_K600.csv``, ``datasets_splits/k600_splits/ZS_split1_K600_eval.txt``).
 
     bash tools/dist_train.sh configs/cross_dataset/kinetics400_to_kinetics600.py 8
-    python tools/analysis_tools/test_splits.py configs/cross_dataset/kinetics400_to_kinetics600.py work_dirs/kinetics400_to_kinetics600/epoch_10.pth
+    python tools/analysis_tools/run_splits.py configs/cross_dataset/kinetics400_to_kinetics600.py work_dirs/kinetics400_to_kinetics600/epoch_10.pth
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """Trained on Kinetics-400, tested on the 101 actions of UCF101: the mean of its three test splits.
 
 bash tools/dist_train.sh configs/cross_dataset/kinetics400_to_ucf101.py 8
-python tools/analysis_tools/test_splits.py configs/cross_dataset/kinetics400_to_ucf101.py work_dirs/kinetics400_to_ucf101/epoch_10.pth
+python tools/analysis_tools/run_splits.py configs/cross_dataset/kinetics400_to_ucf101.py work_dirs/kinetics400_to_ucf101/epoch_10.pth
 """
 
 _base_ = [

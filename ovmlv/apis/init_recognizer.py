@@ -17,11 +17,12 @@ from torch import nn
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
 from ovmlv.models.contracts import Recognizer
 from ovmlv.registry import MODELS, registered_only
-from ovmlv.utils.checkpoints import read_state
-from ovmlv.utils.cli import describe_mismatch, load_config, one_line, require_checkpoint
+from ovmlv.utils.checkpoints import describe_mismatch, read_state, require_checkpoint
 from ovmlv.utils.config_check import check_config
 from ovmlv.utils.config_options import merge_options
+from ovmlv.utils.configs import load_config
 from ovmlv.utils.data_config import SUFFIXES
+from ovmlv.utils.error_door import one_line
 
 
 def init_recognizer(

@@ -17,9 +17,9 @@ from ovmlv.label_bank.bank import LabelBank
 from ovmlv.models.contracts import Recognizer
 from ovmlv.registry import registered_only
 from ovmlv.schema import count, is_plain_path, read_object, text
-from ovmlv.utils.cli import one_line
 from ovmlv.utils.config_options import merge_options
 from ovmlv.utils.data_config import check_types
+from ovmlv.utils.error_door import one_line
 
 from .init_recognizer import init_recognizer
 from .literal_config import FILE_KEYS, check_published, read_literal_config

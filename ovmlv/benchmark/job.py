@@ -71,7 +71,7 @@ class Job:
 
 def job_config(job: Job) -> Any:
     """The config of a job, with all that the benchmark changes in it."""
-    from ovmlv.utils.cli import load_config
+    from ovmlv.utils.configs import load_config
 
     cfg = load_config(job.config, job.options)
     for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
@@ -112,7 +112,7 @@ def _shorten(cfg: Any, steps: int) -> None:
 
 def is_trained(job: Job) -> bool:
     """Whether the config says how to train."""
-    from ovmlv.utils.cli import load_config
+    from ovmlv.utils.configs import load_config
 
     cfg = load_config(job.config, job.options)
     return all(cfg.get(key) is not None for key in ('train_cfg', 'train_dataloader'))
@@ -150,7 +150,8 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
     """
     from mmengine.runner import Runner
 
-    from ovmlv.utils.cli import leave_amp_to_gpus, load_strictly, refuse_mistakes
+    from ovmlv.utils.checkpoints import load_strictly
+    from ovmlv.utils.configs import leave_amp_to_gpus, refuse_mistakes
 
     cfg = job_config(job)
     identity, weights = digest(job, cfg, source), weights_digest(job, cfg, source)
@@ -250,7 +251,7 @@ def _clear(work_dir: Path) -> None:
 
 def _weights(job: Job, cfg: Any, work_dir: Path, source: str) -> str | None:
     """The checkpoint to begin with; sets ``cfg.resume`` where training goes on."""
-    from ovmlv.utils.cli import find_checkpoint, read_checkpoint
+    from ovmlv.utils.checkpoints import find_checkpoint, read_checkpoint
 
     if job.after:
         checkpoint = find_checkpoint(job.after)
@@ -335,7 +336,7 @@ def save_job(job: Job, **scheduler: Any) -> Path:
 
 def main(path: str) -> int:
     """Run the job of a file; returns the exit status."""
-    from ovmlv.utils.cli import run_tool
+    from ovmlv.utils.error_door import run_tool
 
     job, scheduler = load_job(path)
     _end_with_parent(scheduler['process'])

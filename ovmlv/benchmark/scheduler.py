@@ -60,7 +60,7 @@ class Plan:
         Raises:
             DataError: An annotation file or a video folder is not there.
         """
-        from ovmlv.utils.cli import refuse_missing_data
+        from ovmlv.utils.configs import refuse_missing_data
 
         for job in {job.row: job for job in self.open}.values():
             refuse_missing_data(job_config(job), 'train_dataloader', 'test_dataloader')
@@ -84,7 +84,7 @@ def make_plan(
         budget_seconds: Time budget of every training.
         options: Changes of all configs; they win over those of the suite.
     """
-    from ovmlv.utils.cli import refuse_mistakes
+    from ovmlv.utils.configs import refuse_mistakes
 
     plan = Plan([])
     by_name: dict[tuple[str, int], Job] = {}

@@ -140,7 +140,7 @@ def load_suite(path: str) -> Suite:
     as keys. ``rows`` is a list of dicts with the attributes of :class:`Row`; the name of the suite
     is by default that of the file.
     """
-    from ovmlv.utils.cli import load_config
+    from ovmlv.utils.configs import load_config
 
     table = load_config(path).to_dict()
     table.pop('default_scope', None)

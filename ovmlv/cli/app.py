@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
-from ovmlv.utils.cli import add_debug_argument, make_parser, parse_arguments, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, parse_arguments
+from ovmlv.utils.error_door import run_tool
 from ovmlv.utils.terminal import Terminal, lenient
 from ovmlv.version import __version__
 

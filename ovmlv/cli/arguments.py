@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovmlv.errors import ConfigError, VocabularyError
-from ovmlv.utils.cli import add_cfg_options, add_device_argument
+from ovmlv.errors import ConfigError, DataError, VocabularyError
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, add_device_argument, named_paths
 
 from .result_formats import FORMATS
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ovmlv.apis import LabelBank, OVMLVInferencer
+    from ovmlv.evaluation.label_scores import LabelScores
 
 MODEL_HELP = (
     'a config (.py), a folder of "ovmlv publish", an open_clip architecture such as ViT-B-16, also '
@@ -135,3 +136,27 @@ def add_format_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format', choices=FORMATS, default='table', help='of what is printed (%(default)s)'
     )
+
+
+def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of tools that read several dumps: NAME=FILE."""
+    parser.add_argument(
+        'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of tools/test.py --dump'
+    )
+    add_debug_argument(parser)
+
+
+def read_runs(args: argparse.Namespace) -> dict[str, LabelScores]:
+    """The dumps that such arguments name; they must be of the same labels and videos.
+
+    Raises:
+        DataError: They are not, or a file is no such dump.
+    """
+    from ovmlv.evaluation.label_scores import LabelScores
+
+    runs = {name: LabelScores.load(path) for name, path in named_paths(args.runs).items()}
+    (first, one), *others = runs.items()
+    for name, other in others:
+        if other.classes != one.classes or not other.targets.equal(one.targets):
+            raise DataError(f'{name} is of other videos or labels than {first}')
+    return runs

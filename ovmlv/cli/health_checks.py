@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ovmlv import compat
 from ovmlv.openmmlab import MMCV, MMENGINE, described, fault, require
-from ovmlv.utils.cli import one_line
+from ovmlv.utils.error_door import one_line
 from ovmlv.utils.requirements import declared, problem
 from ovmlv.version import __version__
 

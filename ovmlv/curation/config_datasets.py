@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from ovmlv.datasets.base_video_dataset import BaseVideoDataset
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import leaf_datasets
+from ovmlv.utils.configs import leaf_datasets
 
 
 def config_datasets(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from ovmlv.errors import DataError
-from ovmlv.utils.cli import add_debug_argument, named_paths
 
 from .predictions import Predictions
 
@@ -47,21 +45,3 @@ class LabelScores:
     def columns(self, axis: str, value: str) -> list[int]:
         """Labels with this value of an attribute."""
         return [i for i, v in enumerate(self.attributes.get(axis, ())) if v == value]
-
-
-def add_runs_arguments(parser: ArgumentParser) -> None:
-    """Arguments of tools that read several dumps: NAME=FILE."""
-    parser.add_argument(
-        'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of tools/test.py --dump'
-    )
-    add_debug_argument(parser)
-
-
-def read_runs(args: Namespace) -> dict[str, LabelScores]:
-    """The dumps that such arguments name; they must be of the same labels and videos."""
-    runs = {name: LabelScores.load(path) for name, path in named_paths(args.runs).items()}
-    (first, one), *others = runs.items()
-    for name, other in others:
-        if other.classes != one.classes or not other.targets.equal(one.targets):
-            raise DataError(f'{name} is of other videos or labels than {first}')
-    return runs

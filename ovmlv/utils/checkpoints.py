@@ -1,10 +1,12 @@
-"""State dicts of files, how runners read them, their averages and the way back to another one."""
+"""Checkpoints: which to resume, how runners read them, and averages and mixtures of them."""
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +18,96 @@ from ovmlv.errors import CheckpointError, OvmlvError
 from ovmlv.files import whole_file
 from ovmlv.models.utils.frozen import FINGERPRINT_KEY
 from ovmlv.models.utils.weight_patching import patch
-from ovmlv.utils.cli import load_strictly, one_line, require_checkpoint
 from ovmlv.weight_files import STATE_KEYS, read_weight_file, state_dict_of
+
+from .error_door import one_line
+
+
+def require_checkpoint(path: str) -> None:
+    """Raise unless ``path`` is a file or an address that mmengine can read."""
+    if '://' not in path and not Path(path).is_file():
+        found = sorted(str(p) for p in Path(path).parent.glob('*.pth'))
+        hint = f'there are {", ".join(found[-3:])}' if found else 'train first, or give another'
+        raise FileNotFoundError(f'there is no checkpoint {path}; {hint}')
+
+
+def find_checkpoint(work_dir: str) -> str | None:
+    """The checkpoint to resume a work folder from, even if the folder moved.
+
+    That is the one that ``last_checkpoint`` names. Where a kill left that note or that file
+    damaged, it is the newest checkpoint that can be read, and a line on stdout says so.
+
+    Raises:
+        CheckpointError: There are checkpoints, and none can be read.
+    """
+    folder = Path(work_dir)
+    note = folder / 'last_checkpoint'
+    text = note.read_text(encoding='utf-8', errors='replace') if note.is_file() else ''
+    saved = Path(text.strip('\0 \r\n'))
+    named = [saved, folder / saved.name] if saved.name else []
+    found = [path for path in named if path.is_file()][:1]
+    found += [path for path in _newest_first(folder) if path.name not in {p.name for p in found}]
+    if not found:
+        if named:
+            raise FileNotFoundError(
+                f'{note} names {saved}, which is gone; give --resume a checkpoint'
+            )
+        return None
+    reasons = []
+    for path in found:
+        try:
+            content = read_checkpoint(str(path))
+        except CheckpointError as error:
+            reasons.append(str(error))
+            continue
+        if not isinstance(content, Mapping) or not {'meta', 'state_dict'} <= content.keys():
+            continue
+        if path not in named:
+            print(_why(note, named, reasons, path), flush=True)
+        return str(path)
+    raise CheckpointError(
+        f'none of {len(found)} checkpoints in {work_dir} can be resumed'
+        f'{f" ({reasons[0]})" if reasons else ""}; give --resume another, or another --work-dir'
+    )
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    """Checkpoints of a training: by their number, as copying changes times; the best ones last."""
+
+    def age(path: Path) -> tuple[bool, int, float]:
+        number = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
+        return number is not None, int(number[1]) if number else 0, path.stat().st_mtime
+
+    return sorted((path for path in folder.glob('*.pth') if path.is_file()), key=age, reverse=True)
+
+
+def _why(note: Path, named: Sequence[Path], reasons: Sequence[str], path: Path) -> str:
+    if reasons:
+        why = reasons[0]
+    elif named:
+        why = f'{note} names {named[0]}, which is gone'
+    else:
+        why = f'{note} is {"empty" if note.is_file() else "missing"}'
+    return f'{why}: resuming from {path}, the newest checkpoint that can be read'
+
+
+def checkpoint_seed(path: str) -> int | None:
+    """The seed of the run that wrote a checkpoint, so that a resumed run orders samples alike."""
+    if '://' in path:
+        return None
+    saved = read_checkpoint(path)
+    meta = saved.get('meta') if isinstance(saved, dict) else None
+    seed = meta.get('seed') if isinstance(meta, dict) else None
+    return seed if isinstance(seed, int) else None
+
+
+def read_checkpoint(path: str) -> Any:
+    """What a local checkpoint holds, without running code that it may bring along.
+
+    Raises:
+        CheckpointError: It is damaged, or holds more than tensors and plain data.
+    """
+    return read_weight_file(path)
 
 
 def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -61,6 +151,43 @@ def _load_for_runner(filename: str, map_location: Any = None) -> Any:
     if isinstance(meta, dict):
         meta.pop('config', None)  # mmengine writes it as 'cfg', which nothing runs
     return content
+
+
+def load_strictly(runner: Any) -> None:
+    """Make a runner refuse checkpoints of another model, where mmengine only warns."""
+    open_weights_safely()
+    load_checkpoint = runner.load_checkpoint
+
+    @functools.wraps(load_checkpoint)
+    def load(filename: str, *args: Any, **kwargs: Any) -> dict:
+        kwargs['strict'] = True
+        if '://' not in str(filename):
+            require_checkpoint(str(filename))
+        try:
+            return load_checkpoint(filename, *args, **kwargs)
+        except OvmlvError:
+            raise
+        except RuntimeError as error:
+            raise CheckpointError(
+                f'{filename} does not fit the model of the config: {describe_mismatch(str(error))}'
+            ) from error
+
+    runner.load_checkpoint = load
+
+
+def describe_mismatch(text: str) -> str:
+    """mmengine's report of a failed loading, cut to one line and three keys a kind."""
+    lines = [' '.join(line.split()) for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith('The model and loaded state dict')]
+    short = []
+    for line in lines[:3]:
+        head, colon, tail = line.partition(': ')
+        keys = tail.split(', ')
+        more = f' and {len(keys) - 3} more' if len(keys) > 3 else ''
+        short.append(f'{head}{colon}{", ".join(keys[:3])}{more}')
+    if len(lines) > 3:
+        short.append(f'{len(lines) - 3} more lines')
+    return '; '.join(short)
 
 
 def resume_strictly(runner: Any) -> None:

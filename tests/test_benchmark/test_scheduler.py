@@ -17,7 +17,7 @@ from mmengine.config import Config
 from ovmlv.benchmark import job as job_module, scheduler
 from ovmlv.errors import CheckpointError
 from ovmlv.utils import register_all_modules
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]

@@ -16,7 +16,7 @@ from ovmlv.evaluation import (
     fit_calibration,
     functional as F,
 )
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 CLASSES = ['red circle', 'spinning', 'é "quoted"', 'tree', 'never']
 

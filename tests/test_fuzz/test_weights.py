@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ovmlv.utils.cli import read_checkpoint
+from ovmlv.utils.checkpoints import read_checkpoint
 from tests.test_fuzz.cases import attempt, cases, generators
 from tests.test_fuzz.mutations import mutate_bytes
 

@@ -19,7 +19,8 @@ from mmengine.registry import DefaultScope
 
 from ovmlv.registry import DATASETS
 from ovmlv.utils import register_all_modules
-from ovmlv.utils.cli import load_config, run_tool
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 from tests.test_integration.miniatures import MINIATURES, Expected
 
 REPOSITORY = Path(__file__).resolve().parents[2]

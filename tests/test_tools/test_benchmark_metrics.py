@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import torch
 
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 
 @pytest.fixture

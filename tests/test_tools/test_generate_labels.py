@@ -4,7 +4,7 @@ import json
 import pytest
 
 from ovmlv.datasets import MultilabelVideoDataset
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 SPLIT = dict(seen=['a dog', 'jumping'], unseen=['a cat', 'red'])
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from ovmlv.utils.cli import run_tool
 from ovmlv.utils.config_check import check_config, nearest_names
+from ovmlv.utils.error_door import run_tool
 
 HERE = Path(__file__).parent
 CONFIG = HERE / 'toy_config.py'

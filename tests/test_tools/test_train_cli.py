@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from ovmlv.utils import register_all_modules
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 from ovmlv.utils.file_lock import only_training_in
 
 HERE = Path(__file__).parent

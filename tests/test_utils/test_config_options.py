@@ -10,8 +10,8 @@ from torch.utils.data import TensorDataset
 
 from ovmlv.apis import init_recognizer
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import load_config, refuse_mistakes
 from ovmlv.utils.config_variables import is_read, places_of
+from ovmlv.utils.configs import load_config, refuse_mistakes
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 MOTIONSHAPES = str(CONFIGS / 'ovmlv_motionshapes.py')

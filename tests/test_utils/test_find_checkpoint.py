@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ovmlv.errors import CheckpointError
-from ovmlv.utils.cli import find_checkpoint
+from ovmlv.utils.checkpoints import find_checkpoint
 
 
 @pytest.fixture

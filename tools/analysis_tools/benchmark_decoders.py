@@ -13,7 +13,8 @@ import time
 
 import numpy as np
 
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_config_arguments, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 if TYPE_CHECKING:
     from ovmlv.datasets import BaseVideoDataset

@@ -24,7 +24,8 @@ from ovmlv.benchmark.columns import Column, find_columns, show_percent
 from ovmlv.benchmark.results import PREFIX
 from ovmlv.errors import DataError
 from ovmlv.files import read_json, write_text
-from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths
+from ovmlv.utils.error_door import run_tool
 
 Metrics = dict[str, float]
 

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_config_arguments, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 if TYPE_CHECKING:
     from ovmlv.visualization import SheetRow

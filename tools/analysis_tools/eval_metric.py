@@ -20,7 +20,9 @@ from typing import Any
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.files import write_json
-from ovmlv.utils.cli import CfgOptions, add_debug_argument, load_config, make_parser, run_tool
+from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -12,7 +12,8 @@ import argparse
 import sys
 
 from ovmlv.cli.calibrate import add_arguments, run
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -14,12 +14,13 @@ import argparse
 import math
 import sys
 
+from ovmlv.cli.arguments import add_runs_arguments, read_runs
 from ovmlv.errors import DataError
-from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
 from ovmlv.evaluation.metrics.report import text_table
 from ovmlv.evaluation.per_class import per_class_rows, sort_rows
 from ovmlv.files import write_csv
-from ovmlv.utils.cli import make_parser, run_tool
+from ovmlv.utils.cli import make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

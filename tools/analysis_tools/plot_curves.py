@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ovmlv.evaluation.label_scores import add_runs_arguments, read_runs
-from ovmlv.utils.cli import make_parser, run_tool
+from ovmlv.cli.arguments import add_runs_arguments, read_runs
+from ovmlv.utils.cli import make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

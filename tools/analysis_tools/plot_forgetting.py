@@ -14,7 +14,8 @@ import argparse
 import sys
 
 from ovmlv.files import read_json
-from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

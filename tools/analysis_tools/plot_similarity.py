@@ -12,7 +12,9 @@ import argparse
 import sys
 
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import add_config_arguments, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_config_arguments, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

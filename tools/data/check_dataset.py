@@ -19,7 +19,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -44,7 +44,8 @@ from ovmlv.label_generation import (
     vote,
 )
 from ovmlv.labels import load_label_attributes, load_labels
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ovmlv.files import file_digest, read_json, write_text
-from ovmlv.utils.cli import add_cfg_options, add_debug_argument, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -16,7 +16,8 @@ import sys
 
 from ovmlv.cli.arguments import read_label_arguments
 from ovmlv.cli.export import add_export_arguments, write_export
-from ovmlv.utils.cli import add_config_arguments, make_parser, run_tool
+from ovmlv.utils.cli import add_config_arguments, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -14,7 +14,8 @@ import sys
 
 from ovmlv.errors import ConfigError
 from ovmlv.utils.checkpoints import average_states, read_state, write_state
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

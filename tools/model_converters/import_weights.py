@@ -19,7 +19,8 @@ import sys
 from pathlib import Path
 
 from ovmlv.errors import ConfigError
-from ovmlv.utils.cli import add_debug_argument, make_parser, run_tool
+from ovmlv.utils.cli import add_debug_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

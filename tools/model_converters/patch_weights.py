@@ -22,14 +22,9 @@ from torch import Tensor
 
 from ovmlv.models.utils.weight_patching import check_ratio, weights_from_clip
 from ovmlv.utils.checkpoints import patch_state, read_state, write_state
-from ovmlv.utils.cli import (
-    add_cfg_options,
-    add_debug_argument,
-    load_config,
-    make_parser,
-    refuse_mistakes,
-    run_tool,
-)
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, make_parser
+from ovmlv.utils.configs import load_config, refuse_mistakes
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -16,13 +16,8 @@ import sys
 
 from ovmlv.cli.arguments import load_model, read_label_arguments
 from ovmlv.cli.publish import add_publish_arguments, publish
-from ovmlv.utils.cli import (
-    add_cfg_options,
-    add_debug_argument,
-    add_device_argument,
-    make_parser,
-    run_tool,
-)
+from ovmlv.utils.cli import add_cfg_options, add_debug_argument, add_device_argument, make_parser
+from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 ZERO_SHOT = {
     'mAP': 0.3, 'mAP_micro': 0.2, 'mAP_seen': 0.4, 'mAP_unseen': 0.2, 'mAP_novel': 0.1,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ovmlv.datasets.motionshapes import generate
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 
 @pytest.fixture(scope='module')

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from ovmlv.errors import DataError
 from ovmlv.evaluation import DumpPredictions, MultilabelMetric, Predictions, functional as F
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 META = dict(
     classes=['a dog', 'a "cat", é', 'running', 'a bird'],

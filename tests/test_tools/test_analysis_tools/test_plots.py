@@ -11,7 +11,7 @@ from PIL import Image
 
 from ovmlv.datasets.motionshapes import generate
 from ovmlv.evaluation import Predictions
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 
 
 @pytest.fixture(scope='module')

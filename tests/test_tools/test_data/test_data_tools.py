@@ -14,7 +14,7 @@ from PIL import Image
 
 from ovmlv.curation.splits import redraw
 from ovmlv.labels import load_label_attributes
-from ovmlv.utils.cli import run_tool
+from ovmlv.utils.error_door import run_tool
 from tests.test_datasets import odd_videos as odd
 
 CONFIG = """

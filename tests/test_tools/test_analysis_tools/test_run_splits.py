@@ -15,12 +15,12 @@ from ovmlv.errors import ConfigError
 from tests.test_integration.miniatures import text, videos
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TOOL = REPOSITORY / 'tools' / 'analysis_tools' / 'test_splits.py'
+TOOL = REPOSITORY / 'tools' / 'analysis_tools' / 'run_splits.py'
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('test_splits_tool', TOOL)
+    spec = importlib.util.spec_from_file_location('run_splits_tool', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

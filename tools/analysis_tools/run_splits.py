@@ -1,6 +1,6 @@
 """Test a model on each split of a protocol and report the mean.
 
-    python tools/analysis_tools/test_splits.py CONFIG [CHECKPOINT] [--out METRICS.json]
+    python tools/analysis_tools/run_splits.py CONFIG [CHECKPOINT] [--out METRICS.json]
 
 The config names its splits in ``test_splits``: name -> overrides, as after --cfg-options. Each is a
 run of tools/test.py.
@@ -18,7 +18,9 @@ from typing import Any
 
 from ovmlv.errors import ConfigError
 from ovmlv.files import read_json, write_json
-from ovmlv.utils.cli import add_cfg_options, load_config, make_parser, run_tool
+from ovmlv.utils.cli import add_cfg_options, make_parser
+from ovmlv.utils.configs import load_config
+from ovmlv.utils.error_door import run_tool
 
 TEST = Path(__file__).resolve().parents[1] / 'test.py'
 
