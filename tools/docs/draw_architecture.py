@@ -12,6 +12,7 @@ arrows says as much about the order of the code as all of them.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -106,7 +107,7 @@ def places(rows: list[list[Node]], ways: Iterable[list[Node]]) -> dict[Node, flo
     """Where each node is in its row: near those that it is joined to, and beside none."""
     joined: dict[Node, list[Node]] = defaultdict(list)
     for way in ways:
-        for upper, lower in zip(way, way[1:], strict=False):
+        for upper, lower in itertools.pairwise(way):
             joined[upper].append(lower)
             joined[lower].append(upper)
     centre = (WIDTH + LEFT) / 2
@@ -176,8 +177,7 @@ def draw(imports: Iterable[Edge]) -> str:
             f'rx="10" fill="{fill}"/><text x="22" y="{y + 28:.0f}" font-size="15" '
             f'font-weight="600" fill="{stroke}">{escape(title)}</text>'
         )
-    for way in ways.values():
-        parts.append(_arrow([(at[node], _row(node, row_of)) for node in way]))
+    parts += [_arrow([(at[node], _row(node, row_of)) for node in way]) for way in ways.values()]
     for name, row in row_of.items():
         parts.append(_box(name, at[name], TOP + ROW * row, color[name]))
     return '\n'.join([*parts, '</svg>', ''])
@@ -191,7 +191,7 @@ def _arrow(points: list[tuple[float, int]]) -> str:
     """A line from the lower side of a box, straight through rows between, to the next box."""
     half = BOX[1] / 2
     path = ''
-    for (x1, row1), (x2, row2) in zip(points, points[1:], strict=False):
+    for (x1, row1), (x2, row2) in itertools.pairwise(points):
         y1, y2 = TOP + ROW * row1 + half, TOP + ROW * row2 - half
         middle = (y1 + y2) / 2
         path += f'L{x1:.0f} {y1:.0f}' if path else f'M{x1:.0f} {y1:.0f}'
