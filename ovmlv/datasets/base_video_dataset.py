@@ -181,8 +181,8 @@ class BaseVideoDataset(BaseDataset):
             data_list = [d for d in data_list if len(d['positive'])]
             if not data_list:
                 raise DataError(f'{self.ann_file}: drop_unlabeled=True leaves no sample')
-        if self._indices is not None:  # type: ignore[has-type]
-            indices, self.data_list, self._indices = self._indices, data_list, None
+        if (indices := self._indices) is not None:  # type: ignore[has-type]
+            self.data_list, self._indices = data_list, None
             data_list = self._get_unserialized_subset(indices)
         self._metainfo['label_prior'] = self._label_prior(data_list)
         return data_list
