@@ -78,9 +78,8 @@ setup(
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['ovmlv', 'ovmlv.*']),
     package_data={
-        'ovmlv': [
-            f'**/*.{end}' for end in 'json safetensors gz txt csv html css js svg md log'.split()
-        ]
+        'ovmlv': ['py.typed']
+        + [f'**/*.{end}' for end in 'json safetensors gz txt csv html css js svg md log'.split()]
     },
     install_requires=runtime,
     extras_require={
