@@ -88,8 +88,11 @@ setup(
     packages=find_packages(include=['ovmlv', 'ovmlv.*']),
     package_data={
         'ovmlv': [
-            f'**/*.{end}'
-            for end in 'json safetensors gz txt csv html css js svg png webp md log'.split()
+            'py.typed',
+            *(
+                f'**/*.{end}'
+                for end in 'json safetensors gz txt csv html css js svg png webp md log'.split()
+            ),
         ]
     },
     install_requires=runtime,

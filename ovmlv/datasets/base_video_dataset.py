@@ -6,7 +6,7 @@ import math
 import os.path as osp
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -174,18 +174,15 @@ class BaseVideoDataset(BaseDataset):
             )
         return data_list
 
-    data_list: list[dict]
-    _indices: int | Sequence[int] | None
-
     def filter_data(self) -> list[dict]:
         """Apply ``drop_unlabeled`` and ``indices``, then take the label prior of what remains."""
-        data_list = self.data_list
+        data_list = self.data_list  # type: ignore[has-type]  # of mmengine, like _indices
         if self.drop_unlabeled:
             data_list = [d for d in data_list if len(d['positive'])]
             if not data_list:
                 raise DataError(f'{self.ann_file}: drop_unlabeled=True leaves no sample')
-        if self._indices is not None:
-            self.data_list, indices, self._indices = data_list, self._indices, None
+        if (indices := self._indices) is not None:  # type: ignore[has-type]
+            self.data_list, self._indices = data_list, None
             data_list = self._get_unserialized_subset(indices)
         self._metainfo['label_prior'] = self._label_prior(data_list)
         return data_list
@@ -397,9 +394,7 @@ class BaseVideoDataset(BaseDataset):
                 frames, _ = run_until_frames(
                     self.pipeline.transforms, self.get_data_info((idx + step) % len(self))
                 )
-                assert frames is not None  # a broken video raises
-                height, width = np.asarray(frames['imgs'][0]).shape[:2]
-                self._frame_shape = (height, width)
+                self._frame_shape = cast(Any, np.asarray(cast(Any, frames)['imgs'][0]).shape[:2])
             except READ_ERRORS:
                 continue
         return self._frame_shape or (256, 256)

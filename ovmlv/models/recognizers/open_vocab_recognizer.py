@@ -19,7 +19,6 @@ from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
 from .batch import fold_views, share_of_positives, stack_targets, unit
-from .interpolated_weights import InterpolatedWeights
 from .label_embedding_cache import LabelEmbeddingCache
 from .label_sampler import sample_labels
 from .start_weights import StartWeights
@@ -89,8 +88,7 @@ class OpenVocabRecognizer(BaseModel):
         if not hasattr(criterion, 'needs'):
             criterion = _build(dict(base=criterion), 'RegularizedMultilabelLoss')
         self.criterion: Criterion = criterion
-        self.labels_per_step = labels_per_step
-        self.average_views = average_views
+        self.labels_per_step, self.average_views = labels_per_step, average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
         self.vocabulary: Vocabulary | None = None
         self._cache = LabelEmbeddingCache()
@@ -129,14 +127,13 @@ class OpenVocabRecognizer(BaseModel):
                 getattr(self.head, 'logit_bias', None),
                 getattr(self.head, 'embed_dim', None),
             )
-        set_embed_dim = getattr(self.criterion, 'set_embed_dim', None)
-        if set_embed_dim is not None and None not in sizes:
-            set_embed_dim(sizes[0])
+        if hasattr(self.criterion, 'set_embed_dim') and None not in sizes:
+            self.criterion.set_embed_dim(sizes[0])
 
     def _remember_start(self) -> None:
         """Keep copies of the weights that the loss compares with or goes back to."""
         self.start_weights = self._start_weights()
-        self.interpolation: InterpolatedWeights | None = None
+        self.interpolation: Any = None  # InterpolatedWeights
         if self._interpolation_config is not None:
             config = {**self._interpolation_config, 'module': self.backbone}
             self.interpolation = _build(config, 'InterpolatedWeights')
@@ -236,12 +233,11 @@ class OpenVocabRecognizer(BaseModel):
             video, references['video_ref'] = self.backbone.forward_with_reference(videos)
         else:
             video = self.backbone(videos)
-        head: Any = self.head
-        noise, noisy = getattr(head, 'noise', None), None
+        noise, noisy = getattr(self.head, 'noise', None), None
         if noise is None:
             text = self.head(labels)
         else:
-            text, index, noisy = head.forward_with_noise(labels)
+            text, index, noisy = cast(Any, self.head).forward_with_noise(labels)
         if 'text_ref' in needs:
             references['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
@@ -251,8 +247,7 @@ class OpenVocabRecognizer(BaseModel):
         # Cosines times a scale of 100 lose too much in half precision.
         with torch.autocast(videos.device.type, enabled=False):
             video, text = unit(video), self._scaled(text)
-            if 'drift' in needs:
-                assert self.start_weights is not None
+            if 'drift' in needs and self.start_weights is not None:
                 references['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))
             similarities = video @ text.T
             self._calibrate(similarities, targets, weight, vocabulary.prior)
@@ -261,7 +256,7 @@ class OpenVocabRecognizer(BaseModel):
             if noise is not None and noisy is not None:
                 distance = embedding_distance(noisy, text[index].detach(), 'cosine')
                 losses.update(loss_label_consistency=noise.weight * distance)
-            if mixed is not None and self.interpolation is not None:
+            if mixed is not None:
                 logits = self._logits(unit(mixed) @ text.T, text)
                 at_mixed = self.criterion(logits, targets, video=unit(mixed), **given)['loss_cls']
                 losses['loss_interpolated'] = self.interpolation.weight * at_mixed
