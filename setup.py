@@ -26,10 +26,11 @@ def read_version() -> str:
 
 
 def read_description() -> str:
-    """README without its pictures: their paths are those of the repository, not of an index."""
+    """README without the pictures and links that lead to files of the repository."""
     path = ROOT / 'README.md'
     text = path.read_text(encoding='utf-8') if path.is_file() else ''
-    return re.sub(r'^(!\[[^\]]*\]\([^)]*\)|<img [^>]*>)\n+', '', text, flags=re.MULTILINE)
+    text = re.sub(r'^(!\[[^\]]*\]\([^)]*\)|<img [^>]*>)\n+', '', text, flags=re.MULTILINE)
+    return re.sub(r'\[([^\]]+)\]\((?!https?:|#)[^)]*\)', r'\1', text)
 
 
 class BuildWithMim(build_py):

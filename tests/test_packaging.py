@@ -81,7 +81,10 @@ def test_metadata(wheel):
     assert set(python.split(': ')[1].split(',')) == {'>=3.10', '<3.13'}
     required = [line.split()[1] for line in text.splitlines() if line.startswith('Requires-Dist')]
     assert any(line.startswith('mmaction2') for line in required)
-    assert 'docs/images/' not in text  # on an index of packages, relative pictures lead nowhere
+    # On an index of packages, pictures and links of the repository lead nowhere.
+    assert 'docs/images/' not in text
+    assert not [v for v in re.findall(r'\]\(([^)\s]+)', text) if not v.startswith(('http', '#'))]
+    assert '# ovmlv' in text
     assert 'Project-URL: Paper, https://arxiv.org/abs/2407.09073' in text.splitlines()
     (entries,) = [n for n in archive.namelist() if n.endswith('.dist-info/entry_points.txt')]
     assert 'ovmlv = ovmlv.cli:main' in archive.read(entries).decode()
