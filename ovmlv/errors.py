@@ -12,6 +12,19 @@ def shown(value: object) -> str:
     return _REPR.repr(value)
 
 
+def visible(text: str) -> str:
+    """A name out of a stranger's file, or a library's words: as they are where they can be read."""
+    return text if text.isprintable() and len(text) <= 200 else shown(text)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of a library says, for a message of ours: short, in one line that can be read.
+
+    It may quote a stranger's file, whatever is in there.
+    """
+    return visible(' '.join(str(error).split())[:200]) or type(error).__name__
+
+
 class OvmlvError(Exception):
     """Base of all errors that ovmlv raises for its users."""
 
