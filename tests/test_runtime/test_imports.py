@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / 'ovmlv' / 'runtime').glob('*.py'))
-BELOW = ('ovmlv.errors', 'ovmlv.files', 'ovmlv.schema')
+BELOW = ('ovmlv.containers', 'ovmlv.errors', 'ovmlv.files', 'ovmlv.schema')
 ALLOWED = {'numpy', 'av', 'onnxruntime', 'ovmlv', *sys.stdlib_module_names}
 
 
