@@ -12,9 +12,11 @@ def shown(value: object) -> str:
     return _REPR.repr(value)
 
 
-def visible(text: str) -> str:
-    """A name out of a stranger's file, or a library's words: as they are where they can be read."""
-    return text if text.isprintable() and len(text) <= 200 else shown(text)
+def visible(text: str, longest: int = 200) -> str:
+    """Words that may quote a stranger, for a message: not longer, and in signs that are seen."""
+    signs = text[: longest + 1]
+    signs = ''.join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in signs)
+    return signs if len(signs) <= longest else f'{signs[:longest]}…'
 
 
 def reason_of(error: BaseException) -> str:
@@ -22,7 +24,7 @@ def reason_of(error: BaseException) -> str:
 
     It may quote a stranger's file, whatever is in there.
     """
-    return visible(' '.join(str(error).split())[:200]) or type(error).__name__
+    return visible(' '.join(str(error).split())) or type(error).__name__
 
 
 class OvmlvError(Exception):
