@@ -164,18 +164,30 @@ class Decoded(NamedTuple):
     key: bool
 
 
-def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iterator[Decoded]:
+def decode_packets(
+    packets: Iterable[av.Packet],
+    stream: av.VideoStream,
+    lost: list[tuple[int, str]] | None = None,
+) -> Iterator[Decoded]:
     """Frames in the order of a plain decode, each with what speaks against it.
 
     A frame is damaged if it has errors itself, or if since the last good key frame before it any
     frame had some, any packet could not be decoded, or the container had lost a part of one:
     what is predicted from a damaged frame is as wrong as that one, although no decoder says so.
     (B-frames are also predicted from frames that come out later, see :func:`reach_back`.)
+
+    Args:
+        packets: From the demuxer.
+        stream: Theirs.
+        lost: Takes up the damage that no frame bears, since what has it never comes out and the
+            next frame is a key frame or none: how many frames came before, and the reason.
     """
     from av.error import FFmpegError
 
     reason, since = '', None
     keys: set[int | None] = set()
+    count, untold = 0, False
+    lost = [] if lost is None else lost
     intra_only = stream.codec_context.codec.intra_only
     packets = iter(packets)
     while True:
@@ -183,10 +195,10 @@ def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iter
         try:
             packet = next(packets)
         except StopIteration:
-            return
+            break
         except FFmpegError as error:  # the container cannot be read on
             reason = reason or f'reading the file fails ({error.strerror})'
-            since, frames = None, []
+            since, untold, frames = None, True, []
             with contextlib.suppress(FFmpegError):
                 frames = stream.codec_context.decode(None)
         else:
@@ -195,12 +207,12 @@ def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iter
             if packet.is_keyframe or intra_only:
                 keys.add(packet.pts)
             if packet.is_corrupt:
-                since = _latest(stamp, since, reason)
+                since, untold = _latest(stamp, since, reason), True
                 reason = reason or f'the packet {_at(stamp, stream)} is incomplete'
             try:
                 frames = packet.decode()
             except FFmpegError as error:
-                since, frames = _latest(stamp, since, reason), []
+                since, untold, frames = _latest(stamp, since, reason), True, []
                 reason = reason or f'decoding fails {_at(stamp, stream, "near")} ({error.strerror})'
         for frame in frames:
             # Where a gradual refresh starts is flagged like a key frame, but is no intra picture.
@@ -211,10 +223,15 @@ def decode_packets(packets: Iterable[av.Packet], stream: av.VideoStream) -> Iter
                 reason = reason or f'the frame {_at(frame.pts, stream)} has errors'
             elif reason and key and since is not None and (frame.pts or since) > since:
                 # Decoders hold frames back: what comes out later may have been put in before.
-                reason = ''
+                if untold:
+                    lost.append((count, reason))
+                reason, untold = '', False
+            untold, count = untold and not reason, count + 1
             yield Decoded(frame, reason, key)
         if packet is None:
-            return
+            break
+    if untold:
+        lost.append((count, reason))
 
 
 def _latest(stamp: int | None, since: int | None, reason: str) -> int | None:
@@ -229,17 +246,25 @@ def is_b_frame(frame: av.VideoFrame) -> bool:
     return int(frame.pict_type) == _BOTH_WAYS
 
 
-def reach_back(damage: Sequence[str], b_frames: Sequence[bool]) -> list[str]:
+def reach_back(
+    damage: Sequence[str], b_frames: Sequence[bool], lost: Iterable[tuple[int, str]] = ()
+) -> list[str]:
     """Carry damage over to the B-frames right before a damaged frame.
+
+    The last frame before one that never came out is no good either: it would be shown in its place.
 
     Args:
         damage: Of each frame, as :func:`decode_packets` tells it.
         b_frames: Which frames are such.
+        lost: What never came out; the counts are of these frames.
     """
     found = list(damage)
     for i in range(len(found) - 2, -1, -1):
         if b_frames[i] and not found[i]:
             found[i] = found[i + 1]
+    for count, reason in lost:
+        if 0 < count <= len(found):
+            found[count - 1] = found[count - 1] or reason
     return found
 
 

@@ -12,6 +12,21 @@ def shown(value: object) -> str:
     return _REPR.repr(value)
 
 
+def visible(text: str, longest: int = 200) -> str:
+    """Words that may quote a stranger, for a message: not longer, and in signs that are seen."""
+    signs = text[: longest + 1]
+    signs = ''.join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in signs)
+    return signs if len(signs) <= longest else f'{signs[:longest]}…'
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of a library says, for a message of ours: short, in one line that can be read.
+
+    It may quote a stranger's file, whatever is in there.
+    """
+    return visible(' '.join(str(error).split())) or type(error).__name__
+
+
 class OvmlvError(Exception):
     """Base of all errors that ovmlv raises for its users."""
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ovmlv.compat import apply
-from ovmlv.errors import CheckpointError
+from ovmlv.errors import CheckpointError, reason_of, visible
 from ovmlv.files import file_digest, read_json
 
 #: Keys of state dicts in checkpoints: mmengine's and most projects', PySlowFast's, others'.
@@ -66,14 +66,14 @@ def read_weight_file(source: str | Path, mmap: bool = True) -> Any:
         raise
     except pickle.UnpicklingError as error:
         found = re.search(r'GLOBAL (\S+)', str(error))
-        what = f'the object {found[1]}' if found else 'other things'
+        what = f'the object {visible(found[1])}' if found else 'other things'
         raise CheckpointError(
             f'{path} is no readable weight file and refused: beside tensors and plain data it '
             f'holds {what}, and reading that may run code; save a state_dict alone'
         ) from None
     except Exception as error:  # of torch, zipfile and safetensors, whatever bytes lead them to
         raise CheckpointError(
-            f'{path} cannot be read as a checkpoint ({_reason(error)}); it may be cut short: '
+            f'{path} cannot be read as a checkpoint ({reason_of(error)}); it may be cut short: '
             'take an earlier one, or download or convert it again'
         ) from error
 
@@ -195,11 +195,7 @@ def _download(address: str) -> Path:
             torch.hub.download_url_to_file(address, str(path), progress=False)
         except Exception as error:  # of several libraries
             raise CheckpointError(
-                f'{address} cannot be downloaded ({_reason(error)}); fetch it on another machine '
+                f'{address} cannot be downloaded ({reason_of(error)}); fetch it on another machine '
                 'and name the file'
             ) from error
     return path
-
-
-def _reason(error: Exception) -> str:
-    return ' '.join(str(error).split('\n')[0].split())[:120] or type(error).__name__

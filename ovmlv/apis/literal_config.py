@@ -11,7 +11,7 @@ from typing import Any
 import mmengine.registry as registry
 from mmengine.config import Config
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, reason_of
 from ovmlv.files import read_text
 from ovmlv.models.clip.architecture import SHIPPED
 from ovmlv.models.llm.llm_loading import WHEELS
@@ -65,7 +65,7 @@ def read_literal_config(path: Path) -> Config:
         raise
     except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
         raise DataError(
-            f'{path} is no config of plain values ({_reason(error)}); publish the model again'
+            f'{path} is no config of plain values ({reason_of(error)}); publish the model again'
         ) from None
 
 
@@ -165,7 +165,3 @@ def _name(keyword: ast.keyword) -> str:
     if keyword.arg is None:
         raise ValueError(f'line {keyword.lineno} unpacks something')
     return keyword.arg
-
-
-def _reason(error: Exception) -> str:
-    return ' '.join(str(error).split())[:200] or type(error).__name__

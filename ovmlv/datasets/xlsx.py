@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
-from ovmlv.errors import DataError, shown
+from ovmlv.errors import DataError, reason_of, shown
 
 _SHEET = '{http://schemas.openxmlformats.org/spreadsheetml/2006/main}'
 _LINK = '{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id'
@@ -59,8 +59,9 @@ def read_sheet(
     except DataError:
         raise
     except (OSError, *_DAMAGE) as error:
-        reason = ' '.join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f'{path}: no valid workbook ({reason}); download it again') from None
+        raise DataError(
+            f'{path}: no valid workbook ({reason_of(error)}); download it again'
+        ) from None
     if not rows:
         raise DataError(f'{path}: the sheet is empty')
     header = rows[0][1]

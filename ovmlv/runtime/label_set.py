@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ovmlv.errors import DataError, VocabularyError
+from ovmlv.errors import DataError, VocabularyError, reason_of
 from ovmlv.files import file_digest, whole_file, write_json
 from ovmlv.labels import unique_labels
 from ovmlv.schema import label, read_object, text
@@ -158,8 +158,9 @@ class LabelSet:
                 values.get('thresholds'),
             )
         except Exception as error:  # of zipfile, zlib and numpy, whatever bytes lead them to
-            reason = ' '.join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f'{words}: no usable label file ({reason}); export it again') from None
+            raise DataError(
+                f'{words}: no usable label file ({reason_of(error)}); export it again'
+            ) from None
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

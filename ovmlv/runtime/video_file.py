@@ -40,16 +40,18 @@ def read_frames(path: str | Path, num_frames: int, num_clips: int = 1) -> np.nda
         DependencyError: PyAV is not installed.
     """
     try:
+        lost: list[tuple[int, str]] = []
         rows = [
-            (_time(frame, i), damage, key and not damage, is_b_frame(frame))
-            for i, (frame, damage, key) in enumerate(_decode(path))
+            (_time(frame, i), damage, key, is_b_frame(frame))
+            for i, (frame, damage, key) in enumerate(_decode(path, lost))
         ]
         first = next((i for i, row in enumerate(rows) if row[2]), 0)
         if not rows:
             raise UnreadableVideoError('no frame could be decoded')
         kept = rows[first:]
         times = [row[0] for row in kept]
-        damage = reach_back([row[1] for row in kept], [row[3] for row in kept])
+        missing = [(count - first, reason) for count, reason in lost]
+        damage = reach_back([row[1] for row in kept], [row[3] for row in kept], missing)
         # Where times are dealt out in another order than frames are shown, they are right as a set.
         wanted = choose_frames(np.sort(times), num_frames, num_clips)
         for i in np.unique(wanted).tolist():
@@ -94,13 +96,13 @@ def _pictures(path: str | Path, first: int, wanted: set[int]) -> dict[int, np.nd
     return pictures
 
 
-def _decode(path: str | Path) -> Iterator[Any]:
+def _decode(path: str | Path, lost: list[tuple[int, str]] | None = None) -> Iterator[Any]:
     with open_container(path) as container:
         stream: Any = container.streams.best('video')
         if stream is None or stream.codec_context is None:
             raise UnreadableVideoError('it has no video stream')
         set_threads(stream, 0)
-        yield from decode_packets(container.demux(stream), stream)
+        yield from decode_packets(container.demux(stream), stream, lost)
 
 
 def _time(frame: Any, index: int) -> float:

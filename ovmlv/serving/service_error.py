@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ovmlv.errors import OvmlvError
+from ovmlv.errors import OvmlvError, visible
 
 #: Code -> HTTP status and what it means.
 CODES: dict[str, tuple[int, str]] = {
@@ -50,8 +50,7 @@ class ServiceError(OvmlvError):
         self.code, self.retry_after = code, retry_after
         self.status, meaning = CODES[code]
         # What a client sent may be quoted, but not at any length.
-        self.message = message if len(message) <= _LONGEST else f'{message[:_LONGEST]}….'
-        self.message = ' '.join(self.message.split()) or meaning
+        self.message = visible(' '.join(message.split()), _LONGEST) or meaning
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple:  # errors also come from the process that decodes

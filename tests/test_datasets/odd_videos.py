@@ -62,6 +62,18 @@ def encode(container, stream, count, times=None, size=SIZE):
     container.mux(stream.encode())
 
 
+def spoil_packet(path, number, run):
+    """Blank bytes of a packet, counted in the order of the file; ``run`` is a slice of it."""
+    with av.open(str(path)) as container:
+        packets = [bytes(p) for p in container.demux(video=0) if p.size]
+    data, packet = bytearray(path.read_bytes()), packets[number]
+    spoilt = bytearray(packet)
+    spoilt[run] = bytes(len(packet[run]))
+    at = data.index(packet)
+    data[at : at + len(packet)] = spoilt
+    path.write_bytes(data)
+
+
 def write_sound(path):
     """An mp4 without a video stream."""
     with av.open(str(path), 'w') as container:

@@ -24,7 +24,8 @@ def check(answer: httpx.Response, case: object) -> None:
     assert answer.status_code < 500 or answer.status_code == 503, (case, answer.text)
     if answer.status_code >= 400:
         error = answer.json()['error']
-        assert set(error) == {'code', 'message'} and '\n' not in error['message'], case
+        assert set(error) == {'code', 'message'}, (case, error)
+        assert error['message'].isprintable() and len(error['message']) < 1000, (case, error)
 
 
 BODIES = (

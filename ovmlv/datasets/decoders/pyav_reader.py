@@ -209,14 +209,17 @@ class PyAVReader(BaseReader):
             return index
         doubt = index
         self.reopen()
-        rows = self._decode_rows()
-        index = index_by_frames(rows, packets, self.container, self.stream)
+        lost: list[tuple[int, str]] = []
+        rows = self._decode_rows(lost)
+        index = index_by_frames(rows, packets, self.container, self.stream, lost)
         index.doubt = doubt
         if index.left_out:
             self._log(
                 f'starts inside a group of pictures: {index.left_out} frames before its first key '
                 'frame are left out'
             )
+        elif lost and not lost[0][0]:
+            self._log(f'what comes before its first key frame is left out: {lost[0][1]}')
         self._order = list(range(len(index.pts)))
         return index
 
@@ -241,8 +244,9 @@ class PyAVReader(BaseReader):
             raise UnreadableVideoError('its codec is unknown')
         return stream
 
-    def _decode_rows(self) -> list[FrameRow]:
+    def _decode_rows(self, lost: list[tuple[int, str]] | None = None) -> list[FrameRow]:
         self.reopen()
+        packets = self.container.demux(self.stream)
         return [
             FrameRow(
                 f.pts,
@@ -252,7 +256,7 @@ class PyAVReader(BaseReader):
                 (f.width, f.height),
                 damage,
             )
-            for f, damage, key in decode_packets(self.container.demux(self.stream), self.stream)
+            for f, damage, key in decode_packets(packets, self.stream, lost)
         ]
 
     def _skip_damaged(self) -> None:

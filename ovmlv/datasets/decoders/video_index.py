@@ -23,6 +23,9 @@ _MISSING_SHARE, _MISSING_FRAMES = 0.05, 2
 # Of these a packet holds one picture, or it can be seen that it does not; so it is where each
 # picture stands alone. MPEG-4 has packets with two pictures or none, MPEG-1 and 2 have fields.
 _ONE_PICTURE = frozenset(['h264', 'hevc', 'vvc', 'av1', 'vp8', 'vp9'])
+# Where a part of a picture is broken, even of a key frame, these decoders say nothing and leave in
+# it what was there before: that of a plain decode, only if they decode from the first packet.
+_FROM_START = frozenset(['ffv1', 'mpeg1video', 'mpeg2video'])
 
 
 @dataclass
@@ -39,8 +42,8 @@ class VideoIndex:
         until: For each frame the last one that was decoded before it or is it ``(N,)``: it is good
             only if all up to there are.
         stated_end: Seconds at which the header says that the video ends; None if it does not.
-        left_out: Frames that a plain decode gives before the first good key frame: what they are
-            made from is not in the file.
+        left_out: Frames that a plain decode gives before the first key frame: what they are made
+            from is not in the file.
         damage: Frame -> why it is not good; None where not all frames were decoded.
         doubt: Why the packets could not be trusted; empty if they could.
         backwards: How often the stamps of decoded frames go backwards.
@@ -191,6 +194,7 @@ def index_by_frames(
     packets: Sequence[PacketRow],
     container: av.container.InputContainer,
     stream: av.VideoStream,
+    lost: Sequence[tuple[int, str]] = (),
 ) -> VideoIndex:
     """The index by a plain decode.
 
@@ -199,12 +203,14 @@ def index_by_frames(
         packets: With what the container stores, nothing filled in.
         container: To ask for its start.
         stream: Its stream.
+        lost: What never came out, see :func:`ovmlv.containers.decode_packets`.
 
     Raises:
         UnreadableVideoError: No frame came out, or there is neither a time nor a frame rate.
     """
-    keys = [i for i, row in enumerate(frames) if row.key and not row.damage]
-    # A codec that knows no key frames, as with gradual refresh, leaves nothing to go by.
+    # A damaged key frame counts: what follows it is damaged, which is for the caller to hear of. A
+    # codec that knows no key frames, as with gradual refresh, leaves nothing to go by.
+    keys = [i for i, row in enumerate(frames) if row.key]
     left_out = keys[0] if keys else 0
     kept = frames[left_out:]
     if not kept:
@@ -225,14 +231,16 @@ def index_by_frames(
         shown = stamps - stamps[0] + (stream.start_time or 0)
     else:
         shown = stamps
-    damage = reach_back([row.damage for row in kept], [row.b_frame for row in kept])
+    missing = [(count - left_out, reason) for count, reason in lost]
+    damage = reach_back([row.damage for row in kept], [row.b_frame for row in kept], missing)
     # Only where decoding starts at a frame whose time is stored can frames be told after a seek.
     stored: dict[int | None, PacketRow] = {
         row.pts: row for row in packets if row.key and row.pts is not None
     }
     if not stream.codec_context.has_b_frames:
         stored.update((row.dts, row) for row in packets if row.key and row.pts is None)
-    goals = [stored[row.pts] for row in kept if row.key and row.pts in stored] if ordered else []
+    seekable = ordered and stream.codec_context.codec.canonical_name not in _FROM_START
+    goals = [stored[row.pts] for row in kept if row.key and row.pts in stored] if seekable else []
     reliable = ordered and len(set(found)) == len(found)
     return VideoIndex(
         pts=stamps,

@@ -15,7 +15,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import nn
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import ConfigError, DataError, reason_of
 from ovmlv.files import read_json
 from ovmlv.schema import is_plain_path
 
@@ -125,7 +125,7 @@ def build_model(architecture: Architecture, quick_gelu: bool | None = None) -> n
     try:
         return model_class(**config)
     except (TypeError, RuntimeError, ValueError) as error:
-        reason = str(error).split('\n')[0]
+        reason = reason_of(error)
         raise ConfigError(
             f'{architecture.name}: open_clip cannot build it ({reason}); check its keys'
         ) from error
@@ -153,7 +153,7 @@ def build_tokenizer(architecture: Architecture) -> Any:
             kwargs['bpe_path'] = str(architecture.folder / kwargs['bpe_path'])
         return open_clip.SimpleTokenizer(context_length=length, **kwargs)
     except Exception as error:  # of whatever reads a folder's files of a tokenizer
-        reason = str(error).strip().split('\n')[0] or type(error).__name__
+        reason = reason_of(error)
         raise ConfigError(
             f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the '
             'architecture to a .json file and name a local folder in its text_cfg.hf_tokenizer_name'

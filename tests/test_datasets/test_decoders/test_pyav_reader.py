@@ -6,7 +6,8 @@ import pytest
 
 from ovmlv.datasets.decoders import PyAVReader, open_video
 from ovmlv.datasets.video_failures import UnreadableVideoError
-from ovmlv.errors import ConfigError
+from ovmlv.errors import ConfigError, DataError
+from ovmlv.runtime.video_file import read_frames
 from tests.test_datasets import odd_videos as odd
 
 FINE = {'qmin': '1', 'qmax': '1'}
@@ -165,6 +166,43 @@ def test_damaged(tmp_path):
         np.array_equal(*p) for p in zip(reader.get_frames([1, 12]), whole.get_frames([1, 12]))
     )
     refused(path, 'damaged', range(40))
+
+
+def test_a_damaged_first_key_frame_is_damage_and_no_late_start(tmp_path):
+    """FAULTS C2, C4: its whole group was left out, as if the recording had begun after it."""
+    path = odd.write_video(tmp_path / 'a.avi', count=24)
+    odd.spoil_packet(path, 0, slice(-30, None))
+    reader = PyAVReader(path)
+    assert len(reader) == 24 and not reader.index.left_out
+    refused(path, 'damaged: the frame at 0.10 s has errors', [5])
+    assert shown(reader.get_frames([13, 20])) == [13, 20]
+    assert shown(PyAVReader(path, damaged='skip').get_frames([0])) == [12]
+    with pytest.raises(DataError, match=r'damaged: the frame at 0\.10 s has errors'):
+        read_frames(path, num_frames=8)
+
+
+@pytest.mark.parametrize('lost, last', [(3, 1), (22, 20), (-2, 20)])
+def test_a_frame_that_never_comes_out_is_told_by_the_one_before_it(tmp_path, lost, last):
+    """FAULTS C2: a key frame followed, so that nothing was left that spoke of the damage."""
+    path = odd.write_video(tmp_path / 'a.avi', count=24, codec='mpeg4', options=FINE)
+    odd.spoil_packet(path, lost, slice(None))
+    reader = PyAVReader(path)
+    assert list(reader.index.damage) == [last]
+    refused(path, 'damaged: decoding fails near', [last])
+    assert len(reader.get_frames([last - 1])) == 1
+    with pytest.raises(DataError, match='damaged: decoding fails near'):
+        read_frames(path, num_frames=len(reader))
+
+
+def test_what_is_left_in_a_broken_picture_is_that_of_a_plain_decode(tmp_path):
+    """FAULTS C3: after a seek, a broken slice showed what the decoder had had in its memory."""
+    path = odd.write_video(tmp_path / 'a.mkv', count=24, codec='ffv1', b_frames=0)
+    odd.spoil_packet(path, 0, slice(121, 125))
+    with av.open(str(path)) as container:
+        whole = [f.to_ndarray(format='rgb24') for f in container.decode(video=0)]
+    reader = PyAVReader(path)
+    for i in (13, 5, 0, 20, 11):
+        assert np.array_equal(reader.get_frames([i])[0], whole[i]), i
 
 
 def test_settings(tmp_path):
