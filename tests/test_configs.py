@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import copy
 import functools
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -20,20 +19,13 @@ from mmengine.registry import HOOKS, PARAM_SCHEDULERS, DefaultScope
 from ovmlv.registry import DATASETS, METRICS, MODELS
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.config_check import check_config
+from ovmlv.utils.configs import leave_amp_to_gpus
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / 'configs'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # A random LLM of the same interface; the real ones are downloads or take seconds to read.
 TINY_LLM = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=4, n_head=2, n_positions=128))
-
-
-def leave_amp_to_gpus(cfg: Config) -> None:
-    """As tools/train.py does on a machine without a GPU."""
-    spec = importlib.util.spec_from_file_location('train_tool', REPOSITORY / 'tools' / 'train.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    tool.leave_amp_to_gpus(cfg)
 
 
 @functools.cache

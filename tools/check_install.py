@@ -31,6 +31,7 @@ SHOWN = (
 ).split()
 LABELS = ('red circle', 'blue square', 'green triangle')
 MODEL = ('--model', 'motionshapes', '--labels', *LABELS)
+CONFIG = 'ovmlv::ablations/prefix_readout_motionshapes.py'
 VIDEO = 'data/motionshapes/videos/test/000000.mp4'
 RUNTIME = f"""
 import sys
@@ -94,13 +95,20 @@ def tag(log: Path) -> None:
 
 def train(log: Path) -> None:
     """Two steps through a language model, with gradients: what depends most on transformers."""
-    config = tools() / 'configs' / 'ablations' / 'prefix_readout_motionshapes.py'
-    command = python(str(tools() / 'tools' / 'train.py'), str(config), '--work-dir', 'work')
+    command = python('-m', 'ovmlv', 'train', CONFIG, '--work-dir', 'work')
     # 16 videos in batches of 8, and few labels, for it shall run on any machine.
     options = ('train_cfg.max_epochs=1', 'train_dataloader.batch_size=8', 'model.labels_per_step=8')
     run([*command, '--no-validate', '--cfg-options', *options], log)
     if not Path('work/epoch_1.pth').is_file():
         raise RuntimeError('no checkpoint was written')
+
+
+def test(log: Path) -> None:
+    """The metrics of what was trained."""
+    command = python('-m', 'ovmlv', 'test', CONFIG, 'work/epoch_1.pth', '--work-dir', 'tested')
+    run([*command, '--out', 'metrics.json'], log)
+    if not json.loads(Path('metrics.json').read_text(encoding='utf-8')):
+        raise RuntimeError('no metrics were written')
 
 
 def serve(log: Path) -> None:
@@ -160,7 +168,7 @@ def runtime(log: Path) -> None:
 
 
 STEPS: tuple[Callable[[Path], None], ...] = (
-    doctor, videos, tag, train, serve, export, runtime,
+    doctor, videos, tag, train, test, serve, export, runtime,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from ovmlv.utils.cli import add_debug_argument, make_parser, parse_arguments
 from ovmlv.utils.error_door import run_tool
@@ -18,6 +19,10 @@ from ovmlv.utils.terminal import Terminal, lenient
 from ovmlv.version import __version__
 
 COMMANDS = {
+    'train': 'train a model',
+    'test': 'test a model',
+    'check-config': 'look for mistakes in configs, without building anything',
+    'check-data': 'look for what is wrong with videos and annotations',
     'tag': 'tag videos with any labels',
     'bank': 'keep encoded labels: build, add, remove, merge, search, info',
     'calibrate': 'make probabilities as often right as they say',
@@ -31,14 +36,17 @@ DESCRIPTION = """Open-vocabulary multi-label video tagging.
     ovmlv tag my_video.mp4 --model motionshapes --labels "a red circle" "a star spinning"
     ovmlv tag videos/ --model my_model --labels-file words.txt --output tags.jsonl --resume
     ovmlv serve --model my_model
+    ovmlv train ovmlv::ovmlv_motionshapes.py --work-dir work
     ovmlv doctor
 """
 EPILOG = """exit status:
   0  all is done
   1  a fault of the program
   2  wrong usage, or a setting or file that cannot be used; one line says which
-  3  done, but some videos could not be read (tag), or something must be mended (doctor)
+  3  done, but some videos could not be read (tag), or something must be mended (doctor,
+     check-config, check-data)
 130  interrupted"""
+MUST_BE_MENDED = 3
 INTERRUPTED = 130
 _PIPE_CLOSED = 141  # as shells report a program that SIGPIPE ended
 
@@ -79,7 +87,7 @@ def _dispatch(
     if argv and not argv[0].startswith('-'):
         name = argv.pop(0)
         if name in commands:
-            module = import_module(f'{package}.{name}')
+            module = import_module(f'{package}.{name.replace("-", "_")}')
             prog = f'{prog} {name}'
             if hasattr(module, 'COMMANDS'):
                 return _dispatch(prog, module.__doc__, module.COMMANDS, module.__name__, argv)
@@ -88,7 +96,7 @@ def _dispatch(
         hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(commands)}'
         print(f'{prog}: error: there is no command {name!r}; {hint}', file=sys.stderr)
         return 2
-    rows = '\n'.join(f'  {name:10} {text}' for name, text in commands.items())
+    rows = '\n'.join(f'  {name:12} {text}' for name, text in commands.items())
     parser = make_parser(
         description,
         prog=prog,
@@ -102,16 +110,18 @@ def _dispatch(
     return 2
 
 
-def command_parser(prog: str, module: ModuleType) -> argparse.ArgumentParser:
-    """The parser of a subcommand."""
-    parser = make_parser(module.__doc__, prog=prog, epilog=EPILOG)
+def command_parser(
+    module: ModuleType, description: str | None, **settings: Any
+) -> argparse.ArgumentParser:
+    """The parser of a subcommand, also for a script of tools/ that is another door to it."""
+    parser = make_parser(description, **settings)
     module.add_arguments(parser)
     add_debug_argument(parser)
     return parser
 
 
 def _run(prog: str, module: ModuleType, argv: list[str]) -> int:
-    parser = command_parser(prog, module)
+    parser = command_parser(module, module.__doc__, prog=prog, epilog=EPILOG)
     if hasattr(module, 'check_usage'):
         module.check_usage(parser, argv)
     args = parse_arguments(parser, argv)

@@ -141,7 +141,7 @@ def add_format_argument(parser: argparse.ArgumentParser) -> None:
 def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of tools that read several dumps: NAME=FILE."""
     parser.add_argument(
-        'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of tools/test.py --dump'
+        'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of ovmlv test --dump'
     )
     add_debug_argument(parser)
 

@@ -3,7 +3,7 @@
     ovmlv calibrate --model my_model --annotations val.jsonl --videos videos/ --out calibration.json
     ovmlv tag videos/ --model my_model --labels-file words.txt --calibration calibration.json
 
-    python tools/test.py CONFIG CHECKPOINT --dump val.safetensors    # of the repository
+    ovmlv test CONFIG CHECKPOINT --dump val.safetensors
     ovmlv calibrate val.safetensors --out calibration.json --test test.safetensors
     ovmlv calibrate --use calibration.json --test test.safetensors
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'predictions',
         nargs='?',
-        help='.safetensors that tools/test.py of the repository wrote with --dump',
+        help='.safetensors of "ovmlv test --dump"',
     )
     parser.add_argument('--out', help='write the calibration to this .json file')
     parser.add_argument('--use', metavar='FILE', help='a calibration, instead of fitting one')
@@ -116,8 +116,7 @@ def _tag(inferencer: OVMLVInferencer, path: str, folder: str | None) -> LabelSco
     rows = [dataset.get_data_info(i) for i in range(len(dataset))]
     if any(row.get('segment') is not None for row in rows):
         raise DataError(
-            f'{path} has segments; calibrate on predictions, as written by --dump of '
-            'tools/test.py in the repository'
+            f'{path} has segments; calibrate on predictions, as written by "ovmlv test --dump"'
         )
     classes = dataset.metainfo['classes']
     scores, targets = [], []

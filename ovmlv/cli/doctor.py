@@ -18,11 +18,11 @@ import traceback
 from ovmlv.errors import DependencyError
 from ovmlv.utils.terminal import Terminal
 
+from .app import MUST_BE_MENDED
 from .arguments import add_format_argument
 from .health_checks import CHECKS, Finding
 from .result_formats import write_rows
 
-MUST_BE_MENDED = 3
 _SIGNS = {'ok': 'ok   ', 'note': 'note ', 'bad': 'BAD  '}
 
 

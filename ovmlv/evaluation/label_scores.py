@@ -30,7 +30,7 @@ class LabelScores:
 
     @classmethod
     def load(cls, path: str) -> LabelScores:
-        """Read a file of ``tools/test.py --dump``."""
+        """Read a file of ``ovmlv test --dump``."""
         found = Predictions.load(path)
         classes = found.meta.get('classes')
         if not classes:

@@ -123,8 +123,7 @@ class Predictions:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
-                f'there is no {path}; write it by --dump {path.stem}.safetensors of '
-                'tools/test.py in the repository'
+                f'there is no {path}; write it by "ovmlv test --dump {path.stem}.safetensors"'
             )
         try:
             with safe_open(path, 'pt') as file:
@@ -139,7 +138,7 @@ class Predictions:
                 raise
             raise DataError(
                 f'{path} is no file of predictions ({type(error).__name__}); write it by '
-                '--dump FILE.safetensors of tools/test.py in the repository'
+                '"ovmlv test --dump FILE.safetensors"'
             ) from None
         found._check(path)
         return found

@@ -21,6 +21,7 @@ from ovmlv.errors import DataError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+CONFIG_HELP = 'config file, or ovmlv::NAME for one of the package'
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -110,7 +111,7 @@ def add_config_arguments(
         checkpoint: Also an optional checkpoint.
         device: Also ``--device``.
     """
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help=CONFIG_HELP)
     if checkpoint:
         parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
     if device:
@@ -120,13 +121,12 @@ def add_config_arguments(
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags that train.py and test.py have in common."""
+    """The flags that training and testing have in common."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (work_dirs/<config>)')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
     # torch.distributed.launch passes one spelling or the other by version; torchrun neither.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    add_debug_argument(parser)
 
 
 def apply_common_arguments(cfg: Config, args: argparse.Namespace) -> None:

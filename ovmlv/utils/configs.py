@@ -5,6 +5,7 @@ Importing this is cheap: mmengine and torch are imported by what needs them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file and merge ``--cfg-options`` into it.
+    """Read a config and merge ``--cfg-options`` into it.
 
     A config in Python is a program and runs; one in JSON or YAML is data, and nothing of it does.
+
+    Args:
+        path: What :func:`config_file` takes.
+        options: Dotted keys and their values.
 
     Raises:
         FileNotFoundError: The file or a base of it does not exist.
@@ -33,17 +38,10 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     apply()
     from mmengine.config import Config
 
-    if path.startswith('ovmlv::'):
-        path = find_named_config(path)
-    file = Path(path)
-    if not file.is_file():
-        near = [str(p) for p in file.parent.glob('*.py')] if file.parent.is_dir() else []
-        near = get_close_matches(str(file), near, 1)
-        hint = f'did you mean {near[0]}?' if near else 'give the path of a .py, .yml or .json file'
-        raise FileNotFoundError(f'there is no config {path}; {hint}')
+    path = config_file(path)
     from ovmlv.utils.data_config import SUFFIXES, check_types, read_data_config
 
-    is_data = file.suffix in SUFFIXES
+    is_data = Path(path).suffix in SUFFIXES
     try:
         cfg = read_data_config(path) if is_data else Config.fromfile(path)
     except ImportError as error:  # mmengine's own message blames sys.path and spells it out
@@ -65,6 +63,43 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     return cfg
 
 
+def config_file(path: str) -> str:
+    """The file that is meant by a path, by ``ovmlv::NAME`` or by a bare NAME of the package.
+
+    A file goes before a config of the package; where that is taken for a bare name, stderr says so.
+    A path with folders means a file: the message then names the config of the package.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if path.startswith('ovmlv::'):
+        return find_named_config(path)
+    file = Path(path)
+    if file.is_file():
+        return path
+    named = _name_in_package(file)
+    if named is not None and file.name == path:
+        print(f'there is no file {path} here: taking {named}', file=sys.stderr, flush=True)
+        return find_named_config(named)
+    near = [str(p) for p in file.parent.glob('*.py')] if file.parent.is_dir() else []
+    near = [named] if named else get_close_matches(str(file), near, 1)
+    hint = f'did you mean {near[0]}?' if near else 'give the path of a .py, .yml or .json file'
+    raise FileNotFoundError(f'there is no config {path}; {hint}')
+
+
+def _name_in_package(file: Path) -> str | None:
+    """``ovmlv::NAME`` if the package has such a config; its ending may be left out."""
+    parts = file.parts[file.parts[:1] == ('configs',) :]
+    if file.is_absolute() or not parts or '..' in parts:
+        return None
+    name = f'ovmlv::{"/".join(parts).removesuffix(".py")}.py'
+    try:
+        find_named_config(name)
+    except FileNotFoundError:
+        return None
+    return name
+
+
 def refuse_mistakes(cfg: Config, path: str) -> None:
     """Raise a :class:`ConfigError` naming the first mistake that can be seen without building."""
     from ovmlv.utils.config_check import check_config
@@ -72,10 +107,7 @@ def refuse_mistakes(cfg: Config, path: str) -> None:
     mistakes = check_config(cfg)
     if mistakes:
         more = f' (and {len(mistakes) - 1} more)' if len(mistakes) > 1 else ''
-        raise ConfigError(
-            f'{mistakes[0]}{more}; for all: '
-            f'python tools/analysis_tools/print_config.py {path} --check'
-        )
+        raise ConfigError(f'{mistakes[0]}{more}; for all: ovmlv check-config {path}')
 
 
 def refuse_missing_data(cfg: Config, *loaders: str) -> None:

@@ -64,7 +64,7 @@ def only_training_in(work_dir: str | Path, launcher: str = 'none') -> Iterator[N
 
     Args:
         work_dir: The folder; made if missing.
-        launcher: Of the processes; see tools/train.py.
+        launcher: Of the processes; see ``ovmlv train``.
 
     Raises:
         ConfigError: Another training writes there.

@@ -11,20 +11,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ovmlv.cli.calibrate import add_arguments, run
-from ovmlv.utils.cli import add_debug_argument, make_parser
+from ovmlv.cli import calibrate
+from ovmlv.cli.app import command_parser
+from ovmlv.utils.cli import parse_arguments
 from ovmlv.utils.error_door import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = make_parser(__doc__)
-    add_arguments(parser)
-    add_debug_argument(parser)
-    return parser.parse_args(argv)
+    return parse_arguments(command_parser(calibrate, __doc__), argv)
 
 
 def main(args: argparse.Namespace) -> None:
-    run(args, sys.stdout)
+    calibrate.run(args, sys.stdout)
 
 
 if __name__ == '__main__':

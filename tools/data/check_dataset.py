@@ -1,13 +1,7 @@
-"""Look for what is wrong with the videos and annotations of a data set.
+"""Look for what is wrong with the videos and annotations of a data set: ``ovmlv check-data``.
 
     python tools/data/check_dataset.py CONFIG --out work_dirs/check_mine
     python tools/data/check_dataset.py FOLDER --out work_dirs/check_folder
-
-For a config: videos that are missing, unreadable, damaged, cut short or too short for a clip;
-labels past the end of their video; classes without a positive; videos that training and test
-share, by id or by content. For a folder: the videos alone. Files are decoded in other processes
-with a time limit, so that none can stop the scan. Run it again to go on after an interruption;
-files that have not changed are not decoded twice.
 
 It writes report.json and report.txt, and ends with status 1 if anything is wrong.
 """
@@ -16,82 +10,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
 
-from ovmlv.utils.cli import add_cfg_options, add_debug_argument, make_parser
-from ovmlv.utils.configs import load_config
+from ovmlv.cli import check_data
+from ovmlv.cli.app import command_parser
+from ovmlv.utils.cli import parse_arguments
 from ovmlv.utils.error_door import run_tool
-
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = make_parser(__doc__)
-    parser.add_argument('source', help='config file, or folder of videos')
-    parser.add_argument('--out', required=True, help='folder of the report and the journal')
-    parser.add_argument(
-        '--quick', action='store_true', help='decode the first and the last frame alone'
-    )
-    parser.add_argument(
-        '--min-frames',
-        type=int,
-        help="fewer are too short (default: the config's clip_len; 8 for a folder)",
-    )
-    parser.add_argument('--workers', type=int, default=2, help='processes (default: %(default)s)')
-    parser.add_argument(
-        '--time-limit', type=float, default=120, help='seconds for a file (default: %(default)s)'
-    )
-    add_cfg_options(parser)
-    add_debug_argument(parser)
-    return parser.parse_args(argv)
-
-
-def build_datasets(source: str, options: dict | None) -> tuple[dict[str, Any], int]:
-    """The data sets of a config without their pipelines, and the frames of a clip."""
-    from ovmlv.curation.config_datasets import config_datasets
-
-    return config_datasets(load_config(source, options), LOADERS)
-
-
-def show_progress(done: int, total: int) -> None:
-    """One line that grows over itself on a terminal; every hundredth part elsewhere."""
-    if sys.stderr.isatty():
-        print(f'\r{done} of {total} videos', end='\n' if done == total else '', file=sys.stderr)
-    elif done % max(1, total // 100) == 0 or done == total:
-        print(f'{done} of {total} videos', file=sys.stderr, flush=True)
+    return parse_arguments(command_parser(check_data, __doc__), argv)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Scan, compare, report."""
-    from ovmlv.curation import check_dataset, scan_videos
-    from ovmlv.curation.video_scan import list_videos
-    from ovmlv.errors import DataError
-
-    if Path(args.source).is_dir():
-        datasets, clip_len = {}, 8
-        paths = list_videos(args.source)
-        if not paths:
-            raise DataError(f'{args.source}: no video in this folder; give another')
-    else:
-        datasets, clip_len = build_datasets(args.source, args.cfg_options)
-        paths = [d.get_data_info(i)['filename'] for d in datasets.values() for i in range(len(d))]
-    videos = scan_videos(
-        paths,
-        journal=Path(args.out) / 'scan.jsonl',
-        full=not args.quick,
-        min_frames=args.min_frames or clip_len,
-        num_workers=args.workers,
-        time_limit=args.time_limit,
-        progress=show_progress,
-    )
-    report = check_dataset(datasets, videos)
-    report.save(args.out)
-    print(report.text())
-    print(f'the whole report is in {args.out}/report.txt and report.json')
-    return 0 if report.is_clean else 1
+    return 1 if check_data.run(args, sys.stdout) else 0
 
 
 if __name__ == '__main__':
-    args = parse_args()
-    sys.exit(run_tool(main, args))
+    sys.exit(run_tool(main, parse_args()))

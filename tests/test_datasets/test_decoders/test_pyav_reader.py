@@ -181,7 +181,7 @@ def test_a_damaged_first_key_frame_is_damage_and_no_late_start(tmp_path):
         read_frames(path, num_frames=8)
 
 
-@pytest.mark.parametrize('lost, last', [(3, 1), (22, 20), (-2, 20)])
+@pytest.mark.parametrize(('lost', 'last'), [(3, 1), (22, 20), (-2, 20)])
 def test_a_frame_that_never_comes_out_is_told_by_the_one_before_it(tmp_path, lost, last):
     """FAULTS C2: a key frame followed, so that nothing was left that spoke of the damage."""
     path = odd.write_video(tmp_path / 'a.avi', count=24, codec='mpeg4', options=FINE)
