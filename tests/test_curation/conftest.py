@@ -1,3 +1,3 @@
-"""The folder of real sample data where there is one, as for the data sets."""
+"""The scope, and the folder of real sample data where there is one, as for the data sets."""
 
-from tests.test_datasets.conftest import shared, videos, write_video  # noqa: F401
+from tests.test_datasets.conftest import scope, shared  # noqa: F401
