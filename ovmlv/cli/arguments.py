@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ovmlv.errors import ConfigError, DataError, VocabularyError
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, add_device_argument, named_paths
@@ -13,10 +13,9 @@ from ovmlv.utils.cli import add_cfg_options, add_debug_argument, add_device_argu
 from .result_formats import FORMATS
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ovmlv.apis import LabelBank, OVMLVInferencer
     from ovmlv.evaluation.label_scores import LabelScores
+    from ovmlv.models.contracts import Recognizer
 
 MODEL_HELP = (
     'a config (.py), a folder of "ovmlv publish", an open_clip architecture such as ViT-B-16, also '
@@ -68,7 +67,7 @@ def add_label_arguments(
         group.add_argument('--bank', metavar='DIR', help='labels of "ovmlv bank build"')
 
 
-def load_model(args: argparse.Namespace) -> nn.Module:
+def load_model(args: argparse.Namespace) -> Recognizer:
     """The model that the arguments name."""
     from ovmlv.apis import open_model
 
@@ -76,7 +75,7 @@ def load_model(args: argparse.Namespace) -> nn.Module:
 
 
 def load_inferencer(
-    args: argparse.Namespace, labels: tuple[str, ...] | LabelBank | None = None
+    args: argparse.Namespace, labels: tuple[str, ...] | Path | LabelBank | None = None
 ) -> OVMLVInferencer:
     """An inferencer with the model, labels and calibration that the arguments name."""
     from ovmlv.apis import OVMLVInferencer
@@ -98,14 +97,14 @@ def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | N
 
     if args.labels is not None:
         refuse_bytes(args.labels, 'label')
-        return read_labels(args.labels)
+        return cast('tuple[str, ...]', read_labels(args.labels))
     if args.labels_file is not None:
         path = Path(args.labels_file)
         if path.is_dir():
             raise ConfigError(f'--labels-file {path} is a folder; give it by --bank')
         if not path.is_file():
             raise FileNotFoundError(f'--labels-file: file {path} not found; correct the path')
-        return read_labels(path)
+        return cast('tuple[str, ...]', read_labels(path))  # a folder was refused
     bank = getattr(args, 'bank', None)
     if bank is None:
         return None

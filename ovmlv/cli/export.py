@@ -24,10 +24,9 @@ from .arguments import add_label_arguments, add_model_arguments, load_model, rea
 from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ovmlv.apis import LabelBank
     from ovmlv.evaluation.score_calibration import Calibration
+    from ovmlv.models.contracts import Recognizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +107,7 @@ def _refuse_other_content(args: argparse.Namespace) -> None:
 
 def write_export(
     args: argparse.Namespace,
-    model: nn.Module,
+    model: Recognizer,
     labels: tuple[str, ...] | LabelBank,
     out: Terminal,
     calibration: Calibration | None = None,

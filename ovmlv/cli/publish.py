@@ -30,7 +30,7 @@ from .arguments import (
 from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
-    from torch import nn
+    from ovmlv.models.contracts import Recognizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,21 +61,24 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
 
 
 def publish(
-    args: argparse.Namespace, model: nn.Module, labels: tuple[str, ...] | Path | None, out: Terminal
+    args: argparse.Namespace,
+    model: Recognizer,
+    labels: tuple[str, ...] | Path | None,
+    out: Terminal,
 ) -> None:
     """Publish a model as the arguments of :func:`add_publish_arguments` say."""
     from ovmlv.apis import publish_model
     from ovmlv.apis.label_source import read_labels
 
     with contextlib.redirect_stdout(sys.stderr):  # logs; the result alone goes to stdout
-        labels = None if labels is None else read_labels(labels, model)
+        found = None if labels is None else read_labels(labels, model)
         publish_model(
             model,
             args.out,
-            labels,
+            found,
             args.calibration,
             include_pretrained=args.include_pretrained,
             name=args.name,
         )
-    more = f', {len(labels)} labels' if labels is not None else ''
+    more = f', {len(found)} labels' if found is not None else ''
     out.write(f'{args.out}: model{more}{", calibration" if args.calibration else ""}\n')

@@ -56,6 +56,7 @@ Part = int | Begun | Clip | Strip | ServiceError | Fault | None
 def pack(part: Part) -> bytes:
     """A part of an answer as bytes."""
     arrays: list[np.ndarray] = []
+    values: list[Any]
     if part is None or isinstance(part, int):
         kind, values = 'number', [part]
     elif isinstance(part, Begun):
