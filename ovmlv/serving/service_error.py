@@ -51,6 +51,8 @@ class ServiceError(OvmlvError):
         self.status, meaning = CODES[code]
         # What a client sent may be quoted, but not at any length.
         self.message = visible(' '.join(message.split()), _LONGEST) or meaning
+        if not self.message.endswith('.'):
+            self.message += '.'
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple:  # errors also come from the process that decodes

@@ -47,7 +47,8 @@ def write_video(path: Path, frames: np.ndarray, fps: int = FPS) -> None:
     """Write RGB uint8 ``(T, H, W, 3)`` as H.264, whole or not at all."""
     import av
 
-    with whole_file(path) as scratch, av.open(str(scratch), 'w') as container:
+    # MP4 whatever the name, as data sets in miniature call their files.
+    with whole_file(path) as scratch, av.open(str(scratch), 'w', format='mp4') as container:
         stream = container.add_stream('libx264', rate=fps, options={'crf': '18', 'threads': '1'})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'yuv420p'
