@@ -82,8 +82,12 @@ async def received(request: Request, name: str, limits: ServingLimits) -> AsyncI
 
 
 async def _write(request: Request, file: IO[bytes], name: str, limits: ServingLimits) -> None:
-    size = 0
+    size, end = 0, time.monotonic() + limits.upload_seconds
     async for chunk in request.stream():
+        # Before Python 3.12 a part that arrives in the very moment in which the time is over makes
+        # `wait_for` forget that it is (python/cpython#86296).
+        if time.monotonic() > end:
+            raise asyncio.TimeoutError
         size += len(chunk)
         if size > limits.upload_bytes:
             await linger(request)
