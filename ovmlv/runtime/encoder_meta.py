@@ -79,7 +79,7 @@ class EncoderMeta:
             DataError: It is damaged, or of another version.
         """
         if not path.is_file():
-            raise FileNotFoundError(f'{path} not found; make it by tools/deployment/export_onnx.py')
+            raise FileNotFoundError(f'{path} not found; make it by "ovmlv export"')
         content = read_object(path, dict(format=integer), 'no description of an encoder', _MEND)
         if content['format'] != FORMAT:
             raise DataError(

@@ -138,7 +138,7 @@ def _open_session(path: Path, providers: Sequence[str] | None, num_threads: int 
     except ImportError as error:
         raise DependencyError('ovmlv.runtime needs onnxruntime; pip install onnxruntime') from error
     if not path.is_file():
-        raise FileNotFoundError(f'{path} not found; give a folder of export_onnx.py')
+        raise FileNotFoundError(f'{path} not found; give a folder that "ovmlv export" wrote')
     options = onnxruntime.SessionOptions()
     if num_threads is not None:
         options.intra_op_num_threads = num_threads
