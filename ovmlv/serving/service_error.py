@@ -50,7 +50,7 @@ class ServiceError(OvmlvError):
         self.code, self.retry_after = code, retry_after
         self.status, meaning = CODES[code]
         # What a client sent may be quoted, but not at any length.
-        self.message = visible(' '.join(message.split()), _LONGEST) or meaning
+        self.message = visible(' '.join(message.split()), _LONGEST - 1) or meaning
         if not self.message.endswith('.'):
             self.message += '.'
         super().__init__(self.message)
