@@ -30,7 +30,7 @@ FORMATS = (
     'mp3,wav,w64,flac,aac,ac3,eac3,dts,amr,aiff,au,caf,ape,tta,wv,mpc,mpc8'
 )
 #: How the containers begin that readers with an old FFmpeg of their own may open: (offset, bytes).
-_SIGNATURES = (
+SIGNATURES = (
     *((4, kind) for kind in (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')),
     (0, b'\x1a\x45\xdf\xa3'),  # Matroska, WebM
     (0, b'RIFF'),
@@ -143,7 +143,7 @@ def is_harmless(source: str | Path | bytes) -> bool:
     else:
         with open(source, 'rb') as file:
             head = file.read(_HEAD)
-    known = any(head[at : at + len(sign)] == sign for at, sign in _SIGNATURES)
+    known = any(head[at : at + len(sign)] == sign for at, sign in SIGNATURES)
     if not known or b'<MPD' in head or b'#EXT' in head:
         return False
     with open_container(source):

@@ -15,7 +15,7 @@ import av
 from av.error import FFmpegError
 from starlette.requests import ClientDisconnect, Request
 
-from ovmlv.containers import open_container
+from ovmlv.containers import SIGNATURES, open_container
 from ovmlv.errors import DataError, UnreadableVideoError
 
 from .limits import ServingLimits, megabytes, minutes
@@ -23,16 +23,7 @@ from .service_error import ServiceError
 
 #: What a file has to begin with: (offset, bytes). FFmpeg also reads playlists and scripts, which
 #: name other files and addresses to open; none of those begins like this.
-_SIGNATURES = (
-    *((4, kind) for kind in (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')),
-    (0, b'\x1a\x45\xdf\xa3'),  # Matroska, WebM
-    (0, b'RIFF'),
-    (0, b'OggS'),
-    (0, b'FLV'),
-    (0, b'\x00\x00\x01\xba'),  # MPEG program stream
-    (0, b'\x30\x26\xb2\x75'),  # ASF, WMV
-    (0, b'GIF8'),
-)
+_UPLOADS = (*SIGNATURES, (0, b'GIF8'))
 _TRANSPORT = ((0, 188), (4, 192))
 #: And what FFmpeg has to take it for.
 _FORMATS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,ogg,flv,live_flv,mpeg,mpegts,asf,gif'
@@ -178,7 +169,7 @@ def _check(container: av.container.InputContainer, name: str, limits: ServingLim
 
 
 def _looks_like_video(head: bytes) -> bool:
-    if any(head[at : at + len(sign)] == sign for at, sign in _SIGNATURES):
+    if any(head[at : at + len(sign)] == sign for at, sign in _UPLOADS):
         return True
     return any(
         head[start : start + 1] == head[start + step : start + step + 1] == b'\x47'
