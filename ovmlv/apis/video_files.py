@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ovmlv.datasets.video_names import SUFFIXES
 from ovmlv.errors import DataError
 
 #: Endings that are taken for videos in folders; files that are named outright may have any.
-VIDEO_SUFFIXES = frozenset(
-    '.3gp .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv'.split()
-)
+VIDEO_SUFFIXES = frozenset([*SUFFIXES, '.gif', '.vob'])
 
 
 def find_videos(inputs: str | Path | Iterable[str | Path]) -> list[Path]:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 from ovmlv.curation.supervised import Failure, run_supervised
 from ovmlv.curation.video_probe import ProbeTask, VideoFacts, probe_video
+from ovmlv.datasets.video_names import SUFFIXES
 from ovmlv.files import read_lines
 from ovmlv.version import __version__
-
-VIDEO_SUFFIXES = frozenset(
-    '.3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv'.split()
-)
 
 
 def list_videos(folder: str | Path) -> list[str]:
@@ -21,7 +18,7 @@ def list_videos(folder: str | Path) -> list[str]:
     return sorted(
         str(path)
         for path in Path(folder).rglob('*')
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+        if path.suffix.lower() in SUFFIXES and not path.is_dir()
     )
 
 
