@@ -12,7 +12,7 @@ def shown(value: object) -> str:
     return _REPR.repr(value)
 
 
-def visible(text: str, longest: int = 200) -> str:
+def quoted(text: str, longest: int = 200) -> str:
     """Words that may quote a stranger, for a message: not longer, and in signs that are seen."""
     signs = text[: longest + 1]
     signs = ''.join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in signs)
@@ -24,7 +24,7 @@ def reason_of(error: BaseException) -> str:
 
     It may quote a stranger's file, whatever is in there.
     """
-    return visible(' '.join(str(error).split())) or type(error).__name__
+    return quoted(' '.join(str(error).split())) or type(error).__name__
 
 
 class OvmlvError(Exception):

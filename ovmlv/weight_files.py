@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ovmlv.compat import apply
-from ovmlv.errors import CheckpointError, reason_of, visible
+from ovmlv.errors import CheckpointError, quoted, reason_of
 from ovmlv.files import file_digest, read_json
 
 #: Keys of state dicts in checkpoints: mmengine's and most projects', PySlowFast's, others'.
@@ -66,7 +66,7 @@ def read_weight_file(source: str | Path, mmap: bool = True) -> Any:
         raise
     except pickle.UnpicklingError as error:
         found = re.search(r'GLOBAL (\S+)', str(error))
-        what = f'the object {visible(found[1])}' if found else 'other things'
+        what = f'the object {quoted(found[1])}' if found else 'other things'
         raise CheckpointError(
             f'{path} is no readable weight file and refused: beside tensors and plain data it '
             f'holds {what}, and reading that may run code; save a state_dict alone'

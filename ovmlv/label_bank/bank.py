@@ -172,7 +172,7 @@ class LabelBank:
             for start in range(0, len(new), chunk_size):
                 part = new[start : start + chunk_size]
                 rows = []
-                for piece in _pieces(part, getattr(model, 'labels_per_pass', chunk_size)):
+                for piece in _pieces(part, model.labels_per_pass):
                     rows.append(_encode(model, piece))
                     bar.update(len(piece))
                 self._append(LabelBlock(tuple(part), torch.cat(rows)), chunk_size)
@@ -281,7 +281,7 @@ class LabelBank:
     def _best(self, score: Callable[[Tensor], Tensor], size: int, k: int) -> tuple[Tensor, Tensor]:
         """The k best scores ``(B, k)`` and the numbers of their labels, a part at a time."""
         if k < 1:
-            raise ValueError(f'k={k} must be at least 1')
+            raise ConfigError(f'k={k} must be at least 1')
         values, rows, start = torch.empty(size, 0), torch.empty(size, 0, dtype=torch.long), 0
         for text in self.chunks():
             best, at = score(text).float().cpu().topk(min(k, len(text)))

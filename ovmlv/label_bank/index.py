@@ -87,11 +87,11 @@ class LabelIndex:
         query; what comes back is scored by the model.
         """
         if k < 1:
-            raise ValueError(f'k={k} must be at least 1')
+            raise ConfigError(f'k={k} must be at least 1')
         query = views.mean(1).float()
-        label_bias = getattr(model.scorer, 'label_bias', None)
-        if label_bias is not None:
-            query = query * model.scorer.scale + label_bias
+        scale, label_bias = model.scorer.scale, model.scorer.label_bias
+        if label_bias is not None and scale is not None:
+            query = query * scale + label_bias
         count = min(len(bank), k * self.oversample)
         _, near = self.index.search(query.cpu().contiguous().numpy(), count)
         near = torch.from_numpy(near)

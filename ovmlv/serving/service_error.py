@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ovmlv.errors import OvmlvError, visible
+from ovmlv.errors import OvmlvError, quoted
 
 #: Code -> HTTP status and what it means.
 CODES: dict[str, tuple[int, str]] = {
@@ -50,7 +50,7 @@ class ServiceError(OvmlvError):
         self.code, self.retry_after = code, retry_after
         self.status, meaning = CODES[code]
         # What a client sent may be quoted, but not at any length.
-        self.message = visible(' '.join(message.split()), _LONGEST - 1) or meaning
+        self.message = quoted(' '.join(message.split()), _LONGEST - 1) or meaning
         if not self.message.endswith('.'):
             self.message += '.'
         super().__init__(self.message)

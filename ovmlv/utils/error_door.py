@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dis
 import errno
 import os
 import re
@@ -66,27 +65,16 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Whether an error was raised on purpose for the user, rather than by a fault in the code.
+    """Whether a user can mend an error, rather than it being a fault in the code.
 
-    That is: an :class:`~ovmlv.errors.OvmlvError`; a file that is missing, or cannot be written or
-    read where it is; or a plain ValueError, TypeError or KeyError from a ``raise`` statement in
-    ovmlv itself.
+    That is an :class:`~ovmlv.errors.OvmlvError`, or a file or an argument that the system cannot
+    read or write where or as it is.
     """
     if isinstance(error, (OvmlvError, FileNotFoundError)) or _is_failed_write(error):
         return True
     if isinstance(error, OSError):
         return error.errno in _MENDS
-    if isinstance(error, UnicodeEncodeError) and 'surrogates' in error.reason:
-        return True
-    if not isinstance(error, (ValueError, TypeError, KeyError)) or error.__traceback__ is None:
-        return False
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get('__name__', '')
-    code = trace.tb_frame.f_code.co_code
-    raised = code[trace.tb_lasti] == dis.opmap['RAISE_VARARGS']
-    return raised and module.split('.')[0] == 'ovmlv'
+    return isinstance(error, UnicodeEncodeError) and 'surrogates' in error.reason
 
 
 def one_line(error: BaseException) -> str:

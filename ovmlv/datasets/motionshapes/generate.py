@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ovmlv.errors import ConfigError, DataError
 from ovmlv.files import whole_file, write_json, write_text
 
 from .scene import Scene, render_clip, sample_scene
@@ -95,14 +96,14 @@ def generate(
     root = Path(root)
     unknown = set(sizes) - set(SPLITS)
     if unknown:
-        raise ValueError(f'unknown split {sorted(unknown)[0]!r}; MotionShapes has {list(SPLITS)}')
+        raise ConfigError(f'unknown split {sorted(unknown)[0]!r}; MotionShapes has {list(SPLITS)}')
     meta = {'version': VERSION, 'seed': seed, 'num_frames': num_frames, 'sizes': sizes}
     meta_file = root / 'annotations' / 'meta.json'
     if meta_file.exists():
         found = json.loads(meta_file.read_text())
         if found == meta:
             return False
-        raise ValueError(f'{root} holds MotionShapes of {found}, not of {meta}; remove it first')
+        raise DataError(f'{root} holds MotionShapes of {found}, not of {meta}; remove it first')
     meta_file.parent.mkdir(parents=True, exist_ok=True)
     for split in sizes:
         (root / 'videos' / split).mkdir(parents=True, exist_ok=True)

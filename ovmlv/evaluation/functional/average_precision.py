@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ovmlv.errors import ConfigError
+
 from .inputs import check_inputs
 from .ranks import positive_ranks
 
@@ -113,7 +115,7 @@ def reduce_average_precision(
         Scalar float64; NaN where no label counts.
     """
     if average not in ('macro', 'weighted'):
-        raise ValueError(f"average {average!r} is not one of 'macro', 'weighted', 'micro'")
+        raise ConfigError(f"average {average!r} is not one of 'macro', 'weighted', 'micro'")
     counts = countable_labels(positives, min_positives)
     values, positives = values[counts], positives[counts].to(torch.float64)
     weights = positives if average == 'weighted' else torch.ones_like(positives)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ovmlv.errors import ConfigError, DataError
+
 from .inputs import check_inputs
 
 # Weights of a label's videos in all resamples, for one step: a few tens of MB.
@@ -20,7 +22,7 @@ def resample_counts(num_videos: int, num_resamples: int = 1000, seed: int = 0) -
     The same arguments give the same draws, so that two models can be compared on them.
     """
     if num_videos < 1 or num_resamples < 1:
-        raise ValueError(
+        raise ConfigError(
             f'{num_videos} videos cannot be resampled {num_resamples} times; both must be >= 1'
         )
     random = np.random.default_rng(seed)
@@ -48,7 +50,7 @@ def bootstrap_average_precision(scores: Tensor, targets: Tensor, counts: np.ndar
     scores, targets = check_inputs(scores, targets)
     values, labels = scores.cpu().numpy(), targets.cpu().numpy()
     if counts.ndim != 2 or counts.shape[1] != len(values):
-        raise ValueError(f'counts {counts.shape} are not of {len(values)} videos')
+        raise DataError(f'counts {counts.shape} are not of {len(values)} videos')
     by_video = np.ascontiguousarray(counts.T)
     out = np.full((len(counts), values.shape[1]), np.nan)
     step = max(1, _STEP_WEIGHTS // max(len(values), 1))
@@ -106,7 +108,7 @@ def percentile_interval(values: Tensor, confidence: float = 0.95) -> tuple[float
     video should be resampled together.
     """
     if not 0 < confidence < 1:
-        raise ValueError(f'confidence {confidence} must be between 0 and 1, e.g. 0.95')
+        raise ConfigError(f'confidence {confidence} must be between 0 and 1, e.g. 0.95')
     values = values[~values.isnan()].to(torch.float64)
     if not len(values):
         return float('nan'), float('nan')

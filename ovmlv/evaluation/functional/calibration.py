@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ovmlv.errors import ConfigError, DataError
+
 from .inputs import check_inputs
 
 
@@ -32,7 +34,7 @@ def expected_calibration_error(
         Scalar float64; NaN without known pairs.
     """
     if num_bins < 1:
-        raise ValueError(f'num_bins is {num_bins}; the calibration error needs at least one bin')
+        raise ConfigError(f'num_bins is {num_bins}; the calibration error needs at least one bin')
     probabilities, labels = _known_pairs(scores, targets)
     if len(probabilities) == 0:
         return probabilities.new_tensor(torch.nan)
@@ -76,7 +78,7 @@ def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         len(probabilities)
         and not 0 <= float(probabilities.min()) <= float(probabilities.max()) <= 1
     ):
-        raise ValueError(
+        raise DataError(
             f'scores reach from {float(probabilities.min()):.4g} to '
             f'{float(probabilities.max()):.4g}; calibration needs probabilities in [0, 1]: apply '
             'the sigmoid first'

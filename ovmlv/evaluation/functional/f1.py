@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ovmlv.errors import ConfigError
+
 from .inputs import check_inputs
 from .ranks import positive_ranks
 from .top_k import top_k_mask
@@ -80,7 +82,7 @@ def precision_recall_at_k(
         All NaN without positives. See :data:`DEFINITIONS` for who uses which.
     """
     if unknown not in ('ignore', 'negative'):
-        raise ValueError(f"unknown {unknown!r} is not one of 'ignore', 'negative'")
+        raise ConfigError(f"unknown {unknown!r} is not one of 'ignore', 'negative'")
     if unknown == 'negative':
         targets = torch.as_tensor(targets)
         targets = torch.where(targets == -1, 0, targets)
@@ -138,7 +140,7 @@ def peak_f1(scores: Tensor, targets: Tensor, average: str = 'overall') -> tuple[
         as good), both float64 scalars or, for ``class``, ``(C,)``. NaN without positives.
     """
     if average not in ('overall', 'class'):
-        raise ValueError(f"average {average!r} is not one of 'overall', 'class'")
+        raise ConfigError(f"average {average!r} is not one of 'overall', 'class'")
     scores, targets = check_inputs(scores, targets)
     if average == 'overall':
         scores, targets = scores.reshape(-1, 1), targets.reshape(-1, 1)
@@ -157,14 +159,14 @@ def peak_f1(scores: Tensor, targets: Tensor, average: str = 'overall') -> tuple[
 
 def _micro_macro(average: str) -> str:
     if average not in ('micro', 'macro'):
-        raise ValueError(f"average {average!r} is not one of 'micro', 'macro'")
+        raise ConfigError(f"average {average!r} is not one of 'micro', 'macro'")
     return 'overall' if average == 'micro' else 'macro'
 
 
 def _summary(predicted: Tensor, positive: Tensor, average: str) -> PrecisionRecall:
     """Precision, recall and F1 of two boolean ``(N, C)`` matrices."""
     if average not in ('overall', 'class', 'class_of_means', 'macro'):
-        raise ValueError(
+        raise ConfigError(
             f"average {average!r} is not one of 'overall', 'class', 'class_of_means', 'macro'"
         )
     counts = torch.stack([(predicted & positive).sum(0), predicted.sum(0), positive.sum(0)])

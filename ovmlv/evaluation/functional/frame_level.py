@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ovmlv.errors import ConfigError, DataError
+
 from .average_precision import average_precision
 
 
@@ -31,15 +33,15 @@ def per_frame_average_precision(
         ``(C,)`` float64.
     """
     if empty not in ('skip', 'zero'):
-        raise ValueError(f"empty {empty!r} is not one of 'skip', 'zero'")
+        raise ConfigError(f"empty {empty!r} is not one of 'skip', 'zero'")
     if len(scores) != len(targets) or not len(scores):
-        raise ValueError(
+        raise DataError(
             f'{len(scores)} videos have scores and {len(targets)} targets; give both for each of '
             'at least one video'
         )
     for i, (score, target) in enumerate(zip(scores, targets, strict=True)):
         if score.shape != target.shape or score.ndim != 2:
-            raise ValueError(
+            raise DataError(
                 f'video {i} has scores {tuple(score.shape)} and targets {tuple(target.shape)}; '
                 'both must be (frames, classes)'
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ovmlv.errors import DataError
+
 
 def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Validate and convert what every metric of this package takes.
@@ -25,7 +27,7 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     scores = torch.as_tensor(scores).detach()
     targets = torch.as_tensor(targets).detach()
     if scores.ndim != 2 or scores.shape != targets.shape:
-        raise ValueError(
+        raise DataError(
             f'scores {tuple(scores.shape)} and targets {tuple(targets.shape)} must both be '
             '(videos, labels)'
         )
@@ -36,7 +38,7 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         valid = (targets == 1) | (targets == 0) | (targets == -1)
         if not bool(valid.all()):
             row, column = (~valid).nonzero()[0].tolist()
-            raise ValueError(
+            raise DataError(
                 f'targets[{row}, {column}] is {targets[row, column].item()}; only 1 (positive), 0 '
                 '(negative) and -1 (unknown) are allowed'
             )
@@ -47,7 +49,7 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     if not _range(scores)[1] < torch.inf:
         bad = scores.isnan() | (scores == torch.inf)
         row, column = bad.nonzero()[0].tolist()
-        raise ValueError(
+        raise DataError(
             f'scores[{row}, {column}] is {scores[row, column].item()}; {int(bad.sum())} of '
             f'{bad.numel()} scores are no finite numbers: check the model for NaN'
         )

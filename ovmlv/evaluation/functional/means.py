@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ovmlv.errors import DataError
+
 
 def harmonic_mean(*values: float) -> float:
     """Harmonic mean, the usual summary of seen and unseen labels.
@@ -18,7 +20,7 @@ def harmonic_mean(*values: float) -> float:
     if not values or any(math.isnan(v) for v in values):
         return math.nan
     if min(values) < 0:
-        raise ValueError(f'the harmonic mean of {values} is not defined: a value is negative')
+        raise DataError(f'the harmonic mean of {values} is not defined: a value is negative')
     if min(values) == 0:
         return 0.0
     # As a product over the smallest value: 1 / v overflows for subnormal v.

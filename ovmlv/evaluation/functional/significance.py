@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ovmlv.errors import DataError
+
 from .bootstrap import percentile_interval
 
 # Up to this many pairs every assignment of signs is tried (65,536).
@@ -49,11 +51,11 @@ def paired_permutation_test(
     """
     one, other = (torch.as_tensor(x).detach().cpu().numpy() for x in (first, second))
     if one.shape != other.shape or one.ndim != 1:
-        raise ValueError(f'pairs of {one.shape} and {other.shape} values do not match; give (n,)')
+        raise DataError(f'pairs of {one.shape} and {other.shape} values do not match; give (n,)')
     gap = other.astype(np.float64) - one
     gap = gap[~np.isnan(gap)]
     if not len(gap):
-        raise ValueError('no pair of values is left to be compared')
+        raise DataError('no pair of values is left to be compared')
     observed = abs(gap.sum())
     slack = 1e-12 * max(np.abs(gap).sum(), 1e-300)  # sums of the same numbers, in another order
     if len(gap) <= _EXACT_PAIRS:
@@ -86,7 +88,7 @@ def paired_bootstrap(
         (R + 1): never 0.
     """
     if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(
+        raise DataError(
             f'resamples {tuple(first.shape)} and {tuple(second.shape)} do not match; use the same '
             'counts for both'
         )

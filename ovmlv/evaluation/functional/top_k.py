@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ovmlv.errors import ConfigError, DataError
+
 from .inputs import check_inputs
 from .ranks import positive_ranks
 
@@ -21,7 +23,7 @@ def top_k_mask(scores: Tensor, k: int) -> Tensor:
         ``(N, C)`` bool.
     """
     if isinstance(k, bool) or int(k) != k or k < 1:
-        raise ValueError(f'k is {k}; the best k labels need a whole k >= 1')
+        raise ConfigError(f'k is {k}; the best k labels need a whole k >= 1')
     if scores.shape[1] == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
     last = scores.topk(min(int(k), scores.shape[1]), dim=1).values[:, -1:]
@@ -54,7 +56,7 @@ def topk_accuracy(scores: Tensor, targets: Tensor, k: int = 1, average: str = 'o
         counts = (targets == 1).any(1)
         return hits.any(1)[counts].to(torch.float64).mean()
     if average != 'class':
-        raise ValueError(f"average {average!r} is not one of 'overall', 'class'")
+        raise ConfigError(f"average {average!r} is not one of 'overall', 'class'")
     share = hits.sum(0).to(torch.float64) / (targets == 1).sum(0)
     return share.nanmean()
 
@@ -63,7 +65,7 @@ def one_hot(labels: Tensor, num_classes: int) -> Tensor:
     """Class numbers ``(N,)`` as ``(N, C)`` int8 targets."""
     labels = torch.as_tensor(labels)
     if labels.is_floating_point() or ((labels < 0) | (labels >= num_classes)).any():
-        raise ValueError(
+        raise DataError(
             f'class numbers must be whole and in [0, {num_classes}); they are '
             f'{sorted(set(labels.tolist()))[:5]}, ...'
         )

@@ -17,6 +17,8 @@ from timm.layers import HybridEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from ovmlv.errors import ConfigError
+
 
 class _Residual(nn.Module):
     def __init__(self, width: int) -> None:
@@ -52,7 +54,7 @@ class ResidualStem(nn.Sequential):
 def vit_motionshapes(pretrained: bool = False, **kwargs: Any) -> VisionTransformer:
     """ViT of 4 blocks of width 128 over the 8x8 grid of a residual stem, average pooling."""
     if pretrained:
-        raise ValueError('vit_motionshapes has no weights of its own; load the tiny CLIP instead')
+        raise ConfigError('vit_motionshapes has no weights of its own; load the tiny CLIP instead')
     config = dict(
         img_size=64, patch_size=1, embed_dim=128, depth=4, num_heads=4, class_token=False,
         global_pool='avg', fc_norm=False, num_classes=0,

@@ -10,7 +10,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from ovmlv.errors import VocabularyError
+from ovmlv.errors import ConfigError, VocabularyError
 
 from .vocabulary import Vocabulary
 
@@ -21,7 +21,7 @@ def fold_views(inputs: Tensor) -> tuple[Tensor, int]:
         return inputs.flatten(0, 1), inputs.shape[1]
     if inputs.ndim == 5:
         return inputs, 1
-    raise ValueError(
+    raise ConfigError(
         f'videos have shape {tuple(inputs.shape)}, not (videos, views, channels, frames, height, '
         "width); use mmaction.FormatShape(input_format='NCTHW')"
     )
