@@ -20,7 +20,7 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
-from ovmlv.apis import LabelBank, open_model, publish_model
+from ovmlv.apis import LabelBank, load_model, open_model, publish_model
 from ovmlv.apis.model_folder import CONFIG, INDEX, _checksum
 from ovmlv.errors import OvmlvError
 from ovmlv.evaluation import Calibration
@@ -218,7 +218,7 @@ def load_literal(folder: Path) -> dict:
 
 
 def test_the_folder_itself_is_right(published, ground):
-    assert open_model(with_config(published, ground), device='cpu').published
+    assert load_model(with_config(published, ground), device='cpu').published
 
 
 FUNCTIONS = [
@@ -412,7 +412,8 @@ def test_nested_bombs(published, ground, name, text):
         rewrite(folder, lambda content: None)
 
         def open_all() -> None:
-            opened = open_model(folder, device='cpu').published
+            opened = load_model(folder, device='cpu').published
+            assert opened is not None
             opened.bank(), opened.calibration()
 
         refused(open_all)

@@ -9,8 +9,9 @@ from ovmlv.results import LabelScore, TagResult, Timings, Window
 
 from .encoded_video import EncodedVideo
 from .init_recognizer import init_recognizer
+from .loaded_model import LoadedModel
 from .model_publishing import publish_model
-from .open_model import open_model
+from .open_model import load_model, open_model
 from .ovmlv_inferencer import OVMLVInferencer
 from .video_files import find_videos
 
@@ -19,12 +20,14 @@ __all__ = [
     'LabelBank',
     'LabelIndex',
     'LabelScore',
+    'LoadedModel',
     'OVMLVInferencer',
     'TagResult',
     'Timings',
     'Window',
     'find_videos',
     'init_recognizer',
+    'load_model',
     'open_model',
     'publish_model',
 ]

@@ -15,7 +15,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError
-from ovmlv.models.contracts import Recognizer
+from ovmlv.models.contracts import Recognizer, lacking
 from ovmlv.registry import MODELS, registered_only
 from ovmlv.utils.checkpoints import describe_mismatch, read_state, require_checkpoint
 from ovmlv.utils.config_check import check_config
@@ -58,7 +58,7 @@ def init_recognizer(
         registered_only() if is_data else nullcontext(),
     ):
         model = _build(cfg, _name(config))
-    if not hasattr(model, 'predict_labels'):
+    if lacking(model, Recognizer):
         raise ConfigError(
             f'{_name(config)}: model.type is {type(model).__name__}, which takes no labels; use an '
             'OpenVocabRecognizer'

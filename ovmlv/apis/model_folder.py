@@ -85,7 +85,7 @@ class ModelFolder:
         device: str | torch.device | None = None,
         cfg_options: Mapping[str, Any] | None = None,
     ) -> Recognizer:
-        """The recognizer, with this folder as ``model.published``.
+        """The recognizer.
 
         Raises:
             DataError: The config is none of a published model; see :func:`check_published`.
@@ -106,7 +106,7 @@ class ModelFolder:
         check_types(cfg, where)
         try:
             with registered_only():
-                model = init_recognizer(cfg, self.path / WEIGHTS, device)
+                return init_recognizer(cfg, self.path / WEIGHTS, device)
         except (OvmlvError, FileNotFoundError):
             raise
         except Exception as error:  # of whatever a class does with such settings
@@ -114,8 +114,6 @@ class ModelFolder:
                 f'{where} builds no model ({type(error).__name__}: {one_line(error)[:200]}); '
                 'publish the model again'
             ) from error
-        model.published = self  # type: ignore[attr-defined]  # read by getattr where it matters
-        return model
 
     def _check_part(self, name: str) -> None:
         """A file or folder that the config shall name must be of the checked files."""
@@ -140,15 +138,6 @@ class ModelFolder:
         if f'{BANK}/bank.json' not in self.index['files']:
             return None
         return LabelBank.load(self.path / BANK, verify=False)  # the index has its checksums
-
-
-def load_published(
-    folder: str | Path,
-    device: str | torch.device | None = None,
-    cfg_options: Mapping[str, Any] | None = None,
-) -> Recognizer:
-    """The model of a published folder; see :func:`~ovmlv.apis.open_model`."""
-    return ModelFolder.open(folder).model(device, cfg_options)
 
 
 def write_index(folder: Path, content: dict[str, Any], names: list[str]) -> None:

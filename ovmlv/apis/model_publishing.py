@@ -18,6 +18,7 @@ from ovmlv.label_bank.bank import LabelBank
 from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.models.clip.saving import save_clip
 from ovmlv.models.contracts import Recognizer
+from ovmlv.models.data_preprocessors import VideoDataPreprocessor
 from ovmlv.models.llm.causal_llm import DTYPES
 from ovmlv.models.llm.llm_loading import save_llm
 from ovmlv.utils.checkpoints import write_state
@@ -138,7 +139,7 @@ def _write(
 
 def _for_inference(model: Recognizer) -> Config:
     """The config without paths of data and what only training needs."""
-    cfg = getattr(model, 'cfg', None)
+    cfg = model.cfg
     if cfg is None or cfg.get('model') is None:
         raise ConfigError('the model has no config to publish; make it by open_model')
     parts = copy.deepcopy(cfg.model.to_dict())
@@ -146,11 +147,12 @@ def _for_inference(model: Recognizer) -> Config:
         parts.pop(key, None)
     for _, part in _parts(parts, 'model'):
         part.update({key: value for key, value in _NO_CACHES.items() if key in part})
-    mean = getattr(model.data_preprocessor, 'mean', None)
-    if mean is not None:
+    preprocessor = model.data_preprocessor
+    if isinstance(preprocessor, VideoDataPreprocessor) and preprocessor.mean is not None:
         # Those of the pretrained weights, which a file of weights alone does not tell.
-        statistics = dict(mean=mean.flatten().tolist())
-        statistics.update(std=model.data_preprocessor.std.flatten().tolist())
+        statistics = dict(
+            mean=preprocessor.mean.flatten().tolist(), std=preprocessor.std.flatten().tolist()
+        )
         parts['data_preprocessor'] = {
             **(parts.get('data_preprocessor') or dict(type='VideoDataPreprocessor')),
             **statistics,
@@ -252,7 +254,7 @@ def _compare(model: Recognizer, folder: Path) -> None:
     labels = ['a dog', 'running', 'outdoors']
     texts = [m.encode_labels(labels) for m in (model, other)]
     difference = float((texts[0] - texts[1]).abs().max())
-    size = getattr(model.backbone, 'image_size', None)
+    size = model.backbone.image_size
     if size is not None:
         generator = torch.Generator().manual_seed(0)
         shape = (1, 1, 3, 3, *size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +13,11 @@ from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
-from ovmlv.models.contracts import Recognizer
+from ovmlv.models.contracts import Recognizer, lacking
 
 from .init_recognizer import check_device, init_recognizer
-from .model_folder import INDEX, load_published
+from .loaded_model import LoadedModel
+from .model_folder import INDEX, ModelFolder
 from .zero_shot import default_pipeline, zero_shot_config
 
 _CONFIGS = ('.py', '.yml', '.yaml')
@@ -23,7 +25,7 @@ _WEIGHTS = ('.pth', '.pt', '.safetensors', '.bin', '.ckpt')
 
 
 def open_model(
-    model: str | Path | Config | Recognizer,
+    model: str | Path | Config | Recognizer | LoadedModel,
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     cfg_options: Mapping[str, Any] | None = None,
@@ -40,7 +42,7 @@ def open_model(
               package) or a JSON file of open_clip's schema: CLIP as it is, zero-shot.
               ``weights`` is one of open_clip's tags or a local file; ``ViT-B-16/openai`` names
               both;
-            - a recognizer that was built before.
+            - a recognizer that was built before, or what :func:`load_model` gave.
         weights: See above.
         device: Such as ``cuda:0``; None takes a GPU where there is one, and leaves a model that was
             built before where it is.
@@ -53,6 +55,41 @@ def open_model(
         ConfigError: There is no such model, or weights must be named.
         CheckpointError: Weights cannot be downloaded, do not fit or were altered.
     """
+    return load_model(model, weights, device, cfg_options).recognizer
+
+
+def load_model(
+    model: str | Path | Config | Recognizer | LoadedModel,
+    weights: str | Path | None = None,
+    device: str | torch.device | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> LoadedModel:
+    """The same as :func:`open_model`, with what was published beside the model."""
+    if isinstance(model, LoadedModel):
+        return replace(model, recognizer=_built(model.recognizer, weights, device, cfg_options))
+    path = Path(model).expanduser() if isinstance(model, (str, Path)) else None
+    if path is None or not path.is_dir():
+        return LoadedModel(_open(model, weights, device, cfg_options))
+    if weights is not None:
+        raise ConfigError(
+            f'{model} is a folder, which has its own weights; leave weights={str(weights)!r} out'
+        )
+    if not (path / INDEX).is_file():
+        raise ConfigError(
+            f'{model} is no published model (no {INDEX} in it); write one by "ovmlv publish", or '
+            'give a config and its checkpoint'
+        )
+    folder = ModelFolder.open(path)
+    return LoadedModel(folder.model(device, cfg_options), folder)
+
+
+def _open(
+    model: str | Path | Config | Recognizer,
+    weights: str | Path | None,
+    device: str | torch.device | None,
+    cfg_options: Mapping[str, Any] | None,
+) -> Recognizer:
+    """What is no published folder."""
     if isinstance(model, nn.Module):
         return _built(cast(Recognizer, model), weights, device, cfg_options)
     if isinstance(model, Config):
@@ -63,18 +100,6 @@ def open_model(
             'architecture or a recognizer'
         )
     path = Path(model).expanduser()
-    if path.is_dir():
-        if weights is not None:
-            raise ConfigError(
-                f'{model} is a folder, which has its own weights; leave weights={str(weights)!r} '
-                'out'
-            )
-        if not (path / INDEX).is_file():
-            raise ConfigError(
-                f'{model} is no published model (no {INDEX} in it); write one by '
-                '"ovmlv publish", or give a config and its checkpoint'
-            )
-        return load_published(path, device, cfg_options)
     if path.suffix in _CONFIGS or (path.suffix == '.json' and _is_config(path)):
         return init_recognizer(path, weights, device, cfg_options)
     if path.suffix in _WEIGHTS:
@@ -96,7 +121,7 @@ def _built(
     device: str | torch.device | None,
     cfg_options: Mapping[str, Any] | None,
 ) -> Recognizer:
-    if not hasattr(model, 'score_views'):
+    if lacking(model, Recognizer):
         raise TypeError(
             f'{type(model).__name__} cannot tag videos; give an OpenVocabRecognizer, as '
             'init_recognizer makes it'
@@ -105,9 +130,9 @@ def _built(
         raise ConfigError('the model is built already; leave weights and cfg_options out')
     if model.training:
         raise ConfigError('the model is in training mode; call model.eval() first')
-    if not hasattr(model, 'cfg'):
-        frames = getattr(model.backbone, 'num_frames', 8)
-        model.cfg = Config(dict(default_scope='ovmlv', test_pipeline=default_pipeline(frames)))
+    if model.cfg is None:
+        pipeline = default_pipeline(model.backbone.num_frames)
+        model.cfg = Config(dict(default_scope='ovmlv', test_pipeline=pipeline))
     return model if device is None else model.to(check_device(device))
 
 

@@ -26,7 +26,8 @@ from ovmlv.results import TagResult, Timings
 
 from .encoded_video import EncodedVideo
 from .label_source import read_labels
-from .open_model import open_model
+from .loaded_model import LoadedModel
+from .open_model import load_model
 from .video_batches import UnreadVideo, encode_all
 from .video_reader import Clip, VideoReader, VideoSource
 from .video_sources import UnusableSource, as_source, single_videos
@@ -42,7 +43,7 @@ class OVMLVInferencer:
 
     Args:
         model: Whatever :func:`open_model` takes: a config, a published folder, an architecture of
-            open_clip, or a recognizer.
+            open_clip, a recognizer, or what :func:`load_model` gave.
         weights: See :func:`open_model`.
         device: Such as ``cuda:0``; None takes a GPU where there is one.
         labels: Labels for calls that name none: a list, a text file (one a line), a label bank or
@@ -64,7 +65,7 @@ class OVMLVInferencer:
 
     def __init__(
         self,
-        model: str | Path | Config | Recognizer,
+        model: str | Path | Config | Recognizer | LoadedModel,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
         labels: Labels | None = None,
@@ -73,8 +74,8 @@ class OVMLVInferencer:
         cfg_options: Mapping[str, Any] | None = None,
         pipeline: Sequence[dict] | None = None,
     ) -> None:
-        self.model = open_model(model, weights, device, cfg_options)
-        published = getattr(self.model, 'published', None)
+        loaded = load_model(model, weights, device, cfg_options)
+        self.model, published = loaded.recognizer, loaded.published
         if published is not None:
             labels = published.bank() if labels is None else labels
             calibration = published.calibration() if calibration is None else calibration
@@ -259,7 +260,7 @@ class OVMLVInferencer:
             return TagResult(video.video, names, missing, video.error, thresholds)
         started = time.perf_counter()
         views = torch.from_numpy(video.embeddings).to(next(self.model.parameters()).device)
-        if views.shape[-1] != getattr(self.model.head, 'embed_dim', views.shape[-1]):
+        if views.shape[-1] != self.model.head.embed_dim:
             raise ConfigError(
                 f'{video.video} was encoded by another model (embeddings of {views.shape[-1]} '
                 f'instead of {self.model.head.embed_dim}); encode it again'
@@ -297,7 +298,7 @@ class OVMLVInferencer:
             raise ConfigError(f'stride={stride:g} needs a window; give window, in seconds')
         if self.model.training:
             raise ConfigError('the model is in training mode; call model.eval() first')
-        size = getattr(self.model.backbone, 'image_size', None)
+        size = self.model.backbone.image_size
         return VideoReader(self.model.cfg, self.pipeline, num_frames, num_clips, size)
 
     def _target(self, labels: Labels | None) -> tuple[str, ...] | LabelBank:

@@ -13,9 +13,8 @@ from ovmlv.utils.cli import add_cfg_options, add_debug_argument, add_device_argu
 from .result_formats import FORMATS
 
 if TYPE_CHECKING:
-    from ovmlv.apis import LabelBank, OVMLVInferencer
+    from ovmlv.apis import LabelBank, LoadedModel, OVMLVInferencer
     from ovmlv.evaluation.label_scores import LabelScores
-    from ovmlv.models.contracts import Recognizer
 
 MODEL_HELP = (
     'a config (.py), a folder of "ovmlv publish", an open_clip architecture such as ViT-B-16, also '
@@ -67,11 +66,11 @@ def add_label_arguments(
         group.add_argument('--bank', metavar='DIR', help='labels of "ovmlv bank build"')
 
 
-def load_model(args: argparse.Namespace) -> Recognizer:
+def load_model_of(args: argparse.Namespace) -> LoadedModel:
     """The model that the arguments name."""
-    from ovmlv.apis import open_model
+    from ovmlv.apis import load_model
 
-    return open_model(args.model, args.weights, args.device, args.cfg_options)
+    return load_model(args.model, args.weights, args.device, args.cfg_options)
 
 
 def load_inferencer(

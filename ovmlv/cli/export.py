@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ovmlv.errors import ConfigError
 from ovmlv.utils.terminal import Terminal
 
-from .arguments import add_label_arguments, add_model_arguments, load_model, read_label_arguments
+from .arguments import add_label_arguments, add_model_arguments, load_model_of, read_label_arguments
 from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     _refuse_other_content(args)
     labels = read_label_arguments(args)  # before the model is built
     args.device = args.device or 'cpu'
-    model = load_model(args)
-    published = getattr(model, 'published', None)
+    loaded = load_model_of(args)
+    model, published = loaded.recognizer, loaded.published
     if labels is None and published is not None:
         labels = published.bank()
     if labels is None:

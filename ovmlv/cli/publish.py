@@ -23,7 +23,7 @@ from ovmlv.utils.terminal import Terminal
 from .arguments import (
     add_label_arguments,
     add_model_arguments,
-    load_model,
+    load_model_of,
     read_label_arguments,
     refuse_bytes,
 )
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     refuse_unwritable(args.out, '--out', folder=True)
     refuse_bytes([args.name or ''], 'name')
     labels = read_label_arguments(args)  # before the model is built
-    publish(args, load_model(args), labels, out)
+    publish(args, load_model_of(args).recognizer, labels, out)
 
 
 def publish(
