@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -134,15 +134,14 @@ def make_label_set(
     text = model.encode_labels(names) if embeddings is None else embeddings
     text = text.float().cpu()
     scorer = model.scorer
-    if not (hasattr(scorer, 'scale') and hasattr(scorer, 'bias')):
+    if scorer.scale is None or scorer.bias is None:
         raise ConfigError(
             f'model.scorer of type {type(scorer).__name__} has no scale and bias to export; use a '
             'SigmoidScorer'
         )
     per_label = torch.zeros(len(names))
-    label_bias = getattr(scorer, 'label_bias', None)
-    if label_bias is not None:
-        per_label = text @ label_bias.detach().float().cpu()
+    if scorer.label_bias is not None:
+        per_label = text @ scorer.label_bias.detach().float().cpu()
     of_calibration: dict[str, Any] = {}
     if calibration is not None:
         of_calibration.update(
@@ -156,7 +155,7 @@ def make_label_set(
         float(scorer.bias),
         per_label.numpy(),
         model_fingerprint(model),
-        getattr(model.head, 'template', None),
+        model.head.template,
         **of_calibration,
     )
 
@@ -167,7 +166,8 @@ def model_fingerprint(model: Recognizer) -> str:
     The video encoder is no part of it. It trains with these, or it is CLIP's, where new modules
     that do nothing yet are random.
     """
-    return fingerprint(nn.ModuleDict({name: getattr(model, name) for name in ('head', 'scorer')}))
+    parts = dict(head=model.head, scorer=model.scorer)
+    return fingerprint(nn.ModuleDict(cast('dict[str, nn.Module]', parts)))
 
 
 def meta_of(model: Recognizer, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
@@ -176,13 +176,13 @@ def meta_of(model: Recognizer, encoder: ExportableEncoder, labels: LabelSet) -> 
         fingerprint=labels.fingerprint,
         embed_dim=labels.embeddings.shape[1],
         image_size=encoder.image_size,
-        average_views=getattr(model, 'average_views', 'score'),
+        average_views=model.average_views,
         input_type=encoder.input_type,
         mean=tuple(encoder.mean.tolist()),
         std=tuple(encoder.std.tolist()),
         template=labels.template,
         made_by=f'ovmlv {__version__}, torch {torch.__version__}',
-        **_sampling(getattr(model, 'cfg', None), getattr(model.backbone, 'num_frames', 8)),
+        **_sampling(model.cfg, model.backbone.num_frames),
     )
 
 

@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.contracts import Recognizer, VideoEncoder
+from ovmlv.models.data_preprocessors import VideoDataPreprocessor
 from ovmlv.models.temporal.positions import TemporalPositions
 
 INPUT_TYPES = {'uint8': torch.uint8, 'float32': torch.float32}
@@ -36,8 +37,8 @@ class ExportableEncoder(nn.Module):
             raise ConfigError(
                 f'input_type={input_type!r} is not one of {", ".join(map(repr, INPUT_TYPES))}'
             )
-        size = getattr(model.backbone, 'image_size', None)
-        mean = getattr(model.data_preprocessor, 'mean', None)
+        size, preprocessor = model.backbone.image_size, model.data_preprocessor
+        mean = preprocessor.mean if isinstance(preprocessor, VideoDataPreprocessor) else None
         if size is None or mean is None:
             raise ConfigError(
                 f'{type(model.backbone).__name__} with {type(model.data_preprocessor).__name__} '
@@ -48,7 +49,7 @@ class ExportableEncoder(nn.Module):
         self.image_size: tuple[int, int] = (int(size[0]), int(size[1]))
         self.backbone = _exportable(model.backbone)
         self.register_buffer('mean', mean.detach().clone().float().cpu().flatten())
-        self.register_buffer('std', model.data_preprocessor.std.detach().float().cpu().flatten())
+        self.register_buffer('std', preprocessor.std.detach().float().cpu().flatten())
         self.eval().requires_grad_(False)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -93,10 +94,9 @@ def first_line(error: Exception) -> str:
 
 def _exportable(backbone: VideoEncoder) -> nn.Module:
     """A copy without what only training needs, and without choices by the number of frames."""
-    copied = cast(nn.Module, copy.deepcopy(backbone)).float().cpu().eval()
-    for name in ('reference', 'prefix_cache'):
-        if hasattr(copied, name):
-            setattr(copied, name, None)
+    encoder = copy.deepcopy(backbone)
+    encoder.drop_training_parts()
+    copied = cast(nn.Module, encoder).float().cpu().eval()
     for module in list(copied.modules()):
         for name, child in module.named_children():
             if isinstance(child, TemporalPositions):

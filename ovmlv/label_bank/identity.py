@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError
-from ovmlv.models.contracts import Recognizer
+from ovmlv.models.contracts import Recognizer, lacking
 
 #: Arguments that change how a label is computed, but not what comes out, or where weights are from.
 _NO_MATTER = frozenset(
@@ -47,17 +47,17 @@ class EncoderIdentity:
     @classmethod
     def of(cls, model: Recognizer) -> EncoderIdentity:
         """Of a recognizer's head."""
-        head = getattr(model, 'head', None)
-        if head is None or not hasattr(model, 'encode_labels'):
+        if lacking(model, Recognizer):
             raise TypeError(
                 f'{type(model).__name__} encodes no labels; make the model by init_recognizer'
             )
+        head = model.head
         return cls(
             type(head).__name__,
             _fingerprint(head),
             _settings(head),
             int(head.embed_dim),
-            bool(getattr(head, 'unit_length', True)),
+            bool(head.unit_length),
         )
 
     def check(self, other: EncoderIdentity, owner: str) -> None:

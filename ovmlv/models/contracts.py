@@ -1,7 +1,9 @@
 """What the parts of a recognizer are, for each other and for those who call them.
 
 The protocols say in types what the docstrings of the base classes say in words. A part of another
-project satisfies one by having its methods; it needs no base class of ours. Letters of shapes: B
+project satisfies one by having its members. The base classes (``BaseVideoEncoder``,
+``BaseLabelEncoder``, ``BaseScorer``, ``BaseCriterion``) have a default for every member that not
+every part has, so that a part which derives from one gives the rest alone. Letters of shapes: B
 videos, M views of each, C labels (of a picture: channels), T frames, E size of CLIP's joint space.
 """
 
@@ -12,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
 
 _PartT = TypeVar('_PartT', bound='Part')
 
@@ -54,14 +58,40 @@ class TemporalModule(Part, Protocol):
         """Frames to videos ``(B, T, E) -> (B, E)``, or tokens to tokens."""
 
 
-class VideoEncoder(Part, Protocol):
-    """Videos to embeddings."""
+class BlockTemporalModule(TemporalModule, Protocol):
+    """A :class:`TemporalModule` inside blocks of the tower."""
+
+    blocks: Sequence[int]
+
+    def check(self, parts: Any) -> None:
+        """Raise one :class:`~ovmlv.errors.ConfigError` where a block cannot take it."""
+
+
+class Pretrained(Part, Protocol):
+    """A part whose parameters may start as those of CLIP."""
+
+    def pretrained_parameter_names(self) -> list[str]:
+        """Names of the parameters that CLIP's weights filled, whether they train or not."""
+
+
+class VideoEncoder(Pretrained, Protocol):
+    """Videos to embeddings.
+
+    Attributes:
+        embed_dim: E.
+        num_frames: T of training.
+        image_size: ``(H, W)`` of the pictures; None where it sees no pixels, or pictures of any
+            size.
+        mean: Of each channel of the pixels in [0, 1]; None where the encoder does not know it.
+        std: The same for the standard deviation.
+        temporal: What joins the frames, such as a :class:`TemporalModule`.
+    """
 
     embed_dim: int
     num_frames: int
-    image_size: tuple[int, int]
-    mean: Sequence[float]
-    std: Sequence[float]
+    image_size: tuple[int, int] | None
+    mean: Sequence[float] | None
+    std: Sequence[float] | None
     temporal: Any
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -73,14 +103,34 @@ class VideoEncoder(Part, Protocol):
     def encode_frames(self, x: Tensor) -> Tensor:
         """Embeddings of frames ``(B, C, T, H, W) -> (B, T, E)``."""
 
+    def drop_training_parts(self) -> None:
+        """Let go of what only training needs, such as copies and caches."""
 
-class LabelEncoder(Part, Protocol):
-    """Label strings to embeddings."""
+
+class Noise(Protocol):
+    """What disturbs labels in training, such as :class:`~ovmlv.models.heads.label_noise`."""
+
+    weight: float
+
+
+class LabelEncoder(Pretrained, Protocol):
+    """Label strings to embeddings.
+
+    Attributes:
+        embed_dim: E.
+        logit_scale: What CLIP multiplies cosines by; None where there is no such weight.
+        logit_bias: What CLIP adds to them; None where there is no such weight.
+        unit_length: Whether the embeddings are unit vectors.
+        noise: What :meth:`forward_with_noise` disturbs labels by; None where it cannot be called.
+        template: Text around the label; None where there is none.
+    """
 
     embed_dim: int
-    logit_scale: float
+    logit_scale: float | None
     logit_bias: float | None
     unit_length: bool
+    noise: Noise | None
+    template: str | None
 
     def __call__(self, labels: Sequence[str]) -> Tensor:
         """Encode C labels to ``(C, E)``, unit vectors where ``unit_length`` is true."""
@@ -91,6 +141,9 @@ class LabelEncoder(Part, Protocol):
     def reference(self, labels: Sequence[str]) -> Tensor:
         """Unit vectors ``(C, E)`` of the frozen CLIP, without gradient."""
 
+    def forward_with_noise(self, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode labels, and K of them disturbed: ``(C, E)``, their index ``(K,)``, ``(K, E)``."""
+
 
 class Scorer(Part, Protocol):
     """Similarities to logits."""
@@ -98,12 +151,12 @@ class Scorer(Part, Protocol):
     label_bias: nn.Parameter | None
 
     @property
-    def scale(self) -> Tensor:
-        """What similarities are multiplied by, ``(1,)``."""
+    def scale(self) -> Tensor | None:
+        """What similarities are multiplied by, ``(1,)``; None where the logits are not linear."""
 
     @property
-    def bias(self) -> Tensor:
-        """What is added to all of them, ``(1,)``."""
+    def bias(self) -> Tensor | None:
+        """What is added to all of them, ``(1,)``; None where the logits are not linear."""
 
     @property
     def wants_calibration(self) -> bool:
@@ -122,27 +175,21 @@ class Scorer(Part, Protocol):
 
 
 class Criterion(Part, Protocol):
-    """The loss on logits ``(B, C)`` and targets ``(B, C)``.
+    """The loss on logits ``(B, C)`` and targets ``(B, C)``."""
 
-    Attributes:
-        needs: What it wants computed beside the logits, such as ``video_ref`` and ``drift``.
-    """
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it wants computed beside the logits, such as ``video_ref`` and ``drift``."""
 
-    needs: frozenset[str]
+    def set_embed_dim(self, embed_dim: int) -> None:
+        """Hear of E before training."""
 
     def __call__(self, logits: Tensor, targets: Tensor, **kwargs: Any) -> dict[str, Tensor]:
         """The losses by name; ``loss_cls`` is the one on the logits."""
 
 
-class Recognizer(Part, Protocol):
-    """A model that scores videos against any labels."""
-
-    backbone: VideoEncoder
-    head: LabelEncoder
-    scorer: Scorer
-    data_preprocessor: Any
-    average_views: str
-    cfg: Any
+class VocabularyUser(Part, Protocol):
+    """A model whose labels can be changed at any time."""
 
     def set_vocabulary(
         self, metainfo: Mapping[str, Any] | Sequence[str], embeddings: Tensor | None = None
@@ -151,6 +198,28 @@ class Recognizer(Part, Protocol):
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raise one :class:`~ovmlv.errors.VocabularyError` that names what cannot be encoded."""
+
+
+class Recognizer(VocabularyUser, Protocol):
+    """A model that scores videos against any labels.
+
+    Attributes:
+        backbone: Encodes videos.
+        head: Encodes labels.
+        scorer: Turns similarities into logits.
+        data_preprocessor: Stacks and normalises videos.
+        average_views: What of a video's views is averaged.
+        labels_per_pass: Labels that go through the head at once.
+        cfg: The config that it was built from; None where it was built by hand.
+    """
+
+    backbone: VideoEncoder
+    head: LabelEncoder
+    scorer: Scorer
+    data_preprocessor: Any
+    average_views: str
+    labels_per_pass: int
+    cfg: Any
 
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
         """Embeddings ``(C, E)`` of labels."""
@@ -172,3 +241,40 @@ class Recognizer(Part, Protocol):
 
     def to(self: _PartT, device: torch.device | str) -> _PartT:
         """Move to a device."""
+
+
+def lacking(part: object, contract: type) -> list[str]:
+    """Names of the members of a contract that a part has not, in alphabetical order.
+
+    Args:
+        part: Any object.
+        contract: One of the protocols of this module.
+    """
+    names = {
+        name
+        for protocol in contract.__mro__
+        if protocol.__module__ == __name__
+        for name in (*vars(protocol), *vars(protocol).get('__annotations__', ()))
+        if not name.startswith('_')
+    }
+    return sorted(name for name in names if not hasattr(part, name))
+
+
+def require(part: object, contract: type, owner: str, base: str) -> None:
+    """Refuse a part that lacks members of its contract.
+
+    Args:
+        part: The part.
+        contract: One of the protocols of this module.
+        owner: Whose part it is, and which: ``OpenVocabRecognizer.backbone``.
+        base: The class to derive it from.
+
+    Raises:
+        ConfigError: The part lacks something; all of it is named.
+    """
+    missing = lacking(part, contract)
+    if missing:
+        raise ConfigError(
+            f'{owner}: {type(part).__name__} lacks {", ".join(missing)}; derive it from {base}, '
+            'which has what can be left out'
+        )

@@ -55,8 +55,7 @@ class TaggingService:
         self.inferencer, self.limits = inferencer, limits
         self._encoding, self._scoring = threading.Lock(), threading.Lock()
         model = inferencer.model
-        size = getattr(model.backbone, 'image_size', None)
-        reader = VideoReader(model.cfg, inferencer.pipeline, image_size=size)
+        reader = VideoReader(model.cfg, inferencer.pipeline, image_size=model.backbone.image_size)
         self.decoder = Decoder(reader, limits)
         self.default_labels: tuple[str, ...] = ()
         self.banks: dict[str, LabelBank] = {}

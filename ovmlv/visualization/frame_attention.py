@@ -12,14 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.models.contracts import VideoEncoder
+from ovmlv.models.contracts import Recognizer, VideoEncoder
+from ovmlv.models.temporal import CrossFrameMessage, FrameTransformer, ParallelTemporalAttention
 
 from .style import COLORS, FAINT, INK, chart, save
 
 if TYPE_CHECKING:
+    from ovmlv.apis.ovmlv_inferencer import OVMLVInferencer
     from ovmlv.apis.video_reader import VideoSource
 
-_SHOWN = 'ParallelTemporalAttention, CrossFrameMessage, FrameTransformer'
+_SHOWN = (ParallelTemporalAttention, CrossFrameMessage, FrameTransformer)
 
 
 @torch.no_grad()
@@ -43,13 +45,13 @@ def frame_attention(backbone: VideoEncoder, video: Tensor) -> dict[str, Tensor]:
     if not found:
         raise ConfigError(
             f'{type(temporal).__name__} has no attention over frames to show; those that have: '
-            f'{_SHOWN}'
+            f'{", ".join(kind.__name__ for kind in _SHOWN)}'
         )
     return found
 
 
 def video_attention(
-    model: Any, video: VideoSource, num_frames: int | None = None
+    model: OVMLVInferencer | Recognizer, video: VideoSource, num_frames: int | None = None
 ) -> tuple[dict[str, Tensor], np.ndarray]:
     """Attention over the frames of a video file, read as the model's test pipeline does.
 
@@ -62,13 +64,14 @@ def video_attention(
         What :func:`frame_attention` returns, and the frames, RGB uint8 ``(T, H, W, 3)``: those of
         the middle view.
     """
+    from ovmlv.apis.ovmlv_inferencer import OVMLVInferencer
     from ovmlv.apis.video_reader import VideoReader
 
-    pipeline = getattr(model, 'pipeline', None)
-    model = getattr(model, 'model', model)
+    pipeline = None
+    if isinstance(model, OVMLVInferencer):
+        model, pipeline = model.model, model.pipeline
     backbone = model.backbone
-    size = getattr(backbone, 'image_size', None)
-    views = VideoReader(model.cfg, pipeline, num_frames, None, size)(video)
+    views = VideoReader(model.cfg, pipeline, num_frames, None, backbone.image_size)(video)
     view = views[len(views) // 2]  # (C, T, H, W), bytes
     device = next(model.parameters()).device
     inputs = model.data_preprocessor.normalize(view[None].to(device))[0]
@@ -87,12 +90,13 @@ def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
 
         handles.append(module.register_forward_hook(hook))
 
-    for index, branch in getattr(temporal, 'branches', {}).items():
-        if hasattr(branch, 'attention'):
+    if isinstance(temporal, ParallelTemporalAttention):
+        for index, branch in temporal.branches.items():
             watch(branch, f'block {index}', lambda m, x, t: m.attention(x, t)[0])
-        elif hasattr(branch, 'exchange'):
+    elif isinstance(temporal, CrossFrameMessage):
+        for index, branch in temporal.branches.items():
             watch(branch, f'block {index}', _messages)
-    if hasattr(temporal, 'layers'):
+    elif isinstance(temporal, FrameTransformer):
 
         def layers(module: nn.Module, inputs: tuple, _: Any) -> None:
             found.update(_transformer(module, inputs[0]))

@@ -113,7 +113,7 @@ def encode_frames(model: Recognizer, frames: np.ndarray) -> np.ndarray:
     Returns:
         Unit vectors float32 ``(T, 1, E)``, as of T windows of one view.
     """
-    size = getattr(model.backbone, 'image_size', None)
+    size = model.backbone.image_size
     device = next(model.parameters()).device
     inputs = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
     parts = [

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ovmlv.errors import ConfigError, OvmlvError, VocabularyError
-from ovmlv.models.contracts import Recognizer
+from ovmlv.models.contracts import VocabularyUser, lacking
 from ovmlv.models.utils.scalars import give_states_a_dimension
 from ovmlv.registry import DATASETS, HOOKS
 
@@ -38,12 +38,10 @@ class VocabularyHook(Hook):
         """Check all labels that the run will come to, and set the training labels."""
         if hasattr(runner.optim_wrapper, 'optimizer'):  # resumed by now
             give_states_a_dimension(runner.optim_wrapper.optimizer)
-        check = getattr(_recognizer(runner.model), 'check_labels', None)
-        if check is not None:
-            labels = dict.fromkeys(dataset_vocabulary(runner.train_dataloader.dataset)['classes'])
-            for dataset in _later_datasets(runner):
-                labels.update(dict.fromkeys(dataset_vocabulary(dataset)['classes']))
-            check(list(labels))
+        labels = dict.fromkeys(dataset_vocabulary(runner.train_dataloader.dataset)['classes'])
+        for dataset in _later_datasets(runner):
+            labels.update(dict.fromkeys(dataset_vocabulary(dataset)['classes']))
+        _recognizer(runner.model).check_labels(list(labels))
         self._training = self._set(runner, runner.train_dataloader.dataset, 'training')
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -142,13 +140,13 @@ def _joint_vocabulary(datasets: Sequence[Any]) -> dict:
     return {'classes': classes, 'label_prior': prior}
 
 
-def _recognizer(model: nn.Module) -> Recognizer:
-    """The module with ``set_vocabulary`` inside wrappers."""
+def _recognizer(model: nn.Module) -> VocabularyUser:
+    """The module that takes labels, inside wrappers."""
     inner: Any = model
-    while not hasattr(inner, 'set_vocabulary'):
+    while missing := lacking(inner, VocabularyUser):
         if not isinstance(getattr(inner, 'module', None), nn.Module):
             raise ConfigError(
-                f'VocabularyHook: {type(inner).__name__} has no set_vocabulary; use an '
+                f'VocabularyHook: {type(inner).__name__} has no {" and no ".join(missing)}; use an '
                 'OpenVocabRecognizer, or remove the hook'
             )
         inner = inner.module

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.backbones.base_video_encoder import BaseVideoEncoder
 from ovmlv.registry import MODELS
 
 
 @MODELS.register_module()
-class FeatureBackbone(BaseModule):
+class FeatureBackbone(BaseVideoEncoder):
     """Average the features of a video's frames and project them to the labels' space.
 
     For data sets that publish features rather than videos (YouTube-8M). There is no frozen CLIP to
@@ -59,14 +59,8 @@ class FeatureBackbone(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Encode features ``(B, D, T, 1, 1) -> (B, E)``; not normalised."""
         if x.ndim != 5 or x.shape[1] != self.in_channels:
-            raise ValueError(
+            raise ConfigError(
                 f'FeatureBackbone takes features (B, {self.in_channels}, T, 1, 1), not '
                 f'{tuple(x.shape)}; set in_channels to that of LoadRecordFeatures'
             )
         return self.projection(self.dropout(x.mean((2, 3, 4))))
-
-    def forward_with_reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """There is no reference."""
-        raise ConfigError(
-            'FeatureBackbone has no frozen CLIP to compare with; set video_distill=0 in the loss'
-        )

@@ -8,15 +8,16 @@ import json
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.backbones.base_video_encoder import BaseVideoEncoder
 from ovmlv.models.backbones.prefix_cache import PrefixCache
 from ovmlv.models.backbones.towers import Tower, as_tower
 from ovmlv.models.clip.loading import load_clip
+from ovmlv.models.contracts import BlockTemporalModule, require
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
@@ -25,7 +26,7 @@ from ovmlv.registry import MODELS
 
 
 @MODELS.register_module()
-class TemporalCLIPBackbone(BaseModule):
+class TemporalCLIPBackbone(BaseVideoEncoder):
     """Encode videos by a CLIP image tower with a temporal module (Gupta et al., ECCV 2024).
 
     At initialisation the embedding is the mean of CLIP's frame embeddings, whatever the temporal
@@ -86,9 +87,9 @@ class TemporalCLIPBackbone(BaseModule):
         self.clip_fingerprint = clip.fingerprint
         self.trainable = trainable
         self.grad_checkpointing = grad_checkpointing
-        self.temporal: Any = self._build_temporal(temporal)
+        self.temporal = self._build_temporal(temporal)
         self.first_live = self._freeze()
-        self.reference = (
+        self.reference: nn.Module | None = (
             self._copy_for_reference() if keep_reference and not self._spatial_is_frozen else None
         )
         if grad_checkpointing and not len(self.tower.blocks):
@@ -147,7 +148,7 @@ class TemporalCLIPBackbone(BaseModule):
             depend on frozen weights only.
         """
         if x.ndim != 5:
-            raise ValueError(
+            raise ConfigError(
                 f'TemporalCLIPBackbone takes videos (B, C, T, H, W), not {tuple(x.shape)}; '
                 'unsqueeze or flatten'
             )
@@ -199,6 +200,10 @@ class TemporalCLIPBackbone(BaseModule):
         """Names of the parameters that CLIP's weights filled, trainable or not."""
         return [f'visual.{name}' for name, _ in self.visual.named_parameters()]
 
+    def drop_training_parts(self) -> None:
+        """Let go of the frozen copy and of the cache."""
+        self.reference = self.prefix_cache = None
+
     def train(self, mode: bool = True) -> TemporalCLIPBackbone:
         """Set training mode; what is frozen stays in evaluation mode.
 
@@ -219,7 +224,7 @@ class TemporalCLIPBackbone(BaseModule):
 
     def _frames_from(self, tokens: Tensor, num_frames: int) -> Tensor:
         if tokens.shape[0] % num_frames:
-            raise ValueError(
+            raise ConfigError(
                 f'{len(tokens)} frames are no whole number of clips of num_frames={num_frames}; '
                 'pass the T of the videos'
             )
@@ -247,7 +252,7 @@ class TemporalCLIPBackbone(BaseModule):
         kind = config.pop('type', None)
         # Not MODELS.build: in another project its default scope would hide ours.
         module_class = MODELS.get(kind) if isinstance(kind, str) else kind
-        if not hasattr(module_class, 'level'):
+        if getattr(module_class, 'level', None) not in ('frame', 'block'):
             raise ConfigError(
                 f'backbone.temporal.type={kind!r} is no temporal module; use '
                 'ParallelTemporalAttention, NeighborFrameAttention, CrossFrameMessage, '
@@ -270,6 +275,7 @@ class TemporalCLIPBackbone(BaseModule):
             width=tower.width, depth=len(tower.blocks), has_class_token=tower.has_class_token
         )
         module = module_class(**{**given, **config})
+        require(module, BlockTemporalModule, 'backbone.temporal', 'BaseBlockTemporal')
         for index in module.blocks:
             module.check(tower.parts(index))
         return module

@@ -1,5 +1,6 @@
 """Label encoders."""
 
+from ovmlv.models.heads.base_label_encoder import BaseLabelEncoder
 from ovmlv.models.heads.base_prompt_head import BasePromptHead
 from ovmlv.models.heads.coop_prompt_head import CoOpPromptHead
 from ovmlv.models.heads.dual_coop_prompt_head import DualCoOpPromptHead
@@ -8,6 +9,7 @@ from ovmlv.models.heads.llm_prompt_head import LLMPromptHead
 from ovmlv.models.heads.template_prompt_head import TemplatePromptHead
 
 __all__ = [
+    'BaseLabelEncoder',
     'BasePromptHead',
     'CoOpPromptHead',
     'DualCoOpPromptHead',

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from ovmlv.errors import ConfigError, VocabularyError
@@ -16,19 +15,19 @@ from ovmlv.labels import check_labels
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.clip.text_tower import FrozenTextTower
 from ovmlv.models.clip.token_rows import LabelTokens
+from ovmlv.models.heads.base_label_encoder import BaseLabelEncoder
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 
 _NAMED = 10  # bad labels that a message names
 
 
-class BasePromptHead(BaseModule):
-    """Encodes label strings into CLIP's joint embedding space.
+class BasePromptHead(BaseLabelEncoder):
+    """Encodes label strings by CLIP's frozen text tower, whose weights are in no checkpoint.
 
-    Contract: ``head(labels) -> (C, E)`` are unit vectors with gradient, ``head.reference(labels)
-    -> (C, E)`` those of the frozen CLIP for the templated labels, without gradient;
-    ``head.check(labels)`` tells before any of it which labels cannot be encoded. CLIP's frozen
-    weights are in no checkpoint.
+    A subclass implements :meth:`encode`, whose unit vectors have a gradient; ``reference(labels)``
+    are those of the frozen CLIP for the templated labels, and ``check(labels)`` tells before any of
+    it which labels cannot be encoded.
 
     Args:
         model_name: open_clip architecture or path of a JSON file of ours.
@@ -39,13 +38,7 @@ class BasePromptHead(BaseModule):
         chunk_size: Texts a pass through the text tower; None is all at once.
         grad_checkpointing: Save the text tower's activations by computing them twice.
         init_cfg: See mmengine's ``BaseModule``.
-
-    Attributes:
-        unit_length: Whether the embeddings are unit vectors. False is for heads whose vectors'
-            lengths matter; the recognizer then leaves them as they are.
     """
-
-    unit_length = True
 
     def __init__(
         self,

@@ -19,7 +19,13 @@ class BaseMultilabelLoss(nn.Module):
         reduction: ``mean``, ``sum``, ``sum_per_sample`` (mean over samples) or ``none``.
         loss_weight: Factor of the loss.
         use_sigmoid: Always True: labels are independent. Heads of mmdet read it from the config.
+
+    Attributes:
+        takes_label_subsets: Whether :meth:`forward` takes ``columns`` and ``column_weight``, which
+            say what the columns of a random subset of the labels stand for.
     """
+
+    takes_label_subsets: bool = False
 
     def __init__(
         self, reduction: str = 'mean', loss_weight: float = 1.0, use_sigmoid: bool = True

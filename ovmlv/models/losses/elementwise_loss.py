@@ -31,6 +31,7 @@ class ElementwiseLoss(BaseMultilabelLoss):
         **kwargs: See :class:`BaseMultilabelLoss`.
     """
 
+    takes_label_subsets = True
     class_weight: Tensor | None
     pos_weight: Tensor | None
 

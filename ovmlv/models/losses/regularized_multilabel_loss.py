@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, cast
 
 import torch
@@ -12,6 +11,8 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.registry import MODELS
 
+from .base_criterion import BaseCriterion
+from .base_multilabel_loss import BaseMultilabelLoss
 from .distances import DISTANCES, SIMILARITIES, embedding_distance, similarity_distance
 from .foreign_loss import foreign_loss
 
@@ -19,7 +20,7 @@ _NOT_GIVEN: Any = object()
 
 
 @MODELS.register_module()
-class RegularizedMultilabelLoss(nn.Module):
+class RegularizedMultilabelLoss(BaseCriterion):
     """A base loss plus regularisers, each with a weight and absent at weight 0.
 
     ``loss_cls`` is the base loss; the others are distances from the frozen CLIP:
@@ -195,13 +196,14 @@ class RegularizedMultilabelLoss(nn.Module):
     def _base(
         self, logits: Tensor, targets: Tensor, host: dict[str, Any], subset: dict[str, Any]
     ) -> Tensor:
-        if 'column_weight' in inspect.signature(self.base.forward).parameters:
-            return self.base(logits, targets, **host, **subset)
-        if subset:
+        own = isinstance(self.base, BaseMultilabelLoss)
+        if subset and not (own and self.base.takes_label_subsets):
             raise ConfigError(
                 f'{type(self.base).__name__} cannot train on label subsets; set '
                 'labels_per_step=None or use a base loss of ovmlv'
             )
+        if own:
+            return self.base(logits, targets, **host, **subset)
         return foreign_loss(self.base, logits, targets, **host)
 
     def _term(self, name: str, given: dict[str, Any]) -> Tensor:
@@ -210,7 +212,7 @@ class RegularizedMultilabelLoss(nn.Module):
             embeddings = given[kind]
             if self.residual_adapter:
                 if name not in self.adapters:
-                    raise ValueError(
+                    raise ConfigError(
                         'RegularizedMultilabelLoss: residual_adapter=True needs the size of the '
                         'embeddings; call set_embed_dim(E)'
                     )

@@ -36,6 +36,8 @@ class TwoWayLoss(BaseMultilabelLoss):
         **kwargs: See :class:`BaseMultilabelLoss`.
     """
 
+    takes_label_subsets = True
+
     def __init__(
         self,
         temperature_pos: float = 4.0,

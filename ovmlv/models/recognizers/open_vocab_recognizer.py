@@ -8,20 +8,22 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.labels import read_reference_vocabulary, without_training_labels
-from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder
+from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder, lacking
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
-from .batch import fold_views, share_of_positives, stack_targets, unit
+from .batch import fold_views, share_of_positives, unit
+from .joining import join_parts
 from .label_embedding_cache import LabelEmbeddingCache
-from .label_sampler import sample_labels
 from .start_weights import StartWeights
+from .training_step import Encoded, TrainingLabels
 from .vocabulary import Vocabulary
 
 AVERAGES = ('score', 'embedding', 'probability')
@@ -51,7 +53,12 @@ class OpenVocabRecognizer(BaseModel):
         views_per_pass: Views that go through the backbone at once in testing; None is all.
         labels_per_pass: Labels that go through the head at once in testing.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Attributes:
+        cfg: The config that it was built from, where :func:`~ovmlv.apis.init_recognizer` did.
     """
+
+    cfg: Config | None = None
 
     def __init__(
         self,
@@ -85,15 +92,15 @@ class OpenVocabRecognizer(BaseModel):
         self.head: LabelEncoder = _build(head)
         self.scorer: Scorer = _build(scorer, 'SigmoidScorer')
         criterion = _build(loss, 'RegularizedMultilabelLoss')
-        if not hasattr(criterion, 'needs'):
+        if 'needs' in lacking(criterion, Criterion):  # a loss on logits alone
             criterion = _build(dict(base=criterion), 'RegularizedMultilabelLoss')
         self.criterion: Criterion = criterion
+        join_parts(self)
         self.labels_per_step, self.average_views = labels_per_step, average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
         self.vocabulary: Vocabulary | None = None
         self._cache = LabelEmbeddingCache()
         self._references: tuple[str, ...] | None = None
-        self._join()
         self.reference_vocabulary: tuple[str, ...] | None = None
         if 'reference_vocab' in self.criterion.needs:
             if reference_vocabulary is None:
@@ -106,51 +113,14 @@ class OpenVocabRecognizer(BaseModel):
         self._interpolation_config = interpolation
         self._remember_start()
 
-    def _join(self) -> None:
-        """Let the parts take what the CLIP weights of the others know."""
-        sizes = [getattr(part, 'embed_dim', None) for part in (self.backbone, self.head)]
-        if None not in sizes and sizes[0] != sizes[1]:
-            raise ConfigError(
-                f'OpenVocabRecognizer: the backbone has embeddings of {sizes[0]} and the head of '
-                f'{sizes[1]}; give both the same model_name'
-            )
-        if getattr(self.data_preprocessor, 'needs_statistics', False):
-            if not hasattr(self.backbone, 'mean'):
-                raise ConfigError(
-                    'OpenVocabRecognizer: the backbone names no mean and std; give them to the '
-                    'data_preprocessor'
-                )
-            self.data_preprocessor.set_statistics(self.backbone.mean, self.backbone.std)
-        if hasattr(self.scorer, 'start_from_clip'):
-            self.scorer.start_from_clip(
-                getattr(self.head, 'logit_scale', None),
-                getattr(self.head, 'logit_bias', None),
-                getattr(self.head, 'embed_dim', None),
-            )
-        if hasattr(self.criterion, 'set_embed_dim') and None not in sizes:
-            self.criterion.set_embed_dim(sizes[0])
-
     def _remember_start(self) -> None:
         """Keep copies of the weights that the loss compares with or goes back to."""
-        self.start_weights = self._start_weights()
+        drifts = 'drift' in self.criterion.needs
+        self.start_weights = StartWeights.of(self.backbone) if drifts else None
         self.interpolation: Any = None  # InterpolatedWeights
         if self._interpolation_config is not None:
             config = {**self._interpolation_config, 'module': self.backbone}
             self.interpolation = _build(config, 'InterpolatedWeights')
-
-    def _start_weights(self) -> StartWeights | None:
-        if 'drift' not in self.criterion.needs:
-            return None
-        names: list[str] = getattr(self.backbone, 'pretrained_parameter_names', list)()
-        parameters = dict(self.backbone.named_parameters())
-        names = [name for name in names if parameters[name].requires_grad]
-        if not names:
-            raise ConfigError(
-                'OpenVocabRecognizer: the loss has weight_l2, but no pretrained weight is '
-                "finetuned; set weight_l2=0 or the backbone's trainable to 'all' or a number of "
-                'blocks'
-            )
-        return StartWeights(cast(nn.Module, self.backbone), names)
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; ``weight_l2`` measures from the weights after it."""
@@ -182,8 +152,7 @@ class OpenVocabRecognizer(BaseModel):
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raise one :class:`VocabularyError` that names the labels that cannot be encoded."""
-        if hasattr(self.head, 'check'):
-            self.head.check(list(labels))
+        self.head.check(list(labels))
 
     def forward(
         self,
@@ -219,48 +188,74 @@ class OpenVocabRecognizer(BaseModel):
         """
         vocabulary = self._require_vocabulary()
         videos, views = fold_views(inputs)
-        targets = stack_targets(data_samples, vocabulary).to(videos.device)
-        labels, columns, weight = list(vocabulary.labels), None, None
-        if self.labels_per_step is not None and self.labels_per_step < len(labels):
-            columns, weight = sample_labels(targets, self.labels_per_step)
-            labels = [labels[i] for i in columns.tolist()]
-            targets = targets[:, columns]
-        targets = targets.repeat_interleave(views, 0)
+        labels = TrainingLabels.of(
+            data_samples, vocabulary, self.labels_per_step, views, videos.device
+        )
+        encoded = self._encode(videos, labels.names)
+        references = self._compute_references(encoded, labels.names, vocabulary)
+        return self._terms(encoded, labels, references, vocabulary.prior)
 
-        needs = self.criterion.needs
-        references: dict[str, Tensor] = {}
-        if 'video_ref' in needs:
-            video, references['video_ref'] = self.backbone.forward_with_reference(videos)
+    def _encode(self, videos: Tensor, labels: list[str]) -> Encoded:
+        """Videos ``(B * M, C, T, H, W)`` and labels, as the loss needs them."""
+        video_ref = noisy = clean = None
+        if 'video_ref' in self.criterion.needs:
+            video, video_ref = self.backbone.forward_with_reference(videos)
         else:
             video = self.backbone(videos)
-        noise, noisy = getattr(self.head, 'noise', None), None
-        if noise is None:
+        if self.head.noise is None:
             text = self.head(labels)
         else:
-            text, index, noisy = cast(Any, self.head).forward_with_noise(labels)
-        if 'text_ref' in needs:
-            references['text_ref'] = self.head.reference(labels)
-        if 'reference_vocab' in needs:
-            references['reference_vocab'] = self.head.reference(self._reference_labels(vocabulary))
+            text, index, noisy = self.head.forward_with_noise(labels)
+            clean = text[index].detach()
         mixed = None if self.interpolation is None else self.interpolation(self.backbone, videos)
+        return Encoded(video, text, video_ref, mixed, noisy, clean)
 
+    def _compute_references(
+        self, encoded: Encoded, labels: list[str], vocabulary: Vocabulary
+    ) -> dict[str, Tensor]:
+        """What the loss compares with, by the names of its arguments."""
+        needs, found = self.criterion.needs, {}
+        if encoded.video_ref is not None:
+            found['video_ref'] = encoded.video_ref
+        if 'text_ref' in needs:
+            found['text_ref'] = self.head.reference(labels)
+        if 'reference_vocab' in needs:
+            found['reference_vocab'] = self.head.reference(self._reference_labels(vocabulary))
+        if 'drift' in needs and self.start_weights is not None:
+            found['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))
+        return found
+
+    def _terms(
+        self,
+        encoded: Encoded,
+        labels: TrainingLabels,
+        references: dict[str, Tensor],
+        prior: float | None,
+    ) -> dict[str, Tensor]:
+        """The losses, and scale and bias for the log."""
         # Cosines times a scale of 100 lose too much in half precision.
-        with torch.autocast(videos.device.type, enabled=False):
-            video, text = unit(video), self._scaled(text)
-            if 'drift' in needs and self.start_weights is not None:
-                references['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))
+        with torch.autocast(encoded.video.device.type, enabled=False):
+            video, text = unit(encoded.video), self._scaled(encoded.text)
             similarities = video @ text.T
-            self._calibrate(similarities, targets, weight, vocabulary.prior)
-            given = dict(text=text, columns=columns, column_weight=weight, **references)
-            losses = self.criterion(self._logits(similarities, text), targets, video=video, **given)
-            if noise is not None and noisy is not None:
-                distance = embedding_distance(noisy, text[index].detach(), 'cosine')
-                losses.update(loss_label_consistency=noise.weight * distance)
-            if mixed is not None:
-                logits = self._logits(unit(mixed) @ text.T, text)
-                at_mixed = self.criterion(logits, targets, video=unit(mixed), **given)['loss_cls']
-                losses['loss_interpolated'] = self.interpolation.weight * at_mixed
-            if hasattr(self.scorer, 'scale'):
+            self._calibrate(similarities, labels, prior)
+            given = dict(
+                text=text,
+                columns=labels.columns,
+                column_weight=labels.column_weight,
+                **references,
+            )
+            logits = self._logits(similarities, text)
+            losses = self.criterion(logits, labels.targets, video=video, **given)
+            if encoded.noisy is not None and encoded.clean is not None:
+                assert self.head.noise is not None  # it made them
+                distance = embedding_distance(encoded.noisy, encoded.clean, 'cosine')
+                losses['loss_label_consistency'] = self.head.noise.weight * distance
+            if encoded.mixed is not None:
+                mixed = unit(encoded.mixed)
+                logits = self._logits(mixed @ text.T, text)
+                again = self.criterion(logits, labels.targets, video=mixed, **given)
+                losses['loss_interpolated'] = self.interpolation.weight * again['loss_cls']
+            if self.scorer.scale is not None and self.scorer.bias is not None:
                 losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
         return losses
 
@@ -328,7 +323,7 @@ class OpenVocabRecognizer(BaseModel):
 
     def _scaled(self, text: Tensor) -> Tensor:
         """Label embeddings as the scorer takes them: unit vectors, unless the head says no."""
-        return unit(text) if getattr(self.head, 'unit_length', True) else text.float()
+        return unit(text) if self.head.unit_length else text.float()
 
     def encode_views(self, inputs: Tensor) -> Tensor:
         """Unit vectors ``(B, M, E)`` of all views of videos; see :meth:`encode_videos`."""
@@ -354,21 +349,17 @@ class OpenVocabRecognizer(BaseModel):
             return self._logits(mean @ text.T, text)
 
     def _logits(self, similarities: Tensor, text: Tensor) -> Tensor:
-        if getattr(self.scorer, 'label_bias', None) is None:
-            return self.scorer(similarities)
         return self.scorer(similarities, text)
 
-    def _calibrate(
-        self, similarities: Tensor, targets: Tensor, column_weight: Tensor | None, prior: Any
-    ) -> None:
+    def _calibrate(self, similarities: Tensor, labels: TrainingLabels, prior: float | None) -> None:
         """Let the scorer find its first bias; without a prior the batch's own share will do."""
-        if not hasattr(self.scorer, 'calibrate') or not self.scorer.wants_calibration:
+        if not self.scorer.wants_calibration:
             return
-        weight = (targets >= 0).float()
-        if column_weight is not None:
-            weight = weight * column_weight
+        weight = (labels.targets >= 0).float()
+        if labels.column_weight is not None:
+            weight = weight * labels.column_weight
         if prior is None:
-            prior = share_of_positives(targets, weight)
+            prior = share_of_positives(labels.targets, weight)
         self.scorer.calibrate(similarities, weight, prior)
 
     def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.models.contracts import Pretrained
 
 
 class StartWeights(nn.Module):
@@ -23,6 +27,23 @@ class StartWeights(nn.Module):
         for i, name in enumerate(self.names):
             start = attrgetter(name)(model).detach().clone()
             self.register_buffer(f'start_{i}', start, persistent=False)
+
+    @classmethod
+    def of(cls, part: Pretrained) -> StartWeights:
+        """Of the parameters of a part that are CLIP's and train.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        parameters = dict(part.named_parameters())
+        names = [n for n in part.pretrained_parameter_names() if parameters[n].requires_grad]
+        if not names:
+            raise ConfigError(
+                'OpenVocabRecognizer: the loss has weight_l2, but no pretrained weight is '
+                "finetuned; set weight_l2=0 or the backbone's trainable to 'all' or a number of "
+                'blocks'
+            )
+        return cls(cast(nn.Module, part), names)
 
     def drift(self, model: nn.Module) -> Tensor:
         """Sum of squared differences between the model's weights and the copies, a scalar.

@@ -13,6 +13,7 @@ from ovmlv.errors import ConfigError
 from ovmlv.models.utils.scalars import load_scalars_of_any_form, scalar_parameter
 from ovmlv.registry import MODELS
 
+from .base_scorer import BaseScorer
 from .calibration import bias_for_prior
 
 #: CLIP's cosines of an image and a text that does not fit it lie near this value.
@@ -20,7 +21,7 @@ _TYPICAL_COSINE = 0.2
 
 
 @MODELS.register_module()
-class SigmoidScorer(nn.Module):
+class SigmoidScorer(BaseScorer):
     """``logits = s / tau + b``, with ``tau`` stored as ``log_scale = log(1 / tau)``.
 
     With ``label_bias`` it is ``s / tau + b + w . f_t(l)``: labels differ in how often they are true
@@ -40,6 +41,7 @@ class SigmoidScorer(nn.Module):
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
     """
 
+    bias: nn.Parameter
     calibrated: Tensor
 
     def __init__(
@@ -64,7 +66,6 @@ class SigmoidScorer(nn.Module):
         self.log_scale = scalar_parameter(0.0, learnable)
         self.bias = scalar_parameter(0.0, learnable)
         load_scalars_of_any_form(self)
-        self.label_bias: nn.Parameter | None = None
         self._wants_label_bias, self._learnable = label_bias, learnable
         self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
         self._known_calibrated = init_bias != 'prior'  # spares a device synchronisation a step

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.contracts import Pretrained
 
 PARTS = ('backbone', 'head')
 
@@ -44,9 +45,9 @@ def weights_from_clip(model: nn.Module, parts: Sequence[str] = ('backbone',)) ->
     return found
 
 
-def tensors_from_clip(part: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+def tensors_from_clip(part: Pretrained) -> Iterator[tuple[str, nn.Parameter]]:
     """Names and parameters of one part of a model, see :func:`weights_from_clip`."""
-    pretrained = set(getattr(part, 'pretrained_parameter_names', list)())
+    pretrained = set(part.pretrained_parameter_names())
     for prefix, module in part.named_modules():
         own = {
             f'{prefix}.{name}' if prefix else name: p

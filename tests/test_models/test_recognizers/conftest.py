@@ -8,10 +8,12 @@ from mmaction.structures import ActionDataSample
 from torch import nn
 from torch.nn.functional import normalize
 
+from ovmlv.models.backbones import BaseVideoEncoder
+from ovmlv.models.heads import BaseLabelEncoder
 from ovmlv.models.recognizers import OpenVocabRecognizer
 
 
-class FrameBackbone(nn.Module):
+class FrameBackbone(BaseVideoEncoder):
     """One frozen and one trained layer on the frames' mean colours."""
 
     embed_dim, mean, std = 8, (0.5, 0.4, 0.3), (0.2, 0.2, 0.25)
@@ -33,7 +35,7 @@ class FrameBackbone(nn.Module):
         return ['frozen.weight', 'frozen.bias', 'layer.weight', 'layer.bias']
 
 
-class HashHead(nn.Module):
+class HashHead(BaseLabelEncoder):
     """A fixed random vector per label through one trained layer."""
 
     embed_dim, logit_scale, logit_bias = 8, 20.0, None

@@ -106,9 +106,12 @@ class BaseReadout(nn.Module):
 
     def check(self, llm: CausalLLM, labels: Sequence[str]) -> None:
         """Raise a :class:`VocabularyError` at the first label that the LLM cannot read."""
-        # Learnable tokens stand before or behind the label; a step reads the one before it.
-        extra = len(getattr(self, 'tokens', ())) + getattr(self, 'num_steps', 1) - 1
-        self.label_tokens(llm, labels, bos=True, extra=extra)
+        self.label_tokens(llm, labels, bos=True, extra=self.extra_tokens)
+
+    @property
+    def extra_tokens(self) -> int:
+        """Tokens that the LLM reads beside those of the label, such as learnable ones."""
+        return 0
 
     def forget(self) -> None:
         """Called when the LLM's weights are others than before; the cache is empty again."""

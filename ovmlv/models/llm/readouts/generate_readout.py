@@ -78,6 +78,11 @@ class GenerateReadout(PrefixReadout):
             norm = nn.LayerNorm(self.state_size, elementwise_affine=False)
             self.projection = nn.Sequential(norm, linear).to(llm.device)
 
+    @property
+    def extra_tokens(self) -> int:
+        """The learnable tokens before the label, and a token for every step but the first."""
+        return super().extra_tokens + self.num_steps - 1
+
     def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
         """Continue the shared prefix with every label, then with its own soft tokens."""
         past = unflatten(shared)

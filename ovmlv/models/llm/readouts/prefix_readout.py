@@ -37,6 +37,11 @@ class PrefixReadout(BaseReadout):
         super().__init__(llm, **kwargs)
         self.tokens = learnable_tokens(llm, num_tokens, init_text)
 
+    @property
+    def extra_tokens(self) -> int:
+        """The learnable tokens before the label."""
+        return len(self.tokens)
+
     def shared(self, llm: CausalLLM) -> tuple[Tensor, ...]:
         """Keys and values of the prefix, batch 1."""
         return tuple(flatten(llm(self.prefix(llm)).key_values))

@@ -50,6 +50,11 @@ class SuffixReadout(BaseReadout):
         self.tokens = learnable_tokens(llm, num_tokens, init_text)
         self.cache = LabelCache(cache_megabytes)
 
+    @property
+    def extra_tokens(self) -> int:
+        """The learnable tokens behind the label."""
+        return len(self.tokens)
+
     def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
         """Continue every label with the query tokens."""
         entries = self.label_key_values(llm, labels)

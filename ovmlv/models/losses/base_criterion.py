@@ -1,0 +1,39 @@
+"""What every criterion has: a loss that may compare with the frozen CLIP."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class BaseCriterion(nn.Module):
+    """The losses of a training step.
+
+    Contract: :class:`~ovmlv.models.contracts.Criterion`. A subclass gives :meth:`forward`.
+    """
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it wants computed beside the logits.
+
+        Any of ``video_ref`` (the frozen CLIP's video embeddings), ``text_ref`` (its label
+        embeddings), ``reference_vocab`` (those of the reference vocabulary) and ``drift`` (squared
+        distance of the finetuned weights from their start).
+        """
+        return frozenset()
+
+    def set_embed_dim(self, embed_dim: int) -> None:
+        """Hear of E before training."""
+
+    @abstractmethod
+    def forward(self, logits: Tensor, targets: Tensor, **kwargs: Any) -> dict[str, Tensor] | Tensor:
+        """The losses by name; ``loss_cls`` is the one on the logits.
+
+        Args:
+            logits: ``(B, C)``.
+            targets: ``(B, C)`` of {1, 0, -1 = unknown}.
+            **kwargs: ``video (B, E)``, ``text (C, E)``, ``columns (C,)`` and ``column_weight (C,)``
+                of a random subset of the labels, and what the criterion needs.
+        """
