@@ -90,7 +90,7 @@ def _dispatch(
             module = import_module(f'{package}.{name.replace("-", "_")}')
             prog = f'{prog} {name}'
             if hasattr(module, 'COMMANDS'):
-                return _dispatch(prog, module.__doc__, module.COMMANDS, module.__name__, argv)
+                return _dispatch(prog, module.__doc__ or '', module.COMMANDS, module.__name__, argv)
             return _run(prog, module, argv)
         near = get_close_matches(name, commands, 1)
         hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(commands)}'

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ovmlv.errors import DataError
 from ovmlv.utils.cli import add_cfg_options
@@ -65,7 +65,8 @@ def examine(args: argparse.Namespace) -> DatasetReport:
     from ovmlv.curation.video_scan import list_videos
 
     if Path(args.source).is_dir():
-        datasets, clip_len = {}, 8
+        datasets: dict[str, Any] = {}
+        clip_len = 8
         paths = list_videos(args.source)
         if not paths:
             raise DataError(f'{args.source}: no video in this folder; give another')

@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ovmlv.errors import ConfigError
 from ovmlv.utils.terminal import Terminal
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     from ovmlv.evaluation.score_calibration import Calibration
 
     _refuse_other_content(args)
-    labels = read_label_arguments(args)  # before the model is built
+    labels: Any = read_label_arguments(args)  # before the model is built
     args.device = args.device or 'cpu'
     loaded = load_model_of(args)
     model, published = loaded.recognizer, loaded.published
@@ -71,10 +72,9 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
         labels = published.bank()
     if labels is None:
         raise ConfigError('no labels; give --labels, --labels-file or --bank')
+    calibration = None if published is None else published.calibration()
     if args.calibration is not None:
         calibration = Calibration.load(args.calibration)
-    else:
-        calibration = None if published is None else published.calibration()
     write_export(args, model, read_labels(labels, model), out, calibration)
 
 
@@ -85,6 +85,8 @@ def _refuse_other_content(args: argparse.Namespace) -> None:
     from ovmlv.runtime.label_set import label_files
     from ovmlv.runtime.video_tagger import LABELS, META
 
+    load: Callable[[Any], object]
+    written: tuple[Path, ...]
     if args.labels_only:
         target, load = args.labels_only, LabelSet.load
         written = label_files(target)

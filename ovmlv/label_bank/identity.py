@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,13 +51,13 @@ class EncoderIdentity:
             raise TypeError(
                 f'{type(model).__name__} encodes no labels; make the model by init_recognizer'
             )
-        head = model.head
+        head = cast(nn.Module, model.head)
         return cls(
             type(head).__name__,
             _fingerprint(head),
             _settings(head),
-            int(head.embed_dim),
-            bool(head.unit_length),
+            int(model.head.embed_dim),
+            bool(model.head.unit_length),
         )
 
     def check(self, other: EncoderIdentity, owner: str) -> None:

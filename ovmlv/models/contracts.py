@@ -39,6 +39,11 @@ class Part(Protocol):
     ) -> Iterator[tuple[str, nn.Parameter]]:
         """All parameters, with names."""
 
+    def named_modules(
+        self, memo: Any = None, prefix: str = '', remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """Itself and all modules in it, with names."""
+
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """All that a checkpoint keeps."""
 

@@ -84,7 +84,7 @@ def add_debug_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> None:
+def add_cfg_options(parser: argparse._ActionsContainer, of: str = 'the config') -> None:
     """``--cfg-options``."""
     parser.add_argument(
         '--cfg-options',
@@ -96,7 +96,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> 
     )
 
 
-def add_device_argument(parser: argparse.ArgumentParser) -> None:
+def add_device_argument(parser: argparse._ActionsContainer) -> None:
     """``--device``."""
     parser.add_argument('--device', help='such as cpu or cuda:0; default: a GPU if there is one')
 

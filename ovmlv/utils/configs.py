@@ -46,8 +46,8 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         cfg = read_data_config(path) if is_data else Config.fromfile(path)
     except ImportError as error:  # mmengine's own message blames sys.path and spells it out
         cause: BaseException = error
-        while isinstance(cause.__cause__ or cause.__context__, ImportError):
-            cause = cause.__cause__ or cause.__context__
+        while isinstance(inner := cause.__cause__ or cause.__context__, ImportError):
+            cause = inner
         raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         if isinstance(error, OvmlvError):

@@ -16,15 +16,21 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r'\d+', version.split('+')[0])[:3])
 
 
+def _parts(pattern: str, text: str) -> tuple[str, ...]:
+    found = re.fullmatch(pattern, text)
+    assert found is not None  # a line of our own files
+    return found.groups()
+
+
 def problem(line: str, installed: Callable[[str], str] = importlib.metadata.version) -> str | None:
     """What is wrong with one requirement line such as ``mmengine>=0.10.7,<1.0``, if anything."""
-    name, limits = re.fullmatch(r'([\w.-]+)\s*(.*)', line).groups()
+    name, limits = _parts(r'([\w.-]+)\s*(.*)', line)
     try:
         found = installed(name)
     except importlib.metadata.PackageNotFoundError:
         return f'{name} is not installed (needed: {line})'
     for limit in filter(None, limits.split(',')):
-        operator, bound = re.fullmatch(r'\s*(>=|<)\s*(\S+)\s*', limit).groups()
+        operator, bound = _parts(r'\s*(>=|<)\s*(\S+)\s*', limit)
         width = max(len(release(found)), len(release(bound)))
         have, want = ((*release(v), 0, 0, 0)[:width] for v in (found, bound))
         if not (have >= want if operator == '>=' else have < want):

@@ -67,14 +67,15 @@ def video_attention(
     from ovmlv.apis.ovmlv_inferencer import OVMLVInferencer
     from ovmlv.apis.video_reader import VideoReader
 
+    recognizer: Any = model
     pipeline = None
     if isinstance(model, OVMLVInferencer):
-        model, pipeline = model.model, model.pipeline
-    backbone = model.backbone
-    views = VideoReader(model.cfg, pipeline, num_frames, None, backbone.image_size)(video)
+        recognizer, pipeline = model.model, model.pipeline
+    backbone = recognizer.backbone
+    views = VideoReader(recognizer.cfg, pipeline, num_frames, None, backbone.image_size)(video)
     view = views[len(views) // 2]  # (C, T, H, W), bytes
-    device = next(model.parameters()).device
-    inputs = model.data_preprocessor.normalize(view[None].to(device))[0]
+    device = next(recognizer.parameters()).device
+    inputs = recognizer.data_preprocessor.normalize(view[None].to(device))[0]
     return frame_attention(backbone, inputs), view.permute(1, 2, 3, 0).numpy()
 
 

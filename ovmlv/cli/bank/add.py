@@ -8,10 +8,11 @@ The bank is written again as a whole after every part, so that a kill leaves it 
 from __future__ import annotations
 
 import argparse
+from typing import cast
 
 from ovmlv.utils.terminal import Terminal
 
-from ..arguments import load_model, read_label_arguments
+from ..arguments import load_model_of, read_label_arguments
 from .build import add_arguments
 
 __all__ = ['add_arguments', 'run']
@@ -21,8 +22,8 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     """Encode and save."""
     from ovmlv.apis import LabelBank
 
-    labels = read_label_arguments(args)
+    labels = cast('tuple[str, ...]', read_label_arguments(args))  # a bank is no choice here
     bank = LabelBank.load(args.bank)
-    model = load_model(args)
+    model = load_model_of(args).recognizer
     new = bank.add(labels, model, args.bank, args.chunk_size, progress=True)
     out.write(f'{args.bank}: {len(new)} labels were new, {len(bank)} in all\n')

@@ -9,13 +9,14 @@ models with the same label encoder.
 from __future__ import annotations
 
 import argparse
+from typing import cast
 
 from ovmlv.utils.terminal import Terminal
 
 from ..arguments import (
     add_label_arguments,
     add_model_arguments,
-    load_model,
+    load_model_of,
     positive,
     read_label_arguments,
 )
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     from ovmlv.apis import LabelBank
 
     refuse_other_folder(args.bank, 'the bank')
-    labels = read_label_arguments(args)
-    model = load_model(args)
+    labels = cast('tuple[str, ...]', read_label_arguments(args))  # a bank is no choice here
+    model = load_model_of(args).recognizer
     bank = LabelBank.build(model, labels, args.bank, args.chunk_size, progress=True)
     out.write(f'{args.bank}: {len(bank)} labels\n')

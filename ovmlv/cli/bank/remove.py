@@ -8,6 +8,7 @@ Where one of the labels is not in the bank, nothing is removed.
 from __future__ import annotations
 
 import argparse
+from typing import cast
 
 from ovmlv.utils.terminal import Terminal
 
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     """Remove and save."""
     from ovmlv.apis import LabelBank
 
-    labels = read_label_arguments(args)
+    labels = cast('tuple[str, ...]', read_label_arguments(args))  # a bank is no choice here
     bank = LabelBank.load(args.bank)
     bank.remove(labels)
     bank.save(args.bank)

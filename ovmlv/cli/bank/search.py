@@ -14,7 +14,7 @@ from ovmlv.utils.terminal import Terminal
 from ..arguments import (
     add_format_argument,
     add_model_arguments,
-    load_model,
+    load_model_of,
     positive,
     refuse_bytes,
 )
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
 
     refuse_bytes(args.queries, 'query')
     bank = LabelBank.load(args.bank)
-    model = None if args.model is None else load_model(args)
+    model = None if args.model is None else load_model_of(args).recognizer
     found = bank.search(args.queries, args.top_k, model)
     rows = [
         (query, near.label, near.similarity, near.kind)

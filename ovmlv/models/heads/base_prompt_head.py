@@ -40,6 +40,8 @@ class BasePromptHead(BaseLabelEncoder):
         init_cfg: See mmengine's ``BaseModule``.
     """
 
+    template: str
+
     def __init__(
         self,
         model_name: str,

@@ -78,7 +78,7 @@ class LLMPromptHead(BasePromptHead):
         super().__init__(model_name, pretrained, **kwargs)
         if noise is not None and not keep_label:
             raise ConfigError("head.noise needs the labels in CLIP's text; set keep_label=True")
-        self.noise = None if noise is None else LabelNoise(**noise)
+        self.noise: LabelNoise | None = None if noise is None else LabelNoise(**noise)
         if num_groups < 1:
             raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
         if llm is None:

@@ -28,12 +28,15 @@ class BaseCriterion(nn.Module):
         """Hear of E before training."""
 
     @abstractmethod
-    def forward(self, logits: Tensor, targets: Tensor, **kwargs: Any) -> dict[str, Tensor] | Tensor:
+    def forward(
+        self, logits: Tensor, targets: Tensor, *args: Any, **kwargs: Any
+    ) -> dict[str, Tensor] | Tensor:
         """The losses by name; ``loss_cls`` is the one on the logits.
 
         Args:
             logits: ``(B, C)``.
             targets: ``(B, C)`` of {1, 0, -1 = unknown}.
+            *args: What heads of other projects pass beside.
             **kwargs: ``video (B, E)``, ``text (C, E)``, ``columns (C,)`` and ``column_weight (C,)``
                 of a random subset of the labels, and what the criterion needs.
         """

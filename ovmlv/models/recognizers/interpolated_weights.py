@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.contracts import Pretrained
 from ovmlv.models.utils.weight_patching import tensors_from_clip
 from ovmlv.registry import MODELS
 
@@ -37,7 +40,7 @@ class InterpolatedWeights(nn.Module):
                 f'InterpolatedWeights: weight={weight} must be positive and max_alpha={max_alpha} '
                 'in (0, 1]; interpolation=None switches it off'
             )
-        names = [name for name, _ in tensors_from_clip(module)]
+        names = [name for name, _ in tensors_from_clip(cast(Pretrained, module))]
         if not names:
             raise ConfigError(
                 'InterpolatedWeights: nothing that trains in the backbone starts as CLIP; finetune '

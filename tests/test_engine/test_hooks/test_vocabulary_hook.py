@@ -45,8 +45,11 @@ class Recorder(BaseModel):
         self.weight = nn.Parameter(torch.zeros(()))
         self.seen = []
 
-    def set_vocabulary(self, metainfo):
+    def set_vocabulary(self, metainfo, embeddings=None):
         self.vocabulary = metainfo
+
+    def check_labels(self, labels):
+        self.checked = list(labels)
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         self.seen.append((mode, tuple(self.vocabulary['classes'])))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from ovmlv import compat
 from ovmlv.errors import ConfigError
+from ovmlv.models.backbones import FeatureBackbone
 from ovmlv.models.heads import (
     CoOpPromptHead,
     DualCoOpPromptHead,
@@ -190,8 +190,7 @@ def test_dualcoop_is_the_two_way_softmax(tmp_path: Path) -> None:
     torch.testing.assert_close(head(LABELS), positive - negative, atol=1e-5, rtol=0)
     torch.testing.assert_close(head.reference(LABELS), positive, atol=1e-5, rtol=0)
 
-    backbone = nn.Identity()
-    backbone.mean = backbone.std = (0.5, 0.5, 0.5)
+    backbone = FeatureBackbone(in_channels=24)  # its videos are not looked at here
     model = OpenVocabRecognizer(backbone, head, scorer=dict(init_scale=20.0, init_bias=0.0))
     video = F.normalize(torch.randn(2, 1, 24), dim=-1)
     logits = 20 * torch.stack([video[:, 0] @ positive.T, video[:, 0] @ negative.T])
