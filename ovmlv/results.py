@@ -15,6 +15,8 @@ from ovmlv.plain_text import display_width, message_line, visible
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ['LabelScore', 'TagResult', 'Timings', 'Window']
+
 _BAR = 20
 
 
