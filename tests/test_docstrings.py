@@ -18,7 +18,10 @@ MODULES = sorted(
     module_of(path) for path in PACKAGE.rglob('*.py') if '>>> ' in path.read_text(encoding='utf-8')
 )
 #: Of the modules of the reference, those whose public classes and functions all have an example.
-MODULES_WITH_EXAMPLES: tuple[str, ...] = ('ovmlv.evaluation.functional',)
+MODULES_WITH_EXAMPLES: tuple[str, ...] = (
+    'ovmlv.evaluation',
+    'ovmlv.evaluation.functional',
+)
 #: ``module.Name`` -> why it cannot have one.
 WITHOUT_EXAMPLE: dict[str, str] = {}
 #: Modules whose examples need packages that are optional.
