@@ -21,6 +21,8 @@ MODULES = sorted(
 MODULES_WITH_EXAMPLES: tuple[str, ...] = (
     'ovmlv.evaluation',
     'ovmlv.evaluation.functional',
+    'ovmlv.labels',
+    'ovmlv.results',
 )
 #: ``module.Name`` -> why it cannot have one.
 WITHOUT_EXAMPLE: dict[str, str] = {}
