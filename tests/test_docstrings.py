@@ -23,6 +23,7 @@ MODULES_WITH_EXAMPLES: tuple[str, ...] = (
     'ovmlv.evaluation.functional',
     'ovmlv.labels',
     'ovmlv.results',
+    'ovmlv.runtime',
 )
 #: ``module.Name`` -> why it cannot have one.
 WITHOUT_EXAMPLE: dict[str, str] = {}
