@@ -19,8 +19,10 @@ MODULES = sorted(
 )
 #: Of the modules of the reference, those whose public classes and functions all have an example.
 MODULES_WITH_EXAMPLES: tuple[str, ...] = (
+    'ovmlv.apis',
     'ovmlv.evaluation',
     'ovmlv.evaluation.functional',
+    'ovmlv.label_bank',
     'ovmlv.labels',
     'ovmlv.results',
     'ovmlv.runtime',
