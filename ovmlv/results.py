@@ -15,11 +15,19 @@ from ovmlv.plain_text import display_width, message_line, visible
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ['LabelScore', 'TagResult', 'Timings', 'Window']
+
 _BAR = 20
 
 
 class LabelScore(NamedTuple):
-    """A label and its probability."""
+    """A label and its probability.
+
+    Examples:
+        >>> label, probability = LabelScore('a dog', 0.8)
+        >>> f'{label}: {probability:.0%}'
+        'a dog: 80%'
+    """
 
     label: str
     probability: float
@@ -27,7 +35,13 @@ class LabelScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a video, in seconds from its start."""
+    """A part of a video, in seconds from its start.
+
+    Examples:
+        >>> window = Window(start=2.0, end=4.5)
+        >>> window.end - window.start
+        2.5
+    """
 
     start: float
     end: float
@@ -41,6 +55,11 @@ class Timings:
         decode: To read and resize its frames.
         encode: To embed them; what a batch took is shared out evenly.
         score: To compare with the labels. Labels that are new to the model are encoded in it.
+
+    Examples:
+        >>> timings = Timings(decode=0.5, encode=0.25)
+        >>> timings.decode + timings.encode + timings.score
+        0.75
     """
 
     decode: float
@@ -65,6 +84,17 @@ class TagResult:
         windows: N parts of the video, in order of time; none if it was tagged as a whole.
         window_probabilities: float32 ``(N, C)``; None without windows.
         timings: How long it took; None where that was not measured.
+
+    Examples:
+        >>> import numpy as np
+        >>> probabilities = np.array([0.6, 0.8, 0.1], np.float32)
+        >>> result = TagResult('clip.mp4', ('running', 'a dog', 'a cat'), probabilities)
+        >>> [score.label for score in result.present()]
+        ['a dog', 'running']
+        >>> print(result.table(k=2))
+        clip.mp4
+          a dog    0.800  ################
+          running  0.600  ############
     """
 
     video: str

@@ -1,15 +1,55 @@
-"""Every example in a docstring runs and prints what it says."""
+"""Every public name has an example in its docstring; it runs and prints what it says."""
 
 import doctest
 import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_origin
 
 import pytest
+from mmengine.logging import MMLogger
 
 from tests.architecture import PACKAGE, module_of
 
+REFERENCE = Path(__file__).resolve().parents[1] / 'docs' / 'reference'
 MODULES = sorted(
     module_of(path) for path in PACKAGE.rglob('*.py') if '>>> ' in path.read_text(encoding='utf-8')
 )
+#: Of the modules of the reference, those whose public classes and functions all have an example.
+MODULES_WITH_EXAMPLES: tuple[str, ...] = (
+    'ovmlv.apis',
+    'ovmlv.evaluation',
+    'ovmlv.evaluation.functional',
+    'ovmlv.label_bank',
+    'ovmlv.labels',
+    'ovmlv.results',
+    'ovmlv.runtime',
+)
+#: ``module.Name`` -> why it cannot have one.
+WITHOUT_EXAMPLE: dict[str, str] = {}
+#: Modules whose examples need packages that are optional.
+NEEDED_PACKAGES = {
+    'ovmlv.label_bank.index': ('faiss',),
+    'ovmlv.runtime.video_tagger': ('onnx', 'onnxscript', 'onnxruntime'),
+}
+
+
+def reference_modules() -> list[str]:
+    """Modules that the pages of the reference are made from."""
+    pages = [page.read_text(encoding='utf-8') for page in sorted(REFERENCE.glob('*.md'))]
+    return [name for page in pages for name in re.findall(r'^::: (\S+)$', page, re.MULTILINE)]
+
+
+def public_parts(module: str) -> Iterator[tuple[str, object]]:
+    """The classes and functions of ``__all__``; constants and aliases of types are neither."""
+    content = importlib.import_module(module)
+    for name in content.__all__:
+        part = getattr(content, name)
+        # To Python 3.10, dict[str, str] is a class.
+        if inspect.isfunction(part) or (inspect.isclass(part) and get_origin(part) is None):
+            yield name, part
 
 
 def test_there_are_examples():
@@ -18,7 +58,31 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize('name', MODULES)
 def test_examples(name):
+    for package in NEEDED_PACKAGES.get(name, ()):
+        pytest.importorskip(package)
+    # A logger made by an example would write into what the example prints.
+    MMLogger.get_current_instance()
     module = importlib.import_module(name)
     # A function may stand in the package under the name of its module.
     found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE, report=True)
     assert found.attempted and not found.failed
+
+
+def test_modules_with_examples_are_in_the_reference():
+    assert set(MODULES_WITH_EXAMPLES) <= set(reference_modules())
+
+
+@pytest.mark.parametrize('module', MODULES_WITH_EXAMPLES)
+def test_every_public_name_has_an_example(module):
+    parts = dict(public_parts(module))
+    assert parts, f'{module} has no public class or function'
+    without = [name for name, part in parts.items() if '>>> ' not in (part.__doc__ or '')]
+    assert not [name for name in without if f'{module}.{name}' not in WITHOUT_EXAMPLE]
+
+
+def test_list_of_names_without_an_example_is_current():
+    """An entry goes when its name goes, or is given an example."""
+    for entry in WITHOUT_EXAMPLE:
+        module, _, name = entry.rpartition('.')
+        part = dict(public_parts(module))[name]
+        assert '>>> ' not in (part.__doc__ or ''), f'{entry} has an example'

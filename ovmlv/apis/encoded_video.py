@@ -20,6 +20,16 @@ class EncodedVideo:
         duration: Seconds; None where the pipeline does not tell.
         fps: Frames a second, on average; None where the pipeline does not tell.
         timings: How long it took.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ovmlv.apis import OVMLVInferencer
+        >>> inferencer = OVMLVInferencer('motionshapes', device='cpu')
+        >>> encoded = inferencer.encode(np.zeros((8, 64, 64, 3), np.uint8))
+        >>> encoded.embeddings.shape
+        (1, 1, 128)
+        >>> inferencer.score(encoded, labels=['red circle', 'blue square']).labels
+        ('red circle', 'blue square')
     """
 
     video: str

@@ -45,6 +45,16 @@ def init_recognizer(
 
     Returns:
         The model in evaluation mode, with the config as ``model.cfg``.
+
+    Examples:
+        >>> from mmengine.config import Config
+        >>> clip = dict(model_name='motionshapes', pretrained='motionshapes')
+        >>> backbone = dict(type='TemporalCLIPBackbone', **clip)
+        >>> parts = dict(backbone=backbone, head=dict(type='TemplatePromptHead', **clip))
+        >>> config = Config(dict(model=dict(type='OpenVocabRecognizer', **parts)))
+        >>> model = init_recognizer(config, device='cpu')
+        >>> type(model).__name__, model.training
+        ('OpenVocabRecognizer', False)
     """
     cfg = _read(config, cfg_options)
     if cfg.get('model') is None:

@@ -17,6 +17,12 @@ class LoadedModel:
         recognizer: The model in evaluation mode, with its config as ``recognizer.cfg``.
         published: The folder that it came from, which may have a label bank and a calibration;
             None for a model that came from elsewhere.
+
+    Examples:
+        >>> from ovmlv.apis import load_model
+        >>> loaded = load_model('motionshapes', device='cpu')
+        >>> type(loaded.recognizer).__name__, loaded.published
+        ('OpenVocabRecognizer', None)
     """
 
     recognizer: Recognizer

@@ -73,6 +73,15 @@ def publish_model(
 
     Raises:
         ConfigError: The config names local files, or the folder holds other things.
+
+    Examples:
+        >>> import tempfile
+        >>> from ovmlv.apis import open_model
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = publish_model(model, f'{folder}/shapes', check=False)
+        ...     print(*sorted(file.name for file in path.iterdir()))
+        README.md config.py model.safetensors ovmlv.json
     """
     folder = Path(folder)
     cfg = _for_inference(model)

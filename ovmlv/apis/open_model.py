@@ -54,6 +54,11 @@ def open_model(
     Raises:
         ConfigError: There is no such model, or weights must be named.
         CheckpointError: Weights cannot be downloaded, do not fit or were altered.
+
+    Examples:
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> model.encode_labels(['red circle', 'blue square']).shape
+        torch.Size([2, 128])
     """
     return load_model(model, weights, device, cfg_options).recognizer
 
@@ -64,7 +69,17 @@ def load_model(
     device: str | torch.device | None = None,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> LoadedModel:
-    """The same as :func:`open_model`, with what was published beside the model."""
+    """The same as :func:`open_model`, with what was published beside the model.
+
+    Examples:
+        >>> import tempfile
+        >>> from ovmlv.apis import publish_model
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = publish_model(model, f'{folder}/shapes', ['red circle'], check=False)
+        ...     print(load_model(path, device='cpu').published.bank().labels)
+        ('red circle',)
+    """
     if isinstance(model, LoadedModel):
         return replace(model, recognizer=_built(model.recognizer, weights, device, cfg_options))
     path = Path(model).expanduser() if isinstance(model, (str, Path)) else None

@@ -61,6 +61,16 @@ class OVMLVInferencer:
         num_decoded: How many videos were decoded so far.
 
     It can be pickled, and so be sent to a worker of any start method; the weights go along.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
+        >>> scene = Scene('plain', (Actor('circle', 'red', 'moving left'),))
+        >>> frames = render_clip(scene, 8, np.random.default_rng(0))
+        >>> inferencer = OVMLVInferencer('motionshapes', device='cpu')
+        >>> result = inferencer(frames, labels=['blue square', 'red circle'])[0]
+        >>> [score.label for score in result.present()]
+        ['red circle']
     """
 
     def __init__(

@@ -25,6 +25,15 @@ def find_videos(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
     Raises:
         FileNotFoundError: Nothing fits a pattern.
         DataError: A folder holds no video, or an address is given.
+
+    Examples:
+        >>> import pathlib
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ('b.mp4', 'a.mkv', 'notes.txt'):
+        ...         pathlib.Path(folder, name).touch()
+        ...     print([path.name for path in find_videos(folder)])
+        ['a.mkv', 'b.mp4']
     """
     if isinstance(inputs, (str, Path)):
         inputs = [inputs]

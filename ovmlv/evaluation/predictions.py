@@ -34,6 +34,19 @@ class Predictions:
         filenames: S paths.
         video_ids: S identities.
         meta: ``classes`` and ``class_attributes`` of the data set.
+
+    Examples:
+        >>> import tempfile
+        >>> import torch
+        >>> from ovmlv.evaluation import DumpPredictions
+        >>> sample = dict(pred_score=torch.tensor([0.75, 0.25]), gt_label=torch.tensor([1, 0]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     metric = DumpPredictions(f'{folder}/test.safetensors')
+        ...     metric.process(None, [dict(sample, sample_idx=0, filename='a.mp4')])
+        ...     _ = metric.evaluate(size=1)
+        ...     found = Predictions.load(metric.out_file)
+        >>> found.filenames, found.scores.tolist()
+        (['a.mp4'], [[0.75, 0.25]])
     """
 
     scores: Tensor

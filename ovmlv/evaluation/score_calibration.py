@@ -44,6 +44,16 @@ class Calibration:
             without a threshold of their own: the one of peak F1 over all pairs.
         thresholds: Label -> its own threshold, that of its peak F1.
         fitted_on: What it was fitted on, for the reader.
+
+    Examples:
+        The logit of 0.8 is log(4); its half is the logit of 2/3:
+
+        >>> import torch
+        >>> calibration = Calibration(temperature=2.0, thresholds={'a dog': 0.25})
+        >>> [round(p, 4) for p in calibration.apply(torch.tensor([0.8, 0.5])).tolist()]
+        [0.6667, 0.5]
+        >>> calibration.thresholds_of(['a dog', 'running']).tolist()
+        [0.25, 0.5]
     """
 
     temperature: float = 1.0
@@ -113,6 +123,19 @@ def fit_calibration(
         classes: C labels.
         fitted_on: Kept in the result.
         min_positives: That a label needs for its own threshold.
+
+    Examples:
+        Nine of ten pairs at 0.8 are positive, and one of ten at 0.2; Platt's targets make that
+        10/12 and 2/12:
+
+        >>> import torch
+        >>> probabilities = torch.tensor([[0.8]] * 10 + [[0.2]] * 10)
+        >>> targets = torch.tensor([[1]] * 9 + [[0]] * 10 + [[1]])
+        >>> calibration = fit_calibration(probabilities, targets, ['a dog'])
+        >>> [round(p, 4) for p in calibration.apply(torch.tensor([0.8, 0.2])).tolist()]
+        [0.8333, 0.1667]
+        >>> round(calibration.thresholds['a dog'], 4)
+        0.8333
     """
     if min_positives < 1:
         raise ConfigError(f'min_positives={min_positives} must be at least 1')
@@ -150,6 +173,18 @@ def calibration_report(
 
     ``F1`` is over all pairs at the threshold 0.5, or at each label's own; ``peak_F1`` is the best
     that one threshold reaches, ``F1_class`` and ``peak_F1_class`` are means over labels.
+
+    Examples:
+        Nine of ten pairs at 0.8 are positive, and one of ten at 0.2, so 0.9 and 0.1 are right:
+
+        >>> import math
+        >>> import torch
+        >>> probabilities = torch.tensor([[0.8]] * 10 + [[0.2]] * 10)
+        >>> targets = torch.tensor([[1]] * 9 + [[0]] * 10 + [[1]])
+        >>> calibration = Calibration(temperature=math.log(4) / math.log(9))
+        >>> report = calibration_report(probabilities, targets, ['a dog'], calibration)
+        >>> round(report['without']['ECE'], 4), round(report['with']['ECE'], 4)
+        (0.1, 0.0)
     """
     half = torch.full((len(classes),), 0.5)
     own = torch.from_numpy(calibration.thresholds_of(classes))

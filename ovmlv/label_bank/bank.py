@@ -32,6 +32,15 @@ class LabelBank:
     Args:
         encoder: What made the embeddings.
         blocks: Labels with embeddings; no label twice.
+
+    Examples:
+        >>> from ovmlv.apis import open_model
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> bank = LabelBank.build(model, ['red circle', 'blue square'])
+        >>> bank.add(['red circle', 'green star'], model)
+        ('green star',)
+        >>> bank.labels, bank.embeddings().shape
+        (('red circle', 'blue square', 'green star'), torch.Size([3, 128]))
     """
 
     def __init__(self, encoder: EncoderIdentity, blocks: Iterable[LabelBlock] = ()) -> None:

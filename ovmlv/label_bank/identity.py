@@ -36,6 +36,15 @@ class EncoderIdentity:
         settings: Templates, layers and whatever else shapes the embeddings.
         embed_dim: E.
         unit_length: Whether embeddings are unit vectors.
+
+    Examples:
+        >>> from ovmlv.apis import open_model
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> identity = EncoderIdentity.of(model)
+        >>> identity.type, identity.embed_dim
+        ('TemplatePromptHead', 128)
+        >>> identity == EncoderIdentity.of(model)
+        True
     """
 
     type: str

@@ -30,6 +30,18 @@ class LabelIndex:
             or none for a small bank.
         probes: Cells of an inverted file that are searched: more is slower and misses less.
         oversample: Candidates that are scored exactly, for each label that is wanted.
+
+    Examples:
+        >>> import numpy as np
+        >>> import torch
+        >>> from ovmlv.apis import open_model
+        >>> from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
+        >>> scene = Scene('plain', (Actor('circle', 'red', 'moving left'),))
+        >>> frames = torch.from_numpy(render_clip(scene, 8, np.random.default_rng(0)))
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> bank = LabelBank.build(model, ['blue square', 'red circle'])
+        >>> LabelIndex(bank).top_k(model, frames.permute(3, 0, 1, 2)[None], k=1)[0][0].label
+        'red circle'
     """
 
     def __init__(

@@ -38,6 +38,12 @@ def clean_label(label: Any, where: str = 'label') -> str:
 
     Raises:
         VocabularyError: It is no text, empty, more than a line, or has characters that are no text.
+
+    Examples:
+        >>> clean_label(' a dog ')
+        'a dog'
+        >>> clean_label('cafe\\u0301') == 'café'  # an accent of its own, and one letter
+        True
     """
     try:
         return _clean(label)
@@ -85,6 +91,10 @@ def check_labels(labels: Iterable[str]) -> list[str]:
 
     Raises:
         VocabularyError: There is none, the whole is a single text, or one cannot be used.
+
+    Examples:
+        >>> check_labels([' a dog', 'running', 'a dog'])
+        ['a dog', 'running', 'a dog']
     """
     return [label for label, _ in _each(labels, 'labels')]
 
@@ -101,6 +111,16 @@ def unique_labels(
 
     Raises:
         VocabularyError: There is none, one cannot be used, or two are the same.
+
+    Examples:
+        >>> unique_labels([' a dog', 'running'])
+        ('a dog', 'running')
+        >>> from ovmlv.errors import VocabularyError
+        >>> try:
+        ...     unique_labels([' a dog', 'a dog'])
+        ... except VocabularyError:
+        ...     print('occurs twice')
+        occurs twice
     """
     first: dict[str, str] = {}
     for number, (label, given) in enumerate(_each(labels, name, lines), 1):
@@ -128,6 +148,10 @@ def clean_labels(labels: Any, name: str, where: str) -> tuple[str, ...]:
 
     Raises:
         DataError: It is no list, or a label cannot be used.
+
+    Examples:
+        >>> clean_labels([' a dog', 'running', 'a dog'], 'labels', 'train.jsonl:1')
+        ('a dog', 'running')
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence):
         raise DataError(f'{where}: {name!r} is {shown(labels)}; give a list of label strings')
@@ -143,7 +167,13 @@ def clean_labels(labels: Any, name: str, where: str) -> tuple[str, ...]:
 def unlisted_label_error(
     label: str, vocabulary: Sequence[str], where: str, mend: str = ''
 ) -> VocabularyError:
-    """The error for a label that is in no vocabulary, with the nearest names."""
+    """The error for a label that is in no vocabulary, with the nearest names.
+
+    Examples:
+        >>> error = unlisted_label_error('a dgo', ['a dog', 'running'], 'train.jsonl:1')
+        >>> type(error).__name__, "'a dog'" in str(error), "'running'" in str(error)
+        ('VocabularyError', True, False)
+    """
     near = difflib.get_close_matches(label, vocabulary, n=3, cutoff=0.5)
     hint = f' (nearest: {", ".join(map(shown, near))})' if near else ''
     return VocabularyError(

@@ -25,6 +25,14 @@ class LabelVocabulary:
     Attributes:
         labels: Every label that may occur, without duplicates.
         attributes: axis -> label -> value; the axis ``split`` holds seen / unseen / ...
+
+    Examples:
+        >>> splits = dict(split={'a dog': 'seen', 'a cat': 'unseen', 'running': 'seen'})
+        >>> vocabulary = LabelVocabulary(['a dog', 'a cat', 'running'], splits)
+        >>> vocabulary.select('seen')
+        ['a dog', 'running']
+        >>> vocabulary.attribute_columns(['a cat', 'running'])
+        {'split': ['unseen', 'seen']}
     """
 
     labels: list[str]
@@ -103,6 +111,14 @@ def load_labels(source: str | Sequence[str], root: str = '', name: str = 'classe
     Raises:
         DataError: There is no such file, or it has another form.
         VocabularyError: A label cannot be used, is there twice, or there is none.
+
+    Examples:
+        >>> import pathlib
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = pathlib.Path(folder, 'labels.txt').write_text('a dog\\n running\\n')
+        ...     print(load_labels('labels.txt', root=folder))
+        ['a dog', 'running']
     """
     if not isinstance(source, str):
         return list(unique_labels(source, name))
@@ -157,6 +173,12 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
 
     Returns:
         axis -> label -> value.
+
+    Examples:
+        >>> load_label_attributes({'seen': ['a dog'], 'unseen': ['a cat']})
+        {'split': {'a dog': 'seen', 'a cat': 'unseen'}}
+        >>> load_label_attributes({'a dog': {'split': 'seen', 'kind': 'entity'}})
+        {'split': {'a dog': 'seen'}, 'kind': {'a dog': 'entity'}}
     """
     name, table = 'label_split', source
     if isinstance(source, str):
@@ -223,7 +245,12 @@ def find_file(path: str, root: str, what: str) -> str:
 
 
 def read_reference_vocabulary(source: str | Sequence[str]) -> tuple[str, ...]:
-    """Labels of a list or a file, see :func:`load_labels`, for the distillation of similarities."""
+    """Labels of a list or a file, see :func:`load_labels`, for the distillation of similarities.
+
+    Examples:
+        >>> read_reference_vocabulary(['a dog', ' running'])
+        ('a dog', 'running')
+    """
     labels = tuple(load_labels(source, name='reference_vocabulary'))
     if len(labels) < 2:
         raise ConfigError(
@@ -236,6 +263,10 @@ def without_training_labels(reference: Iterable[str], training: Iterable[str]) -
     """The reference labels that are no training labels, in whatever case.
 
     Distilling the frozen model's opinion on a training label would work against the training.
+
+    Examples:
+        >>> without_training_labels(['a dog', 'Running', 'a cat'], training=['running'])
+        ('a dog', 'a cat')
     """
     reference = check_labels(reference)
     taken = {label.casefold() for label in check_labels(training)}

@@ -52,6 +52,16 @@ class EncoderMeta:
         layout: Order of the graph's input.
         format: Version of this format.
         made_by: Versions of what made the graph.
+
+    Examples:
+        >>> import pathlib
+        >>> import tempfile
+        >>> meta = EncoderMeta('c7c71179', embed_dim=128, image_size=(64, 64), num_frames=8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, 'meta.json')
+        ...     meta.save(path)
+        ...     print(EncoderMeta.load(path) == meta)
+        True
     """
 
     fingerprint: str

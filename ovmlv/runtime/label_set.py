@@ -42,6 +42,17 @@ class LabelSet:
         calibration_bias: Of the calibration; 0 without.
         thresholds: float32 ``(C,)``, from which probability on a label is present; None without a
             calibration.
+
+    Examples:
+        The view is the first label's embedding, so its logits are 4 * 1 - 2 and 4 * 0 - 2:
+
+        >>> import numpy as np
+        >>> embeddings, zeros = np.eye(2, dtype=np.float32), np.zeros(2, np.float32)
+        >>> labels = LabelSet(('a dog', 'running'), embeddings, 4.0, -2.0, zeros, 'c7c71179')
+        >>> [round(float(p), 4) for p in labels.probabilities(embeddings[None, :1])[0]]
+        [0.8808, 0.1192]
+        >>> labels.select(['running']).labels
+        ('running',)
     """
 
     labels: tuple[str, ...]

@@ -32,6 +32,19 @@ class VideoTagger:
     Attributes:
         meta: What the folder says of the encoder.
         labels: The labels in use.
+
+    Examples:
+        The folder is written with torch, and read without it:
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.apis import open_model
+        >>> from ovmlv.export import export_model
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model = open_model('motionshapes', device='cpu')
+        ...     _ = export_model(model, ['red circle'], folder, check=False)
+        ...     print(VideoTagger(folder).tag(np.zeros((8, 64, 64, 3), np.uint8)).labels)
+        ('red circle',)
     """
 
     def __init__(

@@ -52,6 +52,13 @@ def area_under_pr_curve(scores: Tensor, targets: Tensor) -> Tensor:
 
     Returns:
         ``(C,)`` float64; NaN for a label without positives.
+
+    Examples:
+        >>> import torch
+        >>> scores = torch.tensor([[0.9], [0.8], [0.7]])
+        >>> area = area_under_pr_curve(scores, torch.tensor([[1], [0], [1]]))
+        >>> [round(value, 4) for value in area.tolist()]  # 1/2 * 1 + 1/2 * (1/2 + 2/3) / 2
+        [0.7917]
     """
     ranks = positive_ranks(scores, targets)
     # The point of the curve just before this score; with nothing retrieved, precision is 1.
@@ -71,6 +78,17 @@ def micro_average_precision(scores: Tensor, targets: Tensor) -> Tensor:
 
     Returns:
         Scalar float64; NaN without positives.
+
+    Examples:
+        Each label ranks its own positive first, but one list of all pairs does not:
+
+        >>> import torch
+        >>> scores = torch.tensor([[0.9, 0.4], [0.6, 0.1]])
+        >>> targets = torch.tensor([[1, 1], [0, 0]])
+        >>> average_precision(scores, targets).tolist()
+        [1.0, 1.0]
+        >>> round(micro_average_precision(scores, targets).item(), 4)  # (1/1 + 2/3) / 2
+        0.8333
     """
     scores, targets = check_inputs(scores, targets)
     return average_precision(scores.reshape(-1, 1), targets.reshape(-1, 1))[0]
@@ -91,6 +109,17 @@ def mean_average_precision(
 
     Returns:
         Scalar float64; NaN where no label counts.
+
+    Examples:
+        >>> import torch
+        >>> scores = torch.tensor([[0.9, 0.9], [0.8, 0.8], [0.1, 0.1]])
+        >>> targets = torch.tensor([[1, 0], [1, 1], [0, 0]])
+        >>> average_precision(scores, targets).tolist()
+        [1.0, 0.5]
+        >>> mean_average_precision(scores, targets).item()
+        0.75
+        >>> round(mean_average_precision(scores, targets, 'weighted').item(), 4)  # (2 + 0.5) / 3
+        0.8333
     """
     if average == 'micro':
         return micro_average_precision(scores, targets)
@@ -113,6 +142,16 @@ def reduce_average_precision(
 
     Returns:
         Scalar float64; NaN where no label counts.
+
+    Examples:
+        The third label has no positive and does not count:
+
+        >>> import torch
+        >>> values, positives = torch.tensor([1.0, 0.5, torch.nan]), torch.tensor([2, 1, 0])
+        >>> reduce_average_precision(values, positives).item()
+        0.75
+        >>> reduce_average_precision(values, positives, min_positives=2).item()
+        1.0
     """
     if average not in ('macro', 'weighted'):
         raise ConfigError(f"average {average!r} is not one of 'macro', 'weighted', 'micro'")
@@ -123,5 +162,13 @@ def reduce_average_precision(
 
 
 def countable_labels(positives: Tensor, min_positives: int = 1) -> Tensor:
-    """Mask ``(C,)`` of the labels with enough positives to enter a mean."""
+    """Mask ``(C,)`` of the labels with enough positives to enter a mean.
+
+    Examples:
+        >>> import torch
+        >>> countable_labels(torch.tensor([5, 1, 0])).tolist()
+        [True, True, False]
+        >>> countable_labels(torch.tensor([5, 1, 0]), min_positives=2).tolist()
+        [True, False, False]
+    """
     return positives >= max(int(min_positives), 1)

@@ -20,6 +20,13 @@ def resample_counts(num_videos: int, num_resamples: int = 1000, seed: int = 0) -
     """How often each video is drawn, ``(R, N)`` int16; each row sums to N.
 
     The same arguments give the same draws, so that two models can be compared on them.
+
+    Examples:
+        >>> counts = resample_counts(num_videos=3, num_resamples=1000)
+        >>> counts.shape
+        (1000, 3)
+        >>> set(counts.sum(1).tolist())
+        {3}
     """
     if num_videos < 1 or num_resamples < 1:
         raise ConfigError(
@@ -46,6 +53,16 @@ def bootstrap_average_precision(scores: Tensor, targets: Tensor, counts: np.ndar
     Returns:
         ``(R, C)`` float64; NaN where a resample has no positive of the label. Take the mean over
         labels with :meth:`torch.Tensor.nanmean`.
+
+    Examples:
+        Both videos once, the first one twice, the second one twice:
+
+        >>> import numpy as np
+        >>> import torch
+        >>> counts = np.array([[1, 1], [2, 0], [0, 2]])
+        >>> scores, targets = torch.tensor([[0.9], [0.8]]), torch.tensor([[0], [1]])
+        >>> bootstrap_average_precision(scores, targets, counts).tolist()
+        [[0.5], [nan], [1.0]]
     """
     scores, targets = check_inputs(scores, targets)
     values, labels = scores.cpu().numpy(), targets.cpu().numpy()
@@ -93,6 +110,16 @@ def bootstrap(
         scores: ``(N, C)``.
         targets: ``(N, C)`` of {1, 0, -1}.
         counts: ``(R, N)`` from :func:`resample_counts`.
+
+    Examples:
+        >>> import numpy as np
+        >>> import torch
+        >>> from ovmlv.evaluation.functional import f1_at_threshold
+        >>> counts = np.array([[1, 1], [0, 2]])  # both videos once, the second one twice
+        >>> scores, targets = torch.tensor([[0.9], [0.2]]), torch.tensor([[1], [1]])
+        >>> values = bootstrap(f1_at_threshold, scores, targets, counts)
+        >>> [round(value, 4) for value in values.tolist()]  # one of two found, none of two
+        [0.6667, 0.0]
     """
     values = []
     for row in counts:
@@ -106,6 +133,11 @@ def percentile_interval(values: Tensor, confidence: float = 0.95) -> tuple[float
 
     The percentile interval of Efron. It assumes that videos are drawn independently: clips of one
     video should be resampled together.
+
+    Examples:
+        >>> import torch
+        >>> [round(end, 4) for end in percentile_interval(torch.arange(101.0))]
+        [2.5, 97.5]
     """
     if not 0 < confidence < 1:
         raise ConfigError(f'confidence {confidence} must be between 0 and 1, e.g. 0.95')

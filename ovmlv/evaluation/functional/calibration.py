@@ -32,6 +32,17 @@ def expected_calibration_error(
 
     Returns:
         Scalar float64; NaN without known pairs.
+
+    Examples:
+        Of five pairs at 0.8, four should be positive:
+
+        >>> import torch
+        >>> scores = torch.full((5, 1), 0.8)
+        >>> four, five = torch.tensor([[1], [1], [1], [1], [0]]), torch.ones(5, 1)
+        >>> round(expected_calibration_error(scores, four).item(), 4)
+        0.0
+        >>> round(expected_calibration_error(scores, five).item(), 4)
+        0.2
     """
     if num_bins < 1:
         raise ConfigError(f'num_bins is {num_bins}; the calibration error needs at least one bin')
@@ -62,6 +73,12 @@ def brier_score(scores: Tensor, targets: Tensor) -> Tensor:
 
     Returns:
         Scalar float64; NaN without known pairs.
+
+    Examples:
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.8, 0.3]]), torch.tensor([[1, 0]])
+        >>> round(brier_score(scores, targets).item(), 4)  # (0.2 ** 2 + 0.3 ** 2) / 2
+        0.065
     """
     probabilities, labels = _known_pairs(scores, targets)
     return (probabilities - labels).square().mean()

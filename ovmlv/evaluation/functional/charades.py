@@ -28,6 +28,17 @@ def charades_average_precision(
     Returns:
         ``(C,)`` float64; NaN for a class without positives. Their mean is the official mAP (the
         official test set has no such class).
+
+    Examples:
+        The second video has no action, so that its high scores do no harm:
+
+        >>> import torch
+        >>> scores = torch.tensor([[0.7, 0.1], [0.9, 0.9], [0.6, 0.8]])
+        >>> targets = torch.tensor([[1, 0], [0, 0], [0, 1]])
+        >>> average_precision(scores, targets).tolist()
+        [0.5, 0.5]
+        >>> charades_average_precision(scores, targets).tolist()
+        [1.0, 1.0]
     """
     scores, targets = check_inputs(scores, targets)
     if unlabeled is None:

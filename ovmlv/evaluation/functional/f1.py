@@ -33,7 +33,15 @@ DEFINITIONS: dict[str, dict[str, str]] = {
 
 
 class PrecisionRecall(NamedTuple):
-    """Precision, recall and F1, scalars float64."""
+    """Precision, recall and F1, scalars float64.
+
+    Examples:
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9, 0.6, 0.2]]), torch.tensor([[1, 0, 0]])
+        >>> found = precision_recall_at_threshold(scores, targets, threshold=0.5)
+        >>> found.precision.item(), found.recall.item(), round(found.f1.item(), 4)
+        (0.5, 1.0, 0.6667)
+    """
 
     precision: Tensor
     recall: Tensor
@@ -50,6 +58,15 @@ def precision_recall_at_threshold(
         targets: ``(N, C)`` of {1, 0, -1}; unknown pairs are ignored.
         threshold: Scores from here on are predictions (DualCoOp: those above).
         average: See :func:`precision_recall_at_k`.
+
+    Examples:
+        Two pairs are predicted, both rightly, and one of three positives is missed:
+
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9, 0.6], [0.3, 0.8]]), torch.tensor([[1, 0], [1, 1]])
+        >>> found = precision_recall_at_threshold(scores, targets, threshold=0.7)
+        >>> [round(value.item(), 4) for value in found]
+        [1.0, 0.6667, 0.8]
     """
     scores, targets = check_inputs(scores, targets)
     return _summary((scores >= threshold) & (scores > -torch.inf), targets == 1, average)
@@ -80,6 +97,18 @@ def precision_recall_at_k(
 
     Returns:
         All NaN without positives. See :data:`DEFINITIONS` for who uses which.
+
+    Examples:
+        Of four predictions, three are right, which are all positives there are:
+
+        >>> import torch
+        >>> scores = torch.tensor([[0.9, 0.6, 0.1], [0.3, 0.8, 0.7]])
+        >>> targets = torch.tensor([[1, 0, 0], [0, 1, 1]])
+        >>> [round(v.item(), 4) for v in precision_recall_at_k(scores, targets, k=2)]
+        [0.75, 1.0, 0.8571]
+        >>> found = precision_recall_at_k(scores, targets, k=2, **DEFINITIONS['of_means'])
+        >>> [round(v.item(), 4) for v in found]  # P = (1 + 1/2 + 1) / 3
+        [0.8333, 1.0, 0.9091]
     """
     if unknown not in ('ignore', 'negative'):
         raise ConfigError(f"unknown {unknown!r} is not one of 'ignore', 'negative'")
@@ -104,6 +133,16 @@ def f1_at_threshold(
 
     Returns:
         Scalar float64; NaN without positives.
+
+    Examples:
+        The first label's F1 is 1, the second's 2/3:
+
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9, 0.6], [0.7, 0.8]]), torch.tensor([[1, 0], [1, 1]])
+        >>> round(f1_at_threshold(scores, targets).item(), 4)  # 2 * 3 / (4 + 3)
+        0.8571
+        >>> round(f1_at_threshold(scores, targets, average='macro').item(), 4)
+        0.8333
     """
     return precision_recall_at_threshold(scores, targets, threshold, _micro_macro(average)).f1
 
@@ -120,6 +159,14 @@ def f1_at_k(scores: Tensor, targets: Tensor, k: int = 3, average: str = 'micro')
 
     Returns:
         Scalar float64; NaN without positives.
+
+    Examples:
+        Both predictions are right, and one of three positives is missed:
+
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9, 0.6], [0.3, 0.8]]), torch.tensor([[1, 0], [1, 1]])
+        >>> round(f1_at_k(scores, targets, k=1).item(), 4)  # 2 * 2 / (2 + 3)
+        0.8
     """
     return precision_recall_at_k(scores, targets, k, _micro_macro(average)).f1
 
@@ -138,6 +185,16 @@ def peak_f1(scores: Tensor, targets: Tensor, average: str = 'overall') -> tuple[
     Returns:
         F1 and threshold (``scores >= threshold`` are predictions; the highest of several that are
         as good), both float64 scalars or, for ``class``, ``(C,)``. NaN without positives.
+
+    Examples:
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9, 0.4], [0.6, 0.1]]), torch.tensor([[1, 1], [0, 0]])
+        >>> f1, threshold = peak_f1(scores, targets)
+        >>> round(f1.item(), 4), round(threshold.item(), 4)
+        (0.8, 0.4)
+        >>> f1, thresholds = peak_f1(scores, targets, 'class')
+        >>> f1.tolist(), [round(value, 4) for value in thresholds.tolist()]
+        ([1.0, 1.0], [0.9, 0.4])
     """
     if average not in ('overall', 'class'):
         raise ConfigError(f"average {average!r} is not one of 'overall', 'class'")

@@ -31,6 +31,16 @@ def per_frame_average_precision(
 
     Returns:
         ``(C,)`` float64.
+
+    Examples:
+        A video of two frames and one of a single frame are three rows of one list:
+
+        >>> import torch
+        >>> scores = [torch.tensor([[0.9], [0.2]]), torch.tensor([[0.6]])]
+        >>> targets = [torch.tensor([[1], [1]]), torch.tensor([[0]])]
+        >>> values = per_frame_average_precision(scores, targets)
+        >>> [round(value, 4) for value in values.tolist()]  # (1/1 + 2/3) / 2
+        [0.8333]
     """
     if empty not in ('skip', 'zero'):
         raise ConfigError(f"empty {empty!r} is not one of 'skip', 'zero'")

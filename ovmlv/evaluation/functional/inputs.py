@@ -23,6 +23,12 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         ValueError: Shapes differ, a target is not in {1, 0, -1}, or a score is not a number.
+
+    Examples:
+        >>> import torch
+        >>> scores, targets = check_inputs(torch.tensor([[0.5, 0.2]]), torch.tensor([[1, -1]]))
+        >>> scores.tolist(), targets.dtype
+        ([[0.5, -inf]], torch.int8)
     """
     scores = torch.as_tensor(scores).detach()
     targets = torch.as_tensor(targets).detach()

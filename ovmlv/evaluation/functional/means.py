@@ -14,8 +14,8 @@ def harmonic_mean(*values: float) -> float:
         0 if any value is 0, NaN if any is NaN or there is none.
 
     Examples:
-        >>> harmonic_mean(0.6, 0.3)
-        0.39999999999999997
+        >>> round(harmonic_mean(0.6, 0.3), 4)  # 2 * 0.6 * 0.3 / (0.6 + 0.3)
+        0.4
     """
     if not values or any(math.isnan(v) for v in values):
         return math.nan

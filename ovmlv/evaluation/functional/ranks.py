@@ -32,6 +32,15 @@ class PositiveRanks(NamedTuple):
         hits_above: ``(P,)`` positives with a higher score.
         retrieved_above: ``(P,)`` known entries with a higher score.
         num_positives: ``(C,)``.
+
+    Examples:
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9], [0.8], [0.7]]), torch.tensor([[1], [0], [1]])
+        >>> ranks = positive_ranks(scores, targets)
+        >>> [round(value, 4) for value in ranks.precision.tolist()]  # at 0.7: 2/3, at 0.9: 1/1
+        [0.6667, 1.0]
+        >>> [round(value, 4) for value in ranks.mean_by_label(ranks.precision).tolist()]
+        [0.8333]
     """
 
     label: np.ndarray
@@ -63,6 +72,15 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
         scores: ``(N, C)``, higher is more likely; ``-inf`` ranks last.
         targets: ``(N, C)`` of {1, 0, -1}; -1 is unknown and ignored.
         above: Whether ``retrieved_above`` is wanted; else it is empty.
+
+    Examples:
+        The positive of 0.7 is found third and the second of its kind; that of 0.9 comes first:
+
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9], [0.8], [0.7]]), torch.tensor([[1], [0], [1]])
+        >>> ranks = positive_ranks(scores, targets)
+        >>> ranks.retrieved.tolist(), ranks.hits.tolist()
+        ([3, 1], [2, 1])
     """
     scores, targets = check_inputs(scores, targets)
     values, labels = scores.cpu().contiguous().numpy(), targets.cpu().contiguous().numpy()

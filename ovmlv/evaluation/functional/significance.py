@@ -25,6 +25,11 @@ class PairedComparison(NamedTuple):
         low: Lower end of its interval (NaN for :func:`paired_permutation_test`).
         high: Upper end.
         p_value: Two-sided.
+
+    Examples:
+        >>> found = PairedComparison(difference=0.02, low=0.01, high=0.03, p_value=0.004)
+        >>> f'{found.difference:+.2f} [{found.low:.2f}, {found.high:.2f}], p = {found.p_value}'
+        '+0.02 [0.01, 0.03], p = 0.004'
     """
 
     difference: float
@@ -48,6 +53,15 @@ def paired_permutation_test(
         second: ``(n,)`` of the other, in the same order. Pairs with a NaN are left out.
         num_permutations: Of random assignments.
         seed: Of random assignments.
+
+    Examples:
+        Six seeds of which each is better; 2 of 2 ** 6 assignments of signs are as far from 0:
+
+        >>> import torch
+        >>> first = torch.tensor([0.70, 0.71, 0.72, 0.69, 0.70, 0.71])
+        >>> found = paired_permutation_test(first, first + 0.02)
+        >>> round(found.difference, 4), found.p_value
+        (0.02, 0.03125)
     """
     one, other = (torch.as_tensor(x).detach().cpu().numpy() for x in (first, second))
     if one.shape != other.shape or one.ndim != 1:
@@ -86,6 +100,15 @@ def paired_bootstrap(
     Returns:
         The p-value is twice the share of resamples on the other side of 0, counted as (n + 1) /
         (R + 1): never 0.
+
+    Examples:
+        The second model is better in all 999 resamples, so the p-value is 2 * (0 + 1) / (999 + 1):
+
+        >>> import torch
+        >>> first, second = torch.full((999,), 0.5), torch.linspace(0.51, 0.53, 999)
+        >>> found = paired_bootstrap(first, second, difference=0.02)
+        >>> round(found.low, 4), round(found.high, 4), found.p_value
+        (0.0105, 0.0295, 0.002)
     """
     if first.shape != second.shape or first.ndim != 1:
         raise DataError(

@@ -21,6 +21,11 @@ def top_k_mask(scores: Tensor, k: int) -> Tensor:
 
     Returns:
         ``(N, C)`` bool.
+
+    Examples:
+        >>> import torch
+        >>> top_k_mask(torch.tensor([[0.9, 0.2, 0.5], [0.1, 0.1, 0.1]]), k=2).tolist()
+        [[True, False, True], [True, True, False]]
     """
     if isinstance(k, bool) or int(k) != k or k < 1:
         raise ConfigError(f'k is {k}; the best k labels need a whole k >= 1')
@@ -46,6 +51,14 @@ def topk_accuracy(scores: Tensor, targets: Tensor, k: int = 1, average: str = 'o
 
     Returns:
         Scalar float64; NaN where no video counts.
+
+    Examples:
+        >>> import torch
+        >>> scores, labels = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]]), torch.tensor([0, 1])
+        >>> topk_accuracy(scores, labels).item()
+        0.5
+        >>> topk_accuracy(scores, labels, k=2).item()
+        1.0
     """
     targets = torch.as_tensor(targets)
     if targets.ndim == 1:
@@ -62,7 +75,13 @@ def topk_accuracy(scores: Tensor, targets: Tensor, k: int = 1, average: str = 'o
 
 
 def one_hot(labels: Tensor, num_classes: int) -> Tensor:
-    """Class numbers ``(N,)`` as ``(N, C)`` int8 targets."""
+    """Class numbers ``(N,)`` as ``(N, C)`` int8 targets.
+
+    Examples:
+        >>> import torch
+        >>> one_hot(torch.tensor([2, 0]), num_classes=3).tolist()
+        [[0, 0, 1], [1, 0, 0]]
+    """
     labels = torch.as_tensor(labels)
     if labels.is_floating_point() or ((labels < 0) | (labels >= num_classes)).any():
         raise DataError(
@@ -88,6 +107,16 @@ def global_average_precision(scores: Tensor, targets: Tensor, k: int = 20) -> Te
 
     Returns:
         Scalar float64; NaN without positives.
+
+    Examples:
+        With one label a video, the second positive of the first video cannot be found:
+
+        >>> import torch
+        >>> scores, targets = torch.tensor([[0.9, 0.4], [0.2, 0.6]]), torch.tensor([[1, 1], [0, 0]])
+        >>> global_average_precision(scores, targets, k=1).item()
+        0.5
+        >>> round(global_average_precision(scores, targets, k=2).item(), 4)  # (1/1 + 2/3) / 2
+        0.8333
     """
     scores, targets = check_inputs(scores, targets)
     pooled = targets.masked_fill(~top_k_mask(scores, k), -1)

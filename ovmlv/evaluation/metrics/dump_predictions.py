@@ -24,6 +24,17 @@ class DumpPredictions(BaseScoreMetric):
     Args:
         out_file: A ``.safetensors`` path.
         **kwargs: See :class:`BaseScoreMetric`.
+
+    Examples:
+        >>> import tempfile
+        >>> import torch
+        >>> sample = dict(pred_score=torch.tensor([0.75, 0.25]), gt_label=torch.tensor([1, 0]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     metric = DumpPredictions(f'{folder}/test.safetensors')
+        ...     metric.process(None, [dict(sample, sample_idx=0)])
+        ...     metrics = metric.evaluate(size=1)
+        ...     print(metrics, Predictions.load(metric.out_file).scores.tolist())
+        {} [[0.75, 0.25]]
     """
 
     default_prefix = 'dump'

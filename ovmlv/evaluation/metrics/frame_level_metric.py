@@ -33,6 +33,18 @@ class FrameLevelMetric(BaseScoreMetric):
             as 0, as the ``APMeter`` of super-events does.
         harmonic: The two values of the axis ``split`` that are meant.
         **kwargs: See :class:`BaseScoreMetric`.
+
+    Examples:
+        A video of two time points, and one of a single point:
+
+        >>> import torch
+        >>> metric = FrameLevelMetric()
+        >>> scores = [torch.tensor([[0.9], [0.2]]), torch.tensor([[0.6]])]
+        >>> labels = [torch.tensor([[1], [1]]), torch.tensor([[0]])]
+        >>> for i in range(2):
+        ...     metric.process(None, [dict(pred_score=scores[i], gt_label=labels[i], sample_idx=i)])
+        >>> round(metric.evaluate(size=2)['frame/mAP'], 4)  # (1/1 + 2/3) / 2
+        0.8333
     """
 
     default_prefix = 'frame'

@@ -61,6 +61,18 @@ class MultilabelMetric(BaseScoreMetric):
         per_class: Log a table of all classes.
         per_class_file: Write that table as CSV; relative to the folder of the run's log file.
         **kwargs: See :class:`BaseScoreMetric`: ``broken``, ``bootstrap``, ``prefix``, ...
+
+    Examples:
+        >>> import torch
+        >>> metric, splits = MultilabelMetric(), dict(split=['seen', 'unseen'])
+        >>> metric.dataset_meta = dict(classes=['a dog', 'running'], class_attributes=splits)
+        >>> scores = torch.tensor([[0.9, 0.9], [0.8, 0.8], [0.1, 0.1]])
+        >>> labels = torch.tensor([[1, 0], [1, 1], [0, 0]])
+        >>> for i in range(3):
+        ...     metric.process(None, [dict(pred_score=scores[i], gt_label=labels[i], sample_idx=i)])
+        >>> found = metric.evaluate(size=3)
+        >>> [round(found[f'multilabel/mAP_{name}'], 4) for name in ('seen', 'unseen', 'harmonic')]
+        [1.0, 0.5, 0.6667]
     """
 
     default_prefix = 'multilabel'

@@ -33,6 +33,17 @@ class SingleLabelMetric(BaseScoreMetric):
         topk: Values of k.
         harmonic: The two values of the axis ``split`` that are meant.
         **kwargs: See :class:`BaseScoreMetric`.
+
+    Examples:
+        >>> import torch
+        >>> metric = SingleLabelMetric(topk=(1, 2))
+        >>> scores = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
+        >>> labels = torch.tensor([[1, 0, 0], [0, 1, 0]])
+        >>> for i in range(2):
+        ...     metric.process(None, [dict(pred_score=scores[i], gt_label=labels[i], sample_idx=i)])
+        >>> found = metric.evaluate(size=2)
+        >>> found['acc/top1'], found['acc/top2']
+        (0.5, 1.0)
     """
 
     default_prefix = 'acc'
