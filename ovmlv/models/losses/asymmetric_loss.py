@@ -29,6 +29,15 @@ class AsymmetricLoss(ElementwiseLoss):
         detach_focus: No gradient through the focusing factors (the authors' training setting).
         **kwargs: See :class:`ElementwiseLoss`. The authors use a sum:
             ``reduction='sum_per_sample'``.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.losses import AsymmetricLoss
+        >>> loss = AsymmetricLoss(gamma_neg=1, gamma_pos=0, clip=0.25, reduction='none')
+        >>> logits = torch.tensor([[0.0, 0.0, -4.0, 0.0]])  # p is 1/2, in the third column 0.018
+        >>> targets = torch.tensor([[1, 0, 0, -1]])  # there, absent, absent, unknown
+        >>> loss(logits, targets)  # log 2; log(4/3) / 4; below the clip; unknown
+        tensor([[0.6931, 0.0719, 0.0000, 0.0000]])
     """
 
     def __init__(

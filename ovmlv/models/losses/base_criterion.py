@@ -12,6 +12,16 @@ class BaseCriterion(nn.Module):
     """The losses of a training step.
 
     Contract: :class:`~ovmlv.models.contracts.Criterion`. A subclass gives :meth:`forward`.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.losses import BaseCriterion
+        >>> class SquaredError(BaseCriterion):
+        ...     def forward(self, logits, targets, **kwargs):
+        ...         errors = (logits.sigmoid() - targets)[targets >= 0]
+        ...         return dict(loss_cls=errors.square().mean())
+        >>> SquaredError()(torch.zeros(1, 3), torch.tensor([[1, 0, -1]]))  # 1/2 squared, twice
+        {'loss_cls': tensor(0.2500)}
     """
 
     @property

@@ -19,6 +19,14 @@ class MultilabelBCELoss(ElementwiseLoss):
         class_weight: See :class:`ElementwiseLoss`.
         pos_weight: See :class:`ElementwiseLoss`.
         **kwargs: See :class:`BaseMultilabelLoss`.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.losses import MultilabelBCELoss
+        >>> logits = torch.tensor([[0.0, 3.0]])
+        >>> targets = torch.tensor([[1, -1]])  # the first label is there, the second is unknown
+        >>> MultilabelBCELoss()(logits, targets)  # log 2, of the first label alone
+        tensor(0.6931)
     """
 
     def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:

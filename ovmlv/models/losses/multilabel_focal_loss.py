@@ -23,6 +23,14 @@ class MultilabelFocalLoss(ElementwiseLoss):
         gamma: Focusing exponent.
         alpha: Weight of positives in [0, 1]; None weighs both alike.
         **kwargs: See :class:`ElementwiseLoss`.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.losses import MultilabelFocalLoss
+        >>> loss = MultilabelFocalLoss(gamma=2, alpha=0.25, reduction='none')
+        >>> targets = torch.tensor([[1, 0, -1]])  # there, absent, unknown
+        >>> loss(torch.zeros(1, 3), targets)  # log 2 times 1/4 * 1/4, and times 3/4 * 1/4
+        tensor([[0.0433, 0.1300, 0.0000]])
     """
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = 0.25, **kwargs: Any) -> None:

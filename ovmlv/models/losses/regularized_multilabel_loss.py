@@ -53,6 +53,17 @@ class RegularizedMultilabelLoss(BaseCriterion):
             ICLR 2024). The networks train and are used here alone.
         scalar: Return the sum of the weighted terms rather than a dict; None: as the call asks.
         use_sigmoid: Always True, as of the base losses.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.losses import RegularizedMultilabelLoss
+        >>> loss = RegularizedMultilabelLoss(video_distill=2.0)
+        >>> sorted(loss.needs)
+        ['video_ref']
+        >>> video, clip = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])  # at right angles
+        >>> terms = loss(torch.zeros(1, 2), torch.tensor([[1, 0]]), video=video, video_ref=clip)
+        >>> {name: round(term.item(), 4) for name, term in terms.items()}
+        {'loss_cls': 0.6931, 'loss_video_distill': 2.0, 'video_distill': 1.0}
     """
 
     #: Weighted terms -> the inputs of `forward` that they need beside `video` and `text`.

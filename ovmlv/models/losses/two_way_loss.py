@@ -34,6 +34,16 @@ class TwoWayLoss(BaseMultilabelLoss):
         class_wise: Weight of the part over the videos of a label.
         sample_wise: Weight of the part over the labels of a video.
         **kwargs: See :class:`BaseMultilabelLoss`.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.losses import TwoWayLoss
+        >>> logits = torch.tensor([[2.0, 2.0, 9.0]])
+        >>> targets = torch.tensor([[1, 0, -1]])  # there, absent, unknown
+        >>> TwoWayLoss()(logits, targets)  # softplus(2 - 2) = log 2, over the labels alone
+        tensor(0.6931)
+        >>> TwoWayLoss()(torch.zeros(2, 2), torch.eye(2))  # log 2 over labels, log 2 over videos
+        tensor(1.3863)
     """
 
     takes_label_subsets = True
