@@ -18,6 +18,16 @@ class BaseScorer(nn.Module):
             function of them.
         label_bias: ``(E,)``, whose product with a label's embedding is added to its logits; None
             where there is none.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.scorers import BaseScorer
+        >>> class Cubes(BaseScorer):
+        ...     def forward(self, similarities, text=None):
+        ...         return 16 * similarities**3
+        >>> scorer = Cubes()
+        >>> scorer(torch.tensor([0.5, -1.0])), scorer.scale  # it is no linear function: no scale
+        (tensor([  2., -16.]), None)
     """
 
     def __init__(self) -> None:

@@ -39,6 +39,14 @@ class SigmoidScorer(BaseScorer):
         learnable: Whether scale and bias are trained.
         label_bias: Learn ``w``.
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.scorers import SigmoidScorer
+        >>> scorer = SigmoidScorer(init_scale=10.0, init_bias=-2.0, learnable=False)
+        >>> logits = scorer(torch.tensor([0.2, 0.3]))  # 10 * 0.2 - 2 and 10 * 0.3 - 2
+        >>> logits.sigmoid()
+        tensor([0.5000, 0.7311])
     """
 
     bias: nn.Parameter
