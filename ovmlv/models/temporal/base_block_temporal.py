@@ -29,6 +29,15 @@ class BaseBlockTemporal(BaseModule):
         blocks: Which blocks: 'all', 'last-k', 'every-k' (counted from the last), k (the last k), or
             indices.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Examples:
+        >>> from ovmlv.models.temporal import BaseBlockTemporal
+        >>> class WithoutTime(BaseBlockTemporal):
+        ...     def forward(self, x, num_frames, index, parts):
+        ...         x = x + parts.attend(x)
+        ...         return x + parts.feed_forward(x)
+        >>> WithoutTime(width=64, depth=12, num_frames=8).blocks  # 'last-4' of 12
+        (8, 9, 10, 11)
     """
 
     level = 'block'
@@ -69,8 +78,10 @@ class BaseBlockTemporal(BaseModule):
 def select_blocks(blocks: str | int | Sequence[int], depth: int) -> tuple[int, ...]:
     """Indices of the blocks that ``blocks`` means, ascending.
 
-    >>> select_blocks('last-2', 12), select_blocks('every-4', 12), select_blocks([0, -1], 12)
-    ((10, 11), (3, 7, 11), (0, 11))
+    Examples:
+        >>> from ovmlv.models.temporal import select_blocks
+        >>> select_blocks('last-2', 12), select_blocks('every-4', 12), select_blocks([0, -1], 12)
+        ((10, 11), (3, 7, 11), (0, 11))
     """
     chosen: tuple[int, ...] = ()
     if blocks == 'all':

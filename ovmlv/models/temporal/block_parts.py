@@ -40,6 +40,16 @@ class BlockParts:
 
     Raises:
         ConfigError: The block is of a kind whose halves are not known.
+
+    Examples:
+        >>> import torch
+        >>> from open_clip.transformer import ResidualAttentionBlock
+        >>> from ovmlv.models.temporal import BlockParts
+        >>> block = ResidualAttentionBlock(d_model=16, n_head=2)
+        >>> x, parts = torch.rand(4, 5, 16), BlockParts(block)  # 4 frames of 5 tokens
+        >>> y = x + parts.attend(x)
+        >>> torch.allclose(y + parts.feed_forward(y), block(x), atol=1e-5)
+        True
     """
 
     def __init__(self, block: Any, rope: Tensor | None = None) -> None:

@@ -17,6 +17,13 @@ class FrameMean(BaseModule):
         embed_dim: Given by the backbone, like ``num_frames``; not used.
         num_frames: Not used.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.temporal import FrameMean
+        >>> frames = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])  # 1 video, 2 frames, 2 channels
+        >>> FrameMean(embed_dim=2, num_frames=2)(frames)
+        tensor([[2., 3.]])
     """
 
     level = 'frame'

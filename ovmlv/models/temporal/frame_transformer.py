@@ -30,6 +30,14 @@ class FrameTransformer(BaseModule):
         position_scale: Root mean square of the sinusoids that the learnable positions start from.
         dropout: Dropout inside the layers.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.temporal import FrameTransformer
+        >>> pool = FrameTransformer(embed_dim=64, num_frames=4)
+        >>> frames = torch.rand(2, 6, 64)  # 2 videos of 6 frames: not the number of training
+        >>> torch.allclose(pool(frames), frames.mean(1), atol=1e-5)  # its gate starts at 0
+        True
     """
 
     level = 'frame'

@@ -34,6 +34,17 @@ class NeighborFrameAttention(BaseBlockTemporal):
         gate_init: Start of the gate of a block.
         learn_gate: Whether the gate trains; a fixed gate is a buffer.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Examples:
+        >>> import torch
+        >>> from open_clip.transformer import ResidualAttentionBlock
+        >>> from ovmlv.models.temporal import BlockParts, NeighborFrameAttention
+        >>> block = ResidualAttentionBlock(d_model=16, n_head=2)
+        >>> near = NeighborFrameAttention(width=16, depth=1, num_frames=4)
+        >>> x = torch.rand(2 * 4, 5, 16)  # 2 videos of 4 frames of 5 tokens
+        >>> y = near(x, num_frames=4, index=0, parts=BlockParts(block))
+        >>> torch.allclose(y, block(x), atol=1e-5)  # its gate starts at 0
+        True
     """
 
     def __init__(
