@@ -29,6 +29,17 @@ class BaseVideoEncoder(BaseModule):
         mean: Of each channel of the pixels in [0, 1]; None leaves it to the data preprocessor.
         std: The same for the standard deviation.
         temporal: The module that joins the frames; None where there is none.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.backbones import BaseVideoEncoder
+        >>> class MeanColour(BaseVideoEncoder):
+        ...     embed_dim = 3
+        ...     def forward(self, x):
+        ...         return x.mean((2, 3, 4))
+        >>> videos = torch.rand(2, 3, 8, 4, 4)  # 2 videos of 8 frames of 4 x 4 pixels
+        >>> MeanColour()(videos).shape, MeanColour().encode_frames(videos).shape
+        (torch.Size([2, 3]), torch.Size([2, 8, 3]))
     """
 
     embed_dim: int

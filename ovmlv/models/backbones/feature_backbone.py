@@ -27,6 +27,16 @@ class FeatureBackbone(BaseVideoEncoder):
         embed_dim: E.
         mean: Zeros: features are not normalised as pixels are.
         std: Ones.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.backbones import FeatureBackbone
+        >>> features = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # 2 channels, 3 frames
+        >>> features = features.reshape(1, 2, 3, 1, 1)
+        >>> FeatureBackbone(in_channels=2)(features)
+        tensor([[2., 5.]])
+        >>> FeatureBackbone(in_channels=2, embed_dim=512)(features).shape
+        torch.Size([1, 512])
     """
 
     def __init__(

@@ -58,6 +58,16 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         image_size: ``(H, W)``.
         clip_fingerprint: Hash of the CLIP's weights as they were loaded first, the same in the
             label encoder of the same CLIP.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.backbones import TemporalCLIPBackbone
+        >>> backbone = TemporalCLIPBackbone('motionshapes', pretrained='motionshapes')
+        >>> backbone.image_size, backbone.embed_dim
+        ((64, 64), 128)
+        >>> video, clip = backbone.forward_with_reference(torch.rand(2, 3, 8, 64, 64))
+        >>> video.shape, torch.allclose(video, clip, atol=1e-5)  # it starts at CLIP's mean
+        (torch.Size([2, 128]), True)
     """
 
     def __init__(
