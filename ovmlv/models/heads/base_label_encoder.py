@@ -30,6 +30,18 @@ class BaseLabelEncoder(BaseModule):
             lengths matter; the recognizer then leaves them as they are.
         noise: What :meth:`forward_with_noise` disturbs labels by; None where nothing does.
         template: Text around the label; None where there is none.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.heads import BaseLabelEncoder
+        >>> class Vowels(BaseLabelEncoder):
+        ...     embed_dim = 2
+        ...     def forward(self, labels):
+        ...         rows = torch.tensor([[label.count(c) for c in 'ae'] for label in labels])
+        ...         return torch.nn.functional.normalize(rows.float(), dim=-1)
+        >>> Vowels()(['cat', 'cake'])
+        tensor([[1.0000, 0.0000],
+                [0.7071, 0.7071]])
     """
 
     embed_dim: int

@@ -38,6 +38,18 @@ class BasePromptHead(BaseLabelEncoder):
         chunk_size: Texts a pass through the text tower; None is all at once.
         grad_checkpointing: Save the text tower's activations by computing them twice.
         init_cfg: See mmengine's ``BaseModule``.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.heads import BasePromptHead
+        >>> class ZeroShot(BasePromptHead):
+        ...     def encode(self, labels):
+        ...         return self.encode_tokens(self.tokens(labels))
+        >>> head = ZeroShot('motionshapes', 'motionshapes', template='a video of {}')
+        >>> labels = ['a red circle', 'a blue square']
+        >>> embeddings = head(labels)
+        >>> embeddings.shape, torch.allclose(embeddings, head.reference(labels), atol=1e-5)
+        (torch.Size([2, 128]), True)
     """
 
     template: str

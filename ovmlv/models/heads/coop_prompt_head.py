@@ -29,6 +29,16 @@ class CoOpPromptHead(BasePromptHead):
         num_groups: Number of contexts whose embeddings are averaged; the further ones start
             slightly off.
         **kwargs: See :class:`BasePromptHead`.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.heads import CoOpPromptHead
+        >>> head = CoOpPromptHead('motionshapes', 'motionshapes', template='a video of {}')
+        >>> head.context.shape  # it starts as the words "a video of"
+        torch.Size([1, 3, 128])
+        >>> labels = ['a red circle', 'a blue square']
+        >>> torch.allclose(head(labels), head.reference(labels), atol=1e-5)
+        True
     """
 
     def __init__(

@@ -27,6 +27,14 @@ class DualCoOpPromptHead(BasePromptHead):
         negative_template: What the negative context starts from.
         num_context: Number S of learnable tokens of each; by default all before the label.
         **kwargs: See :class:`BasePromptHead`. ``template`` is the positive one.
+
+    Examples:
+        >>> from ovmlv.models.heads import DualCoOpPromptHead
+        >>> head = DualCoOpPromptHead('motionshapes', 'motionshapes', template='a video with {}')
+        >>> difference = head(['a red circle'])
+        >>> positive = head.reference(['a red circle'])  # the positive context starts so
+        >>> round((positive - difference).norm().item(), 4)  # the unit vector of the negative one
+        1.0
     """
 
     unit_length = False

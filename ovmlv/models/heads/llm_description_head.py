@@ -43,6 +43,16 @@ class LLMDescriptionHead(BasePromptHead):
             ``llm``, ``prompts`` and ``max_new_tokens``.
         batch_size: Prompts a pass of the LLM.
         **kwargs: See :class:`BasePromptHead`.
+
+    Examples:
+        >>> import tempfile
+        >>> from ovmlv.models.heads import LLMDescriptionHead
+        >>> llm = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))  # random
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     kept = dict(max_new_tokens=4, cache_file=f'{root}/sentences.json')
+        ...     head = LLMDescriptionHead('motionshapes', 'motionshapes', llm=llm, **kept)
+        ...     head(['a circle', 'a square']).shape, list(head.descriptions(['a circle']))
+        (torch.Size([2, 128]), ['a circle'])
     """
 
     def __init__(

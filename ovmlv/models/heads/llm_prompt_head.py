@@ -58,6 +58,17 @@ class LLMPromptHead(BasePromptHead):
             an adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.heads import LLMPromptHead
+        >>> llm = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))  # random
+        >>> head = LLMPromptHead('motionshapes', 'motionshapes', llm=llm, prompter=dict(width=32))
+        >>> labels = ['a red circle', 'a blue square']
+        >>> torch.allclose(head(labels), head.reference(labels), atol=1e-5)  # it starts at CLIP's
+        True
+        >>> head.soft_tokens(labels).shape  # in the place of "a video of"
+        torch.Size([2, 1, 3, 128])
     """
 
     def __init__(

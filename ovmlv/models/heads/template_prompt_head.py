@@ -35,6 +35,13 @@ class TemplatePromptHead(BasePromptHead):
         background: Captions to measure labels from; ``everyday`` is a list of common things. It has
             no effect on weights with a bias of their own, such as SigLIP's.
         **kwargs: See :class:`BasePromptHead`.
+
+    Examples:
+        >>> from ovmlv.models.heads import TemplatePromptHead
+        >>> templates = ['a video of {}', 'a picture of {}']
+        >>> head = TemplatePromptHead('motionshapes', 'motionshapes', templates=templates)
+        >>> head(['a red circle', 'a blue square']).norm(dim=-1)
+        tensor([1.0000, 1.0000])
     """
 
     def __init__(
