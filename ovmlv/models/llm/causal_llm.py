@@ -81,6 +81,16 @@ class CausalLLM(nn.Module):
 
     Raises:
         ConfigError: No readout works with this model (tokens see later ones, or it does not run).
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.llm import CausalLLM
+        >>> llm = CausalLLM(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+        >>> llm.num_layers, llm.select_layer(1)  # the width of that layer's states
+        (2, 32)
+        >>> ids = llm.tokenize(['dog'])  # bytes after 3 special tokens; the byte of d is 100
+        >>> ids, llm(llm.embed(torch.tensor(ids))).states.shape
+        ([[103, 114, 106]], torch.Size([1, 3, 32]))
     """
 
     def __init__(

@@ -78,6 +78,15 @@ class PromptingTransformer(nn.Module):
         mlp_ratio: Hidden width of the MLPs over ``width``.
         dropout: On every residual branch.
         residual_scale: Factor on the residual.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.llm import PromptingTransformer
+        >>> prompter = PromptingTransformer(state_size=32, token_size=64, width=16)
+        >>> states, mask = torch.rand(2, 5, 32), torch.ones(2, 5, dtype=torch.bool)  # 2 labels
+        >>> residuals = prompter(states, mask)
+        >>> residuals.shape, residuals.any().item()  # all are zero at the start
+        (torch.Size([2, 1, 3, 64]), False)
     """
 
     def __init__(

@@ -30,6 +30,19 @@ class BaseReadout(nn.Module):
         chunk_size: Labels a pass; None is all at once.
         grad_checkpointing: Compute a chunk again in the backward pass instead of keeping its
             activations.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.llm import BaseReadout, CausalLLM
+        >>> class LastState(BaseReadout):
+        ...     def read(self, llm, labels):
+        ...         rows, _ = self.label_tokens(llm, labels, bos=True)
+        ...         states = [llm(llm.embed(torch.tensor([ids]))).states[:, -1:] for ids in rows]
+        ...         return torch.cat(states), torch.ones(len(rows), 1, dtype=torch.bool)
+        >>> llm = CausalLLM(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+        >>> states, mask = LastState(llm)(llm, ['dog', 'red cat'])
+        >>> states.shape
+        torch.Size([2, 1, 32])
     """
 
     needs_whole_llm = False

@@ -39,6 +39,13 @@ class GenerateReadout(PrefixReadout):
         feedback: ``'vocabulary'`` or ``'projection'``.
         temperature: Of the distribution over words; lower is closer to greedy decoding.
         **kwargs: See :class:`PrefixReadout`.
+
+    Examples:
+        >>> from ovmlv.models.llm import CausalLLM, GenerateReadout
+        >>> llm = CausalLLM(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+        >>> readout = GenerateReadout(llm, num_steps=3, num_tokens=2)
+        >>> readout(llm, ['dog', 'red cat'])[0].shape  # 3 steps behind each label
+        torch.Size([2, 3, 32])
     """
 
     def __init__(

@@ -29,6 +29,13 @@ class PrefixReadout(BaseReadout):
         init_text: Text whose token embeddings they start from; by default random.
         **kwargs: See :class:`BaseReadout`. ``context`` starts with a space by default, because
             words inside a sentence are tokenised with one.
+
+    Examples:
+        >>> from ovmlv.models.llm import CausalLLM, PrefixReadout
+        >>> llm = CausalLLM(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+        >>> states, mask = PrefixReadout(llm, num_tokens=2)(llm, ['dog', 'red cat'])
+        >>> states.shape, mask.sum(1)  # this LLM reads bytes, here of " dog" and " red cat"
+        (torch.Size([2, 8, 32]), tensor([4, 8]))
     """
 
     def __init__(

@@ -34,6 +34,13 @@ class StaticReadout(BaseReadout):
         cache_dir: Folder that keeps the states between runs, and in a run those that the budget
             has no room for; by default they are not kept.
         **kwargs: See :class:`BaseReadout`; ``grad_checkpointing`` has nothing to do here.
+
+    Examples:
+        >>> from ovmlv.models.llm import CausalLLM, StaticReadout
+        >>> llm = CausalLLM(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+        >>> states, mask = StaticReadout(llm, context='a {} here')(llm, ['dog', 'red cat'])
+        >>> mask.sum(1)  # this LLM reads bytes, here of " dog here" and " red cat here"
+        tensor([ 9, 13])
     """
 
     needs_embeds = False

@@ -35,6 +35,13 @@ class SuffixReadout(BaseReadout):
         context: Fixed text around the label, with one ``{}``; the query tokens follow it.
         cache_megabytes: Budget of the label cache (SmolLM2's middle layer: about 25 kB a token).
         **kwargs: See :class:`BaseReadout`.
+
+    Examples:
+        >>> from ovmlv.models.llm import CausalLLM, SuffixReadout
+        >>> llm = CausalLLM(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+        >>> states, mask = SuffixReadout(llm, num_tokens=4)(llm, ['dog', 'red cat'])
+        >>> states.shape, mask.all().item()  # 4 query tokens, whatever the label's length
+        (torch.Size([2, 4, 32]), True)
     """
 
     def __init__(
