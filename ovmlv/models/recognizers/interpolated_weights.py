@@ -31,6 +31,15 @@ class InterpolatedWeights(nn.Module):
         module: The video encoder as it starts; it is not kept. Given by the recognizer.
         weight: Weight of the loss at ``theta'``.
         max_alpha: Largest share of CLIP's weights.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.backbones import TemporalCLIPBackbone
+        >>> from ovmlv.models.recognizers import InterpolatedWeights
+        >>> backbone = TemporalCLIPBackbone('motionshapes', 'motionshapes', trainable=1)
+        >>> interpolate, video = InterpolatedWeights(backbone), torch.rand(1, 3, 8, 64, 64)
+        >>> torch.allclose(interpolate(backbone, video), backbone(video), atol=1e-5)  # untrained
+        True
     """
 
     def __init__(self, module: nn.Module, weight: float = 0.5, max_alpha: float = 0.6) -> None:

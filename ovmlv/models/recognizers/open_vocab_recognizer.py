@@ -56,6 +56,13 @@ class OpenVocabRecognizer(BaseModel):
 
     Attributes:
         cfg: The config that it was built from, where :func:`~ovmlv.apis.init_recognizer` did.
+
+    Examples:
+        >>> clip = dict(model_name='motionshapes', pretrained='motionshapes')
+        >>> head = dict(type='CoOpPromptHead', **clip)
+        >>> model = OpenVocabRecognizer(dict(type='TemporalCLIPBackbone', **clip), head).eval()
+        >>> model.predict_labels(torch.rand(1, 3, 8, 64, 64), ['a circle', 'moving left']).shape
+        torch.Size([1, 2])
     """
 
     cfg: Config | None = None
