@@ -17,6 +17,15 @@ class ArrayReader(BaseReader):
     Args:
         frames: RGB uint8 ``(T, H, W, 3)``.
         rate: Frames a second.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ovmlv.datasets.decoders import ArrayReader
+        >>> reader = ArrayReader(np.zeros((6, 32, 48, 3), dtype=np.uint8), rate=4.0)
+        >>> len(reader), reader.rate, reader.times[1].tolist()
+        (6, 4.0, [0.25, 0.5])
+        >>> [frame.shape for frame in reader.get_frames([0, 5])]
+        [(32, 48, 3), (32, 48, 3)]
     """
 
     def __init__(self, frames: np.ndarray, rate: float = 1.0) -> None:

@@ -14,6 +14,16 @@ class BaseReader:
 
     Attributes:
         times: Begin and end of each frame in seconds from the start of the file ``(N, 2)``.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ovmlv.datasets.decoders import BaseReader
+        >>> class Grey(BaseReader):
+        ...     times = np.array([[0.0, 0.25], [0.25, 0.5]])
+        ...     def get_frames(self, indices):
+        ...         return [np.full((32, 48, 3), 10 * i, dtype=np.uint8) for i in indices]
+        >>> len(Grey()), Grey().rate, Grey().get_frames([1])[0].shape
+        (2, 4.0, (32, 48, 3))
     """
 
     times: np.ndarray

@@ -31,6 +31,18 @@ class DecordReader(BaseReader):
     Args:
         source: Path, or what the file holds.
         num_threads: Threads of the decoder.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.datasets.decoders import DecordReader
+        >>> from ovmlv.datasets.motionshapes.generate import write_video
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_video(f'{root}/a.mp4', np.zeros((6, 32, 64, 3), dtype=np.uint8), fps=4)
+        ...     reader = DecordReader(f'{root}/a.mp4')
+        ...     len(reader), reader.rate, [frame.shape for frame in reader.get_frames([5])]
+        ...     reader.close()
+        (6, 4.0, [(32, 64, 3)])
     """
 
     def __init__(self, source: str | Path | bytes, num_threads: int = 1) -> None:

@@ -23,6 +23,18 @@ def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any)
         source: Path, or what the file holds.
         backend: One of :data:`READERS`.
         **kwargs: Arguments of that reader.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.datasets.decoders import open_video
+        >>> from ovmlv.datasets.motionshapes.generate import write_video
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_video(f'{root}/a.mp4', np.zeros((6, 32, 48, 3), dtype=np.uint8), fps=4)
+        ...     reader = open_video(f'{root}/a.mp4')
+        ...     len(reader), [frame.shape for frame in reader.get_frames([0, 5])]
+        ...     reader.close()
+        (6, [(32, 48, 3), (32, 48, 3)])
     """
     if backend not in READERS:
         raise ConfigError(f'backend={backend!r} is none of {", ".join(READERS)}')

@@ -72,6 +72,17 @@ class PyAVReader(BaseReader):
     Raises:
         UnreadableVideoError: With the reason.
         FileNotFoundError: There is no such file.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.datasets.motionshapes.generate import write_video
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_video(f'{root}/a.mp4', np.zeros((6, 32, 48, 3), dtype=np.uint8), fps=4)
+        ...     reader = PyAVReader(f'{root}/a.mp4')
+        ...     len(reader), reader.rate, [frame.shape for frame in reader.get_frames([5])]
+        ...     reader.close()
+        (6, 4.0, [(32, 48, 3)])
     """
 
     def __init__(

@@ -48,6 +48,19 @@ class VideoIndex:
         doubt: Why the packets could not be trusted; empty if they could.
         backwards: How often the stamps of decoded frames go backwards.
         sizes: Sizes of the decoded frames; empty where not all were.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.datasets.decoders import PyAVReader
+        >>> from ovmlv.datasets.motionshapes.generate import write_video
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_video(f'{root}/a.mp4', np.zeros((6, 32, 48, 3), dtype=np.uint8), fps=4)
+        ...     reader = PyAVReader(f'{root}/a.mp4')
+        ...     reader.close()
+        >>> index = reader.index
+        >>> index.times[-1].tolist(), index.variable_rate, index.reliable
+        ([1.25, 1.5], False, True)
     """
 
     pts: np.ndarray
