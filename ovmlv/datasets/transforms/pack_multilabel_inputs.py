@@ -40,6 +40,14 @@ class PackMultilabelInputs(BaseTransform):
 
     Args:
         meta_keys: Keys to keep as meta information, where the sample has them.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ovmlv.datasets import PackMultilabelInputs
+        >>> frames = np.zeros((1, 3, 8, 4, 4), dtype=np.uint8)  # 1 view of 8 frames
+        >>> packed = PackMultilabelInputs()(dict(imgs=frames, label=[1, 0, -1], filename='a.mp4'))
+        >>> packed['inputs'].shape, packed['data_samples'].gt_label, packed['data_samples'].filename
+        (torch.Size([1, 3, 8, 4, 4]), tensor([ 1,  0, -1]), 'a.mp4')
     """
 
     def __init__(self, meta_keys: Sequence[str] = DEFAULT_META_KEYS) -> None:

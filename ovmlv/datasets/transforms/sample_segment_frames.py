@@ -45,6 +45,15 @@ class SampleSegmentFrames(BaseTransform):
         num_clips: Clips (temporal views) of a video.
         test_mode: Deterministic sampling.
         out_of_bound: ``repeat`` frames when there are fewer than ``clip_len``, or ``error``.
+
+    Examples:
+        >>> from ovmlv.datasets import SampleSegmentFrames
+        >>> sample = SampleSegmentFrames(clip_len=4, test_mode=True)
+        >>> sample(dict(total_frames=40))['frame_inds'].tolist()  # the middles of 4 parts
+        [5, 15, 25, 35]
+        >>> segment = dict(total_frames=40, avg_fps=10, segment=(1.0, 3.0))  # frames 10 to 29
+        >>> sample(segment)['frame_inds'].tolist()
+        [12, 17, 22, 27]
     """
 
     def __init__(

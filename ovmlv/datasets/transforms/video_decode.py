@@ -23,6 +23,18 @@ class VideoDecode(BaseTransform):
         - original_shape
         - img_shape
         - frame_seconds: when each frame begins
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.datasets import VideoDecode, VideoInit
+        >>> from ovmlv.datasets.motionshapes.generate import write_video
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_video(f'{root}/a.mp4', np.zeros((6, 32, 48, 3), dtype=np.uint8), fps=4)
+        ...     results = VideoInit()(dict(filename=f'{root}/a.mp4', frame_inds=[1, 3]))
+        ...     results = VideoDecode()(results)
+        >>> results['frame_seconds'].tolist(), len(results['imgs']), results['imgs'][0].shape
+        ([0.25, 0.75], 2, (32, 48, 3))
     """
 
     def transform(self, results: dict) -> dict:

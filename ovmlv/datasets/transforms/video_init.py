@@ -36,6 +36,18 @@ class VideoInit(BaseTransform):
         backend_args: Of mmengine's ``fileio``, for videos that are no local files.
         **kwargs: Further arguments of the reader, such as ``truncated='use'`` of
             :class:`~ovmlv.datasets.decoders.PyAVReader`.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from ovmlv.datasets import VideoInit
+        >>> from ovmlv.datasets.motionshapes.generate import write_video
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     write_video(f'{root}/a.mp4', np.zeros((6, 32, 48, 3), dtype=np.uint8), fps=4)
+        ...     results = VideoInit()(dict(filename=f'{root}/a.mp4'))
+        ...     results['video_reader'].close()
+        >>> results['total_frames'], results['avg_fps'], results['frame_times'][1].tolist()
+        (6, 4.0, [0.25, 0.5])
     """
 
     def __init__(
