@@ -49,6 +49,18 @@ class ActivityNetDataset(BaseSegmentDataset):
         info_file: ``video_info_new.csv``, for ``anet_anno_action.json``. Videos that are not in it
             are of no subset: the log counts them.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import json, tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import ActivityNetDataset
+        >>> action = dict(segment=[2.5, 30.0], label='Drinking coffee')
+        >>> videos = dict(a1=dict(subset='training', duration=20.0, annotations=[action]))
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'anet.json').write_text(json.dumps(dict(database=videos)))
+        ...     data = ActivityNetDataset('anet.json', units='segment', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['segment']  # cut where the video ends
+        (['drinking coffee'], (2.5, 20.0))
     """
 
     DOWNLOAD = (

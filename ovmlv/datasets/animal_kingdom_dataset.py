@@ -21,7 +21,7 @@ from .xlsx import read_sheet
 
 @DATASETS.register_module()
 class AnimalKingdomDataset(BaseClassFileDataset):
-    """30,100 clips of animals with one or several of 140 actions.
+    r"""30,100 clips of animals with one or several of 140 actions.
 
     Reads the sheet ``AR`` of ``AR_metadata.xlsx`` (or the same rows as csv), and the frame lists
     ``train.csv`` / ``val.csv``, of which the first row of each clip counts. Known traps:
@@ -50,6 +50,17 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         subset: ``train``, ``test`` or ``all`` of the workbook; frame lists have one each.
         file_format: Path of a clip, from ``{id}``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import AnimalKingdomDataset
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.csv').write_text('video_id,type,labels\nAAACX07E,train,"2,0"\n')
+        ...     _ = Path(root, 'actions.txt').write_text('Eating\nMoving\nGliding\n')
+        ...     data = AnimalKingdomDataset('a.csv', 'actions.txt', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()
+        (['eating', 'moving', 'gliding'], [1, 0, 1])
     """
 
     DOWNLOAD = (

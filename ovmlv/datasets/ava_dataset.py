@@ -27,7 +27,7 @@ _LINE = re.compile(r'\s*(\d+)\s*:\s*(\S.*?)\s*')
 
 @DATASETS.register_module()
 class AVADataset(BaseClassFileDataset):
-    """The clip around each annotated second, positive for what anybody in it does.
+    r"""The clip around each annotated second, positive for what anybody in it does.
 
     Reads ``ava_{train,val}_v2.2.csv`` as published: no header, a row for each action of each box,
     ``video,second,x1,y1,x2,y2,action,person`` (``1j20qq1JyX4,0907,0.041,0.145,0.992,0.985,12,4``).
@@ -56,6 +56,18 @@ class AVADataset(BaseClassFileDataset):
         clip_seconds: Length of a clip; the annotators saw 3 seconds.
         video_start: Second of the film at which the video files start.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import AVADataset
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'ava.csv').write_text('a1,0902,0.1,0.2,0.3,0.8,12,0\n')
+        ...     _ = Path(root, 'label_map.txt').write_text('7: jump/leap\n12: stand\n')
+        ...     data = AVADataset('ava.csv', 'label_map.txt', data_root=root)
+        >>> info = data.get_data_info(0)
+        >>> data.metainfo['classes'], info['segment'], info['label'].tolist()
+        (['jump or leap', 'stand'], (900.5, 903.5), [0, 1])
     """
 
     DOWNLOAD = (

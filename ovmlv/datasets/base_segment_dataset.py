@@ -66,6 +66,15 @@ class BaseSegmentDataset(BaseVideoDataset):
             jerk", see :func:`~ovmlv.datasets.official_files.spoken`); ``official``: as the files
             write them.
         **kwargs: See :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> from ovmlv.datasets import BaseSegmentDataset, Segment, Timeline
+        >>> class OneVideo(BaseSegmentDataset):
+        ...     def read_timelines(self):
+        ...         return [Timeline('a.mp4', [Segment(('jumping',), 0.0, 2.0)], duration=8.0)]
+        >>> data = OneVideo(ann_file='', units='window', window=4.0)  # it reads no file
+        >>> [(x['segment'], x['label'].tolist()) for x in map(data.get_data_info, range(2))]
+        [((0.0, 4.0), [1]), ((4.0, 8.0), [0])]
     """
 
     #: Whether a segment holds at its very first and last moment (``units='point'``).

@@ -33,7 +33,7 @@ COLUMNS = (
 
 @DATASETS.register_module()
 class CharadesDataset(BaseSegmentDataset):
-    """157 actions in 9,848 videos of about 30 s, several a video.
+    r"""157 actions in 9,848 videos of about 30 s, several a video.
 
     Reads ``Charades_v1_train.csv`` / ``Charades_v1_test.csv`` and ``Charades_v1_classes.txt`` byte
     for byte as published (CSV with CRLF, quoted where a field holds a comma; ``actions`` is ``c092
@@ -64,6 +64,19 @@ class CharadesDataset(BaseSegmentDataset):
         lowercase: Whether label strings are in lower case.
         **kwargs: See :class:`BaseSegmentDataset` (``units``, ``inverted``, ...) and
             :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import CharadesDataset
+        >>> names = 'id,subject,scene,quality,relevance,verified,script,objects,descriptions'
+        >>> rows = f'{names},actions,length\n07E49,S1,Attic,,,Yes,,,,c001 5.00 11.40,10.50\n'
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.csv').write_text(rows)
+        ...     _ = Path(root, 'classes.txt').write_text('c000 Waving a flag\nc001 Jumping\n')
+        ...     data = CharadesDataset('a.csv', 'classes.txt', data_root=root, units='segment')
+        >>> data.get_data_info(0)['segment'], data.get_data_info(0)['label'].tolist()
+        ((5.0, 10.5), [0, 1])
     """
 
     DOWNLOAD = (

@@ -22,7 +22,7 @@ TIMES = ('narration_id', 'participant_id', 'video_id', 'start_timestamp', 'stop_
 
 @DATASETS.register_module()
 class EPICKitchensDataset(BaseSegmentDataset):
-    """700 videos of kitchens seen from the head, 90,000 segments with verb and nouns.
+    r"""700 videos of kitchens seen from the head, 90,000 segments with verb and nouns.
 
     Reads ``EPIC_100_train.csv``, ``EPIC_100_validation.csv`` or the test timestamps (no labels:
     unknown) and the class files ``EPIC_100_verb_classes.csv`` (97) and
@@ -51,6 +51,21 @@ class EPICKitchensDataset(BaseSegmentDataset):
         file_format: Path of a video, from ``{participant}`` and ``{video}``.
         units: See :class:`BaseSegmentDataset`.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import EPICKitchensDataset
+        >>> row = dict(narration_id='n1', participant_id='P01', video_id='P01_11')
+        >>> row |= dict(start_timestamp='00:00:01.5', stop_timestamp='00:01:02.5')
+        >>> row |= dict(verb_class='0', noun_class='0', all_noun_classes='[0]')
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.csv').write_text(f'{",".join(row)}\n{",".join(row.values())}\n')
+        ...     _ = Path(root, 'verbs.csv').write_text('id,key,category\n0,turn-on,access\n')
+        ...     _ = Path(root, 'nouns.csv').write_text('id,key,category\n0,tap,appliances\n')
+        ...     data = EPICKitchensDataset('a.csv', 'verbs.csv', 'nouns.csv', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['segment']
+        (['turn on', 'tap'], (1.5, 62.5))
     """
 
     DOWNLOAD = (

@@ -24,7 +24,7 @@ _PROPERTIES = r'_[fhlu]_(?:cm|nm)_np\d'
 
 @DATASETS.register_module()
 class HMDB51Dataset(BaseClassFileDataset):
-    """6,766 clips of 51 actions; each of three splits has 70 for training and 30 for testing a
+    r"""6,766 clips of 51 actions; each of three splits has 70 for training and 30 for testing a
     class.
 
     Reads the official folder with a file for each class and split
@@ -47,6 +47,17 @@ class HMDB51Dataset(BaseClassFileDataset):
         split: 1, 2 or 3, for the official files.
         class_file: A name a line or ``id,name``; not needed for the official files.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import HMDB51Dataset
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, 'jump_test_split1.txt').write_text('a.avi 1 \nb.avi 2 \n')
+        ...     _ = Path(folder, 'kick_ball_test_split1.txt').write_text('c.avi 2 \nd.avi 0 \n')
+        ...     data = HMDB51Dataset(folder, subset='test')
+        >>> data.metainfo['classes'], [data.get_data_info(i)['filename'] for i in range(2)]
+        (['jump', 'kick ball'], ['jump/b.avi', 'kick_ball/c.avi'])
     """
 
     DOWNLOAD = (

@@ -24,7 +24,7 @@ COLUMNS = ('Tags', 'youtube_id', 'time_start', 'time_end')
 
 @DATASETS.register_module()
 class HVUDataset(BaseClassFileDataset):
-    """3,142 tags of six categories (object, action, concept, scene, attribute, event) on 481,417
+    r"""3,142 tags of six categories (object, action, concept, scene, attribute, event) on 481,417
     training and 31,171 validation clips, 17 tags a clip on average.
 
     Reads ``HVU_{Train,Val}_V1.0.csv`` and ``HVU_Tags_Categories_V1.0.csv`` as published. A row is
@@ -53,6 +53,19 @@ class HVUDataset(BaseClassFileDataset):
             is taken.
         trimmed: Whether the files hold the clip alone. Otherwise its times are the ``segment``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import HVUDataset
+        >>> rows = 'Tags,youtube_id,time_start,time_end\nsky,a1,7.0,17.0\n'
+        >>> tags = 'Tag,Category\nsky,object\ncup,object\nred,attribute\n'
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.csv').write_text(rows)
+        ...     _ = Path(root, 'tags.csv').write_text(tags)
+        ...     data = HVUDataset('a.csv', 'tags.csv', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()  # -1: unknown
+        (['sky', 'cup', 'red'], [1, 0, -1])
     """
 
     DOWNLOAD = (

@@ -18,7 +18,7 @@ from .video_names import VideoNames
 
 @DATASETS.register_module()
 class KineticsDataset(BaseClassFileDataset):
-    """Clips of 10 s from YouTube with one of 400 (600, 700) actions each.
+    r"""Clips of 10 s from YouTube with one of 400 (600, 700) actions each.
 
     Reads the official csv (``label,youtube_id,time_start,time_end,split[,is_cc]``) and lists
     (``path label``, ids from 0; ``ZS_split1_K600_eval.txt`` of the zero-shot protocols is one).
@@ -47,6 +47,17 @@ class KineticsDataset(BaseClassFileDataset):
             folder has the clip with another suffix, that file is taken.
         label_style: See :class:`BaseClassFileDataset`; the official names are words already.
         **kwargs: See :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import KineticsDataset
+        >>> rows = 'label,youtube_id,time_start,time_end,split\nyodeling,-0a_b-CdE1E,417,427,val\n'
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'val.csv').write_text(rows)
+        ...     data = KineticsDataset('val.csv', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['video_id']
+        (['yodeling'], '-0a_b-CdE1E_000417_000427')
     """
 
     DOWNLOAD = (

@@ -18,7 +18,7 @@ from .official_files import ClassNames
 
 @DATASETS.register_module()
 class MomentsDataset(BaseClassFileDataset):
-    """Clips of 3 s: a million with one of 305 (v1: 339) classes, or with several of 292 (v1: 313).
+    r"""Clips of 3 s: a million with one of 305 (v1: 339) classes, or with several of 292 (v1: 313).
 
     Reads ``trainingSet.csv`` / ``validationSet.csv``. Single label:
     ``class/clip.mp4,class,votes,votes``; Multi-Moments: ``folder/clip.mp4,id,id,...``. What stands
@@ -36,6 +36,17 @@ class MomentsDataset(BaseClassFileDataset):
         class_file: ``moments_categories.txt`` (``name,id``) or ``category_momentsv2.txt`` (a name a
             line); for Multi-Moments ``mmit_categories.txt`` or ``category_multi_momentsv2.txt``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import MomentsDataset
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'val.csv').write_text('folder/a.mp4,2,0\n')
+        ...     _ = Path(root, 'classes.txt').write_text('petting/stroking\nhumming\ndunking\n')
+        ...     data = MomentsDataset('val.csv', 'classes.txt', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()
+        (['petting or stroking', 'humming', 'dunking'], [1, 0, 1])
     """
 
     DOWNLOAD = (

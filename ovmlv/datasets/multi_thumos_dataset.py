@@ -24,7 +24,7 @@ SUBSETS = {'training': 'video_validation_', 'testing': 'video_test_'}
 
 @DATASETS.register_module()
 class MultiTHUMOSDataset(BaseSegmentDataset):
-    """65 actions in the 413 videos of THUMOS14, 1.5 of them at a time on average.
+    r"""65 actions in the 413 videos of THUMOS14, 1.5 of them at a time on average.
 
     Reads the published folder of text files (``annotations/BaseballPitch.txt`` with lines
     ``video_validation_0000901 6.2 7.8``) or ``multithumos.json`` of Piergiovanni and Ryoo's
@@ -47,6 +47,19 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         data_prefix: ``video``: folder of the videos, of both subsets or of the one.
         subset: ``training``, ``testing`` or ``all``.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import json, tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import MultiTHUMOSDataset
+        >>> video = dict(subset='training', duration=4.0, actions=[[2, 1.0, 3.0]])
+        >>> text = json.dumps(dict(video_validation_0000051=video))
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.json').write_text(text)
+        ...     _ = Path(root, 'classes.txt').write_text('1 GolfSwing\n2 BodyTurn\n')
+        ...     data = MultiTHUMOSDataset('a.json', 'classes.txt', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()
+        (['golf swing', 'body turn'], [0, 1])
     """
 
     CLOSED_ENDS = False

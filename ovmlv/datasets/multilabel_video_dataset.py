@@ -14,7 +14,7 @@ from .base_video_dataset import BaseVideoDataset
 
 @DATASETS.register_module()
 class MultilabelVideoDataset(BaseVideoDataset):
-    """Videos with labels from a JSONL, JSON, CSV, TSV or text file.
+    r"""Videos with labels from a JSONL, JSON, CSV, TSV or text file.
 
     ``.jsonl`` (``.json``: a list of the same objects)::
 
@@ -39,6 +39,18 @@ class MultilabelVideoDataset(BaseVideoDataset):
         ann_file: The annotation file.
         delimiter: Between the labels of a CSV cell.
         **kwargs: See :class:`BaseVideoDataset`: ``classes``, ``label_split``, ``label_set``, ...
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import MultilabelVideoDataset
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'own.csv').write_text('video,labels\na.mp4,dog;running\nb.mp4,cat\n')
+        ...     data = MultilabelVideoDataset('own.csv', data_root=root)
+        >>> data.metainfo['classes']
+        ['cat', 'dog', 'running']
+        >>> [data.get_data_info(i)['label'].tolist() for i in range(2)]
+        [[0, 1, 1], [1, 0, 0]]
     """
 
     def __init__(self, ann_file: str, delimiter: str = ';', **kwargs: Any) -> None:

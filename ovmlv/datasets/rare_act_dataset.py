@@ -28,7 +28,7 @@ CODES = {
 
 @DATASETS.register_module()
 class RareActDataset(BaseSegmentDataset):
-    """Unusual actions ("microwave phone"): 7,607 rated pairs of 10 s of video and one of 149
+    r"""Unusual actions ("microwave phone"): 7,607 rated pairs of 10 s of video and one of 149
     actions, 905 videos. A test set.
 
     Reads ``rareact.csv``. Known traps:
@@ -49,6 +49,18 @@ class RareActDataset(BaseSegmentDataset):
         others: ``negative`` or ``unknown``, see above.
         units: ``segment``: the rated clips. See :class:`BaseSegmentDataset`.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import RareActDataset
+        >>> rows = ['id,video_id,start,end,class_id,verb,noun,annotation', '0,a1,50,60,0,fry,hat,1']
+        >>> rows += ['1,a1,50,60,1,iron,apple,0', '2,b2,0,10,1,iron,apple,3']
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'rareact.csv').write_text('\n'.join(rows))
+        ...     data = RareActDataset(data_root=root)
+        >>> data.metainfo['classes'], [data.get_data_info(i)['label'].tolist() for i in range(2)]
+        (['fry hat', 'iron apple'], [[1, 0], [-1, 0]])
     """
 
     DOWNLOAD = (

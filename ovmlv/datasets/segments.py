@@ -25,6 +25,12 @@ class Segment:
         end: Seconds from the start of the video.
         negatives: Labels that the file says are absent from it; None: every other label is.
         extra: Further entries for the sample of this segment (``units='segment'``).
+
+    Examples:
+        >>> from ovmlv.datasets import Segment
+        >>> segment = Segment(('jumping', 'clapping'), start=1.5, end=4.0)
+        >>> segment.labels, segment.end - segment.start
+        (('jumping', 'clapping'), 2.5)
     """
 
     labels: tuple[str, ...]
@@ -51,6 +57,14 @@ class Timeline:
         partial: Whether labels that are not mentioned are unknown rather than absent: test sets
             whose labels are withheld, files that name what is absent. By default, whether a segment
             has ``negatives``.
+
+    Examples:
+        >>> from ovmlv.datasets import Segment, Timeline
+        >>> Timeline('a.mp4', [Segment(('jumping',), 0.0, 2.0)], duration=8.0).open_world
+        False
+        >>> rated = Segment(('jumping',), 0.0, 2.0, negatives=('sitting',))
+        >>> Timeline('a.mp4', [rated], duration=8.0).open_world  # labels not named are unknown
+        True
     """
 
     video: str
@@ -149,6 +163,13 @@ def sliding_windows(
         duration: Of the video.
         length: Of a window.
         stride: Between starts; by default ``length``: no overlap.
+
+    Examples:
+        >>> from ovmlv.datasets import sliding_windows
+        >>> sliding_windows(10.0, 4.0)
+        [(0.0, 4.0), (4.0, 8.0), (6.0, 10.0)]
+        >>> sliding_windows(6.0, 4.0, stride=2.0)
+        [(0.0, 4.0), (2.0, 6.0)]
     """
     stride = length if stride is None else stride
     if length <= 0 or stride <= 0:
@@ -187,6 +208,15 @@ def label_matrix(
     Returns:
         ``(T, C)`` int64 of {1, 0, -1}; -1 where a part is ambiguous, or a label of a partially
         labelled video is neither named as present nor as absent.
+
+    Examples:
+        >>> import numpy as np
+        >>> from ovmlv.datasets import Segment, Timeline, label_matrix
+        >>> timeline = Timeline('a.mp4', [Segment(('jumping',), 0.0, 2.0)], ambiguous=[(4.0, 6.0)])
+        >>> label_matrix(timeline, np.array([1.0, 3.0, 5.0]), ['jumping', 'sitting'])
+        array([[ 1,  0],
+               [ 0,  0],
+               [-1, -1]])
     """
     times = np.asarray(times, dtype=np.float64)
     column = {label: i for i, label in enumerate(classes)}

@@ -35,6 +35,18 @@ class SSv2Dataset(BaseClassFileDataset):
         file_format: Path of a clip of the JSON file, from ``{id}``.
         **kwargs: See :class:`BaseClassFileDataset` (as words, templates are in lower case) and
             :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import json, tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import SSv2Dataset
+        >>> clip = dict(id='74225', label='folding a napkin', template='Folding [something]')
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'val.json').write_text(json.dumps([clip]))
+        ...     _ = Path(root, 'labels.json').write_text(json.dumps({'Folding something': '0'}))
+        ...     data = SSv2Dataset('val.json', 'labels.json', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['video_id']
+        (['folding something'], '74225')
     """
 
     DOWNLOAD = (

@@ -18,7 +18,7 @@ from .video_names import VideoNames
 
 @DATASETS.register_module()
 class THUMOS14Dataset(BaseSegmentDataset):
-    """20 sports actions in 413 untrimmed videos (200 validation, which everybody trains on, and
+    r"""20 sports actions in 413 untrimmed videos (200 validation, which everybody trains on, and
     213 test).
 
     Reads the folder of text files, one for each class (``BaseballPitch_val.txt``, ...), as
@@ -38,6 +38,18 @@ class THUMOS14Dataset(BaseSegmentDataset):
         data_prefix: ``video``: folder of the videos.
         duration_file: JSON of durations, ``{"video_test_0000004": {"duration": 33.7}}``.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import THUMOS14Dataset
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ('CliffDiving', 'Diving'):
+        ...         file = Path(folder, f'{name}_val.txt')
+        ...         _ = file.write_text('video_validation_0000002  1.0 2.5\n')
+        ...     data = THUMOS14Dataset(folder, units='segment')
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()
+        (['cliff diving', 'diving'], [1, 1])
     """
 
     DOWNLOAD = (

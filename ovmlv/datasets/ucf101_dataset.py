@@ -18,7 +18,7 @@ from .official_files import ClassNames
 
 @DATASETS.register_module()
 class UCF101Dataset(BaseClassFileDataset):
-    """13,320 clips of 101 actions, with three splits.
+    r"""13,320 clips of 101 actions, with three splits.
 
     Reads ``trainlist01.txt`` (``Class/v_Class_g08_c01.avi 1``), ``testlist01.txt`` (no labels) and
     lists without folders (``v_Class_g01_c01.avi 0``). Known traps:
@@ -34,6 +34,17 @@ class UCF101Dataset(BaseClassFileDataset):
         ann_file: A train or test list.
         class_file: ``classInd.txt`` (``1 ApplyEyeMakeup``), or a name a line.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import UCF101Dataset
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'list.txt').write_text('YoYo/v_YoYo_g08_c01.avi 2\n')
+        ...     _ = Path(root, 'classInd.txt').write_text('1 ApplyEyeMakeup\n2 YoYo\n')
+        ...     data = UCF101Dataset('list.txt', 'classInd.txt', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()
+        (['apply eye makeup', 'yo yo'], [0, 1])
     """
 
     DOWNLOAD = (

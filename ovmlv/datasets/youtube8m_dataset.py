@@ -50,7 +50,7 @@ class EntityVocabulary:
 
 @DATASETS.register_module()
 class YouTube8MDataset(BaseVideoDataset):
-    """6.1 million videos with 3 of 3,862 labels each: features (TFRecord) or raw videos.
+    r"""6.1 million videos with 3 of 3,862 labels each: features (TFRecord) or raw videos.
 
     Reads the TFRecord shards, video level (``id``, ``labels``, ``mean_rgb``, ``mean_audio``) or
     frame level (a row a second), and ``vocabulary.csv``, ``label_names_2018.csv`` or
@@ -85,6 +85,20 @@ class YouTube8MDataset(BaseVideoDataset):
         check_crc: Whether to check the payloads at the start; they are checked when a sample is
             read in any case.
         **kwargs: See :class:`BaseVideoDataset`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets import YouTube8MDataset
+        >>> record = b'\n\x21\n\x0e\n\x02id\x12\x08\n\x06\n\x04ABCD'  # an Example of protobuf
+        >>> record += b'\n\x0f\n\x06labels\x12\x05\x1a\x03\n\x01\x02'
+        >>> shard = b'\x23' + bytes(7) + b'\xb0\x9fwC' + record + b'v\x89\xf2\xa2'  # and CRCs
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.tfrecord').write_bytes(shard)
+        ...     _ = Path(root, 'vocabulary.csv').write_text('Index,Name\n2,Lighthouse\n0,Coffee\n')
+        ...     data = YouTube8MDataset('*.tfrecord', data_root=root)
+        >>> data.metainfo['classes'], data.get_data_info(0)['label'].tolist()
+        (['Coffee', 'Lighthouse'], [0, 1])
     """
 
     DOWNLOAD = (
