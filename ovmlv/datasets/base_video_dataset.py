@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os.path as osp
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from ovmlv.labels import (
 from ovmlv.labels.files import rename_labels
 
 from .annotation import VideoAnnotation
+from .sparse_targets import dense_targets, label_prior
 from .synthetic_labels import add_synthetic_labels
 from .video_failures import (
     READ_ERRORS,
@@ -77,6 +77,15 @@ class BaseVideoDataset(BaseDataset):
         test_mode: Whether this is validation or test data.
         metainfo: Further meta information; ``classes`` in it serves as ``classes``.
         **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
+
+    Examples:
+        >>> from ovmlv.datasets.annotation import VideoAnnotation
+        >>> class OneVideo(BaseVideoDataset):
+        ...     def read_annotations(self):
+        ...         return [VideoAnnotation('a.mp4', labels=['running', 'a dog'])]
+        >>> dataset = OneVideo(ann_file='')  # it reads no file
+        >>> dataset.metainfo['classes']
+        ['a dog', 'running']
     """
 
     #: Says where to get the data, at the end of "not found" messages.
@@ -190,9 +199,7 @@ class BaseVideoDataset(BaseDataset):
     def get_data_info(self, idx: int) -> dict:
         """The sample's dict with dense targets ``label`` ``(C,)``."""
         data = super().get_data_info(idx)
-        label = np.full(len(self._metainfo['classes']), data.pop('default'), dtype=np.int64)
-        label[data.pop('other')] = data.pop('other_value')
-        label[data.pop('positive')] = 1
+        label = dense_targets(data, len(self._metainfo['classes']))
         return dict(data, label=label)
 
     def get_cat_ids(self, idx: int) -> list[int]:
@@ -328,7 +335,7 @@ class BaseVideoDataset(BaseDataset):
     def _encode(
         self, annotation: VideoAnnotation, vocabulary: LabelVocabulary, column: Mapping[str, int]
     ) -> dict:
-        """Sparse targets: what is neither ``positive`` nor ``other`` has the value ``default``."""
+        """A sample's dict with sparse targets; see :mod:`.sparse_targets`."""
         known = vocabulary.index
 
         def columns(labels: Sequence[str]) -> np.ndarray:
@@ -362,20 +369,8 @@ class BaseVideoDataset(BaseDataset):
         return data
 
     def _label_prior(self, data_list: Sequence[dict]) -> list[float]:
-        """Share of positives among known targets; NaN for a class that is known nowhere."""
-        size = len(self._metainfo['classes'])
-        positive, known = np.zeros(size), np.zeros(size)
-        for data in data_list:
-            positive[data['positive']] += 1
-            if data['default'] == 0:
-                known += 1
-                known[data['other']] -= 1
-            else:
-                known[data['other']] += 1
-                known[data['positive']] += 1
-        return [
-            p / k if k else math.nan for p, k in zip(positive.tolist(), known.tolist(), strict=True)
-        ]
+        """Share of positives among known targets; a reader may know better."""
+        return label_prior(data_list, len(self._metainfo['classes']))
 
     def _note_failure(self, idx: int, filename: str, reason: str) -> None:
         """Log each unreadable video once."""

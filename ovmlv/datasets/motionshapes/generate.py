@@ -44,7 +44,7 @@ def labels_of(scene: Scene, split: str) -> list[Label]:
     ]
 
 
-def write_video(path: Path, frames: np.ndarray, fps: int = FPS) -> None:
+def write_video(path: str | Path, frames: np.ndarray, fps: int = FPS) -> None:
     """Write RGB uint8 ``(T, H, W, 3)`` as H.264, whole or not at all."""
     import av
 
