@@ -57,14 +57,15 @@ class BaseVideoDataset(BaseDataset):
     Args:
         ann_file: Annotation file, relative to ``data_root``.
         data_root: Root folder.
-        data_prefix: ``video``: folder of the video files, relative to ``data_root``.
+        data_prefix: Mapping whose entry ``video`` is the folder of the video files, relative to
+            ``data_root``.
         pipeline: Transforms.
         classes: The vocabulary: a list or a file, see :func:`~ovmlv.labels.load_labels`. By default
             the labels of ``label_split``, else those of the annotations, sorted.
         label_split: Split (seen, unseen, ...) and other attributes of the labels; see
             :func:`~ovmlv.labels.load_label_attributes`.
-        label_set: Which labels become columns: ``all``, a split (``seen`` for training) or
-            several, or ``dict(split='seen', kind='action')``.
+        label_set: Labels that become columns: ``all``, a split (``seen`` for training) or several,
+            or ``dict(split='seen', kind='action')``.
         unlisted: ``raise`` or ``drop`` labels that are in no vocabulary.
         missing: What a label is that a sample does not mention: ``negative`` or ``unknown``.
         drop_unlabeled: Leave out samples without a positive among the columns.
@@ -73,7 +74,7 @@ class BaseVideoDataset(BaseDataset):
         on_error: For a video that cannot be read: ``replace`` it by another random sample,
             ``report`` it (black frames, flagged ``broken``, so that metrics count it), or
             ``raise``. By default ``report`` in test mode and ``replace`` otherwise.
-        max_refetch: Replacements to try for one sample.
+        max_refetch: Number of replacements to try for one sample.
         test_mode: Whether this is validation or test data.
         metainfo: Further meta information; ``classes`` in it serves as ``classes``.
         **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
@@ -156,7 +157,7 @@ class BaseVideoDataset(BaseDataset):
         self.failures = FailureFlags(len(self))
 
     def load_data_list(self) -> list[dict]:
-        """Annotations -> sample dicts; sets ``classes`` and ``class_attributes``."""
+        """Turn annotations into sample dicts, and set ``classes`` and ``class_attributes``."""
         self.check_files()
         annotations = self.read_annotations()
         if not annotations:
@@ -229,14 +230,14 @@ class BaseVideoDataset(BaseDataset):
     def _read(self, idx: int) -> tuple[dict | None, int]:
         """Run the pipeline until there are frames.
 
-        Errors are handled here alone: what fails later is no fault of the video's.
+        Errors are handled only here; what fails later is not a fault of the video.
 
         Returns:
             The data and the number of transforms applied.
 
         Raises:
             UnreadableVideoError: The video cannot be read and is to be replaced.
-            DataError: It cannot be read and ``on_error`` is ``raise``.
+            DataError: The video cannot be read and ``on_error`` is ``raise``.
         """
         transforms = self.pipeline.transforms
         data = self.get_data_info(idx)
@@ -328,7 +329,7 @@ class BaseVideoDataset(BaseDataset):
     def _encode(
         self, annotation: VideoAnnotation, vocabulary: LabelVocabulary, column: Mapping[str, int]
     ) -> dict:
-        """Sparse targets: what is neither ``positive`` nor ``other`` has the value ``default``."""
+        """Sparse targets: a label in neither ``positive`` nor ``other`` has ``default``."""
         known = vocabulary.index
 
         def columns(labels: Sequence[str]) -> np.ndarray:
@@ -386,7 +387,7 @@ class BaseVideoDataset(BaseDataset):
             )
 
     def _black_shape(self, idx: int) -> tuple[int, int]:
-        """Frame size of this data set: that of the last video read, else of a neighbour's."""
+        """Frame size of this data set: that of the last video read, or else of a neighbour."""
         for step in range(1, min(_SHAPE_PROBES + 1, len(self))):
             if self._frame_shape is not None:
                 break
