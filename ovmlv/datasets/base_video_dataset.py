@@ -57,8 +57,7 @@ class BaseVideoDataset(BaseDataset):
     Args:
         ann_file: Annotation file, relative to ``data_root``.
         data_root: Root folder.
-        data_prefix: Mapping whose entry ``video`` is the folder of the video files, relative to
-            ``data_root``.
+        data_prefix: ``video``: folder of the video files, relative to ``data_root``.
         pipeline: Transforms.
         classes: The vocabulary: a list or a file, see :func:`~ovmlv.labels.load_labels`. By default
             the labels of ``label_split``, else those of the annotations, sorted.
@@ -66,12 +65,12 @@ class BaseVideoDataset(BaseDataset):
             :func:`~ovmlv.labels.load_label_attributes`.
         label_set: Labels that become columns: ``all``, a split (``seen`` for training) or several,
             or ``dict(split='seen', kind='action')``.
-        unlisted: ``raise`` or ``drop`` labels that are in no vocabulary.
-        missing: What a label is that a sample does not mention: ``negative`` or ``unknown``.
-        drop_unlabeled: Leave out samples without a positive among the columns.
+        unlisted: What to do with labels that are in no vocabulary: ``raise`` or ``drop``.
+        missing: Target of a label that a sample does not mention: ``negative`` or ``unknown``.
+        drop_unlabeled: Whether to leave out samples without a positive among the columns.
         synthetic_labels: Generated labels, trained on beside those of ``label_set``; see
             :meth:`.SyntheticLabels.load`.
-        on_error: For a video that cannot be read: ``replace`` it by another random sample,
+        on_error: What to do with a video that cannot be read: ``replace`` it by a random sample,
             ``report`` it (black frames, flagged ``broken``, so that metrics count it), or
             ``raise``. By default ``report`` in test mode and ``replace`` otherwise.
         max_refetch: Number of replacements to try for one sample.
