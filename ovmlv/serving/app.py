@@ -191,7 +191,7 @@ def build_app(
 
 
 def plain_name(name: str) -> str:
-    """A client's name of a file as text that can stand in a message; it is never used as a path."""
+    """A client's name of a file as text for a message; it is never used as a path."""
     name = re.split(r'[\\/]', name)[-1]
     name = ''.join(c for c in name if c.isprintable()).strip()
     return name[:120] or 'The video'

@@ -1,4 +1,4 @@
-"""What requests and answers hold; the API page is made of it."""
+"""The content of requests and answers; the API page is made from it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     """Run a tool's ``main``; a user's mistake becomes one line on stderr and exit status 2.
 
     Args:
-        main: Takes the parsed arguments and returns an exit status or None.
+        main: Function that takes the parsed arguments and returns an exit status or None.
         args: Parsed arguments; ``args.debug`` or ``OVMLV_DEBUG=1`` lets tracebacks through.
     """
     try:
@@ -68,9 +68,9 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
 def is_user_error(error: BaseException) -> bool:
     """Whether an error was raised on purpose for the user, rather than by a fault in the code.
 
-    That is: an :class:`~ovmlv.errors.OvmlvError`; a file that is missing, or cannot be written or
-    read where it is; or a plain ValueError, TypeError or KeyError from a ``raise`` statement in
-    ovmlv itself.
+    Such errors are an :class:`~ovmlv.errors.OvmlvError`; an error about a file that is missing, or
+    that cannot be written or read; and a plain ValueError, TypeError or KeyError from a ``raise``
+    statement in ovmlv itself.
     """
     if isinstance(error, (OvmlvError, FileNotFoundError)) or _is_failed_write(error):
         return True
