@@ -88,7 +88,7 @@ def _or_no_metafile(original: Callable[[str, str], dict]) -> Callable[[str, str]
             if not os.path.isdir(_configs_of_checkout(package_path)):
                 raise
             # mmengine's callers go on with the file's own name then.
-            raise ValueError(f'{cfg_path} stands in no metafile') from error
+            raise ValueError(f'{cfg_path} is in no metafile') from error
 
     return get_cfg_metainfo
 

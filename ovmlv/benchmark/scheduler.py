@@ -94,7 +94,8 @@ def make_plan(
             if row.after:
                 if (row.after, job.seed) not in by_name:
                     raise ConfigError(
-                        f'suite {suite.name}: {row.name} has seed {job.seed}, {row.after} has not'
+                        f'suite {suite.name}: {row.name} has seed {job.seed}, but '
+                        f'{row.after} has no such seed'
                     )
                 source = plan.weights[by_name[row.after, job.seed]]
             cfg = job_config(job)
@@ -240,7 +241,7 @@ class Scheduler:
     ) -> None:
         for name, value in (('jobs', num_jobs), ('threads', num_threads)):
             if value < 1:
-                raise ConfigError(f'--{name} {value}: at least 1')
+                raise ConfigError(f'--{name} {value} must be at least 1')
         self.plan, self.num_jobs, self.num_threads = plan, num_jobs, num_threads
         self.say, self.interval = say, interval
         self._start = time.monotonic()

@@ -52,7 +52,7 @@ class Row:
         if self.convert and not self.after:
             raise ConfigError(f'suite: row {self.name} has convert= but no after=; name the row')
         if self.after and self.train:
-            raise ConfigError(f'suite: row {self.name} has after=, so train=True cannot be')
+            raise ConfigError(f'suite: row {self.name} has after=, so it cannot have train=True')
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ class Suite:
                 raise ConfigError(f'suite {self.name}: {what} is {name!r}, which is no row{hint}')
         for row in self.rows:
             if row.after and self.row(row.after).after:
-                raise ConfigError(f'suite {self.name}: {row.name} is after a row that trains not')
+                raise ConfigError(
+                    f'suite {self.name}: {row.name} comes after a row that does not train'
+                )
 
     @property
     def cost_row(self) -> str:

@@ -144,7 +144,7 @@ def _check(args: argparse.Namespace) -> None:
     for name in ('out', 'report'):
         path = getattr(args, name)
         if path is not None and not path.endswith('.json'):
-            raise ConfigError(f'--{name} {path}: it is a .json file; name one')
+            raise ConfigError(f'--{name} {path}: it must be a .json file; name one')
         if path is not None:
             refuse_unwritable(path, f'--{name}')
             read = (args.predictions, args.annotations, args.use, args.test)

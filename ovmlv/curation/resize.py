@@ -27,7 +27,7 @@ class ResizeTask:
         short_side: Shorter side of the pictures, in pixels; smaller videos keep their size.
         gop: Frames from one key frame to the next; fewer make seeking faster and files larger.
         quality: CRF of x264; 18 is nearly lossless, and 23 is its default.
-        preset: x264's.
+        preset: Preset of x264.
     """
 
     source: str

@@ -56,8 +56,8 @@ class Calibration:
         numbers = (self.temperature, self.bias, self.threshold, *self.thresholds.values())
         if not all(math.isfinite(v) for v in numbers) or self.temperature <= 0:
             raise DataError(
-                f'a calibration of temperature={self.temperature}, bias={self.bias} and threshold='
-                f'{self.threshold} is none; the temperature is above 0 and all are finite'
+                f'temperature={self.temperature}, bias={self.bias} and threshold={self.threshold} '
+                'make no calibration; the temperature must be above 0, and all must be finite'
             )
 
     def apply(self, probabilities: Tensor) -> Tensor:

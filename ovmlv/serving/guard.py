@@ -118,7 +118,7 @@ class Guard:
         if self.hosts is not None and host not in self.hosts:
             raise ServiceError(
                 'wrong_host',
-                f'This server does not go by the name {host!r}; its owner can allow it '
+                f'This server does not have the name {host!r}; its owner can allow it '
                 '(allowed_hosts).',
             )
 

@@ -49,7 +49,9 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         cause: BaseException = error
         while isinstance(cause.__cause__ or cause.__context__, ImportError):
             cause = cause.__cause__ or cause.__context__
-        raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
+        raise ConfigError(
+            f'{path} imports a module that cannot be imported: {one_line(cause)}'
+        ) from error
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         if isinstance(error, OvmlvError):
             raise

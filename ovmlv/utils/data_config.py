@@ -105,7 +105,9 @@ def dicts_of(config: Any, scope: Any = 'ovmlv') -> Iterator[tuple[str, Mapping[s
             continue
         count += len(inner)
         if count > _MOST_PARTS or depth > _DEEPEST:
-            raise ConfigError('the config has parts without end; write it without aliases')
+            raise ConfigError(
+                'the config has too many parts, or parts without end; write it without aliases'
+            )
         waiting += [
             (depth + 1, f'{place}{key}.', value, scope)
             for key, value in inner

@@ -77,7 +77,9 @@ class DecordReader(BaseReader):
         indices = np.ravel(indices).tolist()
         outside = [i for i in indices if not 0 <= i < len(self)]
         if outside:
-            raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
+            raise UnreadableVideoError(
+                f'frame {outside[0]} was asked for, but it has only {len(self)}'
+            )
         wanted = set(indices)
         found: dict[int, np.ndarray] = {}
         if min(wanted, default=0) < self._next:

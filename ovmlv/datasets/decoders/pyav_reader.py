@@ -120,7 +120,9 @@ class PyAVReader(BaseReader):
         indices = np.asarray(indices, dtype=np.int64).ravel()
         outside = indices[(indices < 0) | (indices >= len(self))]
         if len(outside):
-            raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
+            raise UnreadableVideoError(
+                f'frame {outside[0]} was asked for, but it has only {len(self)}'
+            )
         indices = self._kept[indices]
         wanted = np.unique(indices)
         with _translated():

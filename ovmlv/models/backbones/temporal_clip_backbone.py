@@ -262,7 +262,7 @@ class TemporalCLIPBackbone(BaseModule):
         if not len(tower.blocks):
             raise ConfigError(
                 f'backbone.temporal: {module_class.__name__} acts inside transformer blocks, which '
-                f'{tower.name} has not; use FrameTransformer or FrameMean'
+                f'{tower.name} does not have; use FrameTransformer or FrameMean'
             )
         if tower.drops_patches():
             raise ConfigError(

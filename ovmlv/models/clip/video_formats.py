@@ -43,8 +43,8 @@ def from_video_clip(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     added += [k for k in out if '.message_' in k or '.stadapt_' in k or '.experts_' in k]
     if added:
         raise CheckpointError(
-            f'{source} has weights that CLIP has not ({added[0]}, {len(added)} such); import the '
-            'variant that finetunes CLIP without prompts, messages, adapters or experts'
+            f'{source} has weights that CLIP does not have ({added[0]}, {len(added)} such); import '
+            'the variant that finetunes CLIP without prompts, messages, adapters or experts'
         )
     return out
 
