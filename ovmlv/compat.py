@@ -1,15 +1,15 @@
-"""Repairs for the versions underneath, in one place.
+"""Repairs for the versions of other libraries, in one place.
 
 Every repair names what it repairs, in which versions, and the upstream issue. The plain way is
-tried first, and only the very error that a repair answers brings it about, so that an installation
-that works is never touched.
+tried first, and a repair is made only if the very error occurs that it is for, so an installation
+that works is never changed.
 
-:func:`watch_imports` needs no library and runs when ovmlv is imported: what it repairs is repaired
-when somebody imports it. :func:`apply` makes the rest, which needs torch and mmengine; every
-subpackage of ovmlv calls it first thing. A program that uses mmengine's Runner, torchvision,
-open_clip or transformers *before* it imports a part of ovmlv calls it by hand.
+:func:`watch_imports` needs no library and runs when ovmlv is imported: a library that it repairs is
+repaired when somebody imports that library. :func:`apply` makes the other repairs, which need torch
+and mmengine; every subpackage of ovmlv calls it first. A program that uses mmengine's Runner,
+torchvision, open_clip or transformers *before* it imports a part of ovmlv must call it.
 
-Not repaired but required: mmengine >= 0.10.7 (:mod:`ovmlv.openmmlab`).
+mmengine >= 0.10.7 is not repaired but required (:mod:`ovmlv.openmmlab`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def apply() -> None:
 
 
 def watch_imports() -> None:
-    """Make the repairs that wait until somebody imports what they repair. Imports nothing."""
+    """Register the repairs that wait until a library is imported. It imports nothing itself."""
     declare_torchvision_ops()
     launch_without_cuda()
     watch_mmaction()
@@ -64,10 +64,10 @@ def declare_torchvision_ops() -> None:
     torchvision::nms does not exist", and open_clip, timm and transformers fail with it.
 
     torchvision 0.17 and later (pytorch/vision#8985, #9085): its C++ library, linked to CUDA, does
-    not load, but its Python part describes the operators all the same. Where the import fails with
-    these words, the two schemas are declared and it is made once more; *calling* the operators
-    still fails with torchvision's own explanation. Nothing is declared before, since a library that
-    loads declares them itself and a second declaration ends the process.
+    not load, but its Python part describes the operators all the same. If the import fails with
+    these words, the two schemas are declared and the import is tried once more; *calling* the
+    operators still fails with torchvision's own explanation. Nothing is declared before, since a
+    library that loads declares them itself, and a second declaration ends the process.
     """
     around_import('torchvision', _import_torchvision)
 
@@ -98,9 +98,9 @@ def _declare_operators() -> None:
 def trust_mmengine_checkpoints() -> None:
     """``--resume`` fails with "Weights only load failed ... HistoryBuffer".
 
-    mmengine 0.10 under torch >= 2.6, where ``torch.load`` became safe by default (mmengine#1655,
-    solved upstream by switching the safety off). Here it stays on: exactly the classes that
-    mmengine's own checkpoints hold are allowed.
+    This is for mmengine 0.10 under torch >= 2.6, where ``torch.load`` became safe by default
+    (mmengine#1655, solved upstream by switching the safety off). Here, the safety stays on: exactly
+    the classes that mmengine's own checkpoints hold are allowed.
     """
     import numpy as np
     import torch
@@ -130,7 +130,7 @@ def trust_mmengine_checkpoints() -> None:
 
 
 def _statistic_of_history(owner: Any, name: str) -> Any:
-    """Stands for ``getattr`` while a checkpoint loads: HistoryBuffer pickles its own methods by
+    """Replaces ``getattr`` while a checkpoint loads: HistoryBuffer pickles its own methods by
     attribute look-up, which in general would give a file access to anything.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
@@ -146,9 +146,9 @@ def _statistic_of_history(owner: Any, name: str) -> Any:
 def keep_averaged_weights() -> None:
     """``runner.test()`` after ``runner.train()`` tests the last weights, not the averaged ones.
 
-    All mmengine 0.x: ``EMAHook`` starts a new average at every start of a run. Here it goes on
-    with the one that it has of the same model. Not part of :func:`apply`, since importing the hooks
-    takes a second; ``ovmlv.engine`` calls it.
+    In all mmengine 0.x, ``EMAHook`` starts a new average at every start of a run. With this repair,
+    it goes on with its average of the same model. The repair is not part of :func:`apply`, since
+    importing the hooks takes a second; ``ovmlv.engine`` calls it.
     """
     from mmengine.hooks import EMAHook
     from mmengine.model import is_model_wrapper
@@ -172,9 +172,9 @@ def keep_averaged_weights() -> None:
 def launch_without_cuda() -> None:
     """``torchrun`` on a machine without a GPU dies with "no attribute '_cuda_setDevice'".
 
-    All mmengine 0.x: its launchers call ``torch.cuda.set_device`` unconditionally, and its
-    Runner passes ``device_ids`` to a DistributedDataParallel on the CPU, which refuses them.
-    Where there is no accelerator, the backend becomes gloo and both are left out.
+    In all mmengine 0.x, the launchers call ``torch.cuda.set_device`` unconditionally, and the
+    Runner passes ``device_ids`` to a DistributedDataParallel on the CPU, which refuses them. If
+    there is no accelerator, the backend becomes gloo and both are left out.
     """
 
     def repair(utils: ModuleType) -> None:
@@ -226,13 +226,13 @@ def _wrap_models_on_cpu() -> None:
 def watch_mmaction() -> None:
     """mmaction2 1.2.0 (its last release): repairs that are made when it is imported.
 
-    * no or too old an mmcv: a clear :class:`~ovmlv.errors.DependencyError`;
-    * it refuses mmcv >= 2.2 without need, so also the maintained fork onedl-mmcv: while it asks, it
-      is shown a version that it accepts. The same for mmdet, which it imports where it is there;
+    * if mmcv is missing or too old, there is a clear :class:`~ovmlv.errors.DependencyError`;
+    * it refuses mmcv >= 2.2 without need, and so the maintained fork onedl-mmcv too: while it asks,
+      it is shown a version that it accepts. The same is done for mmdet, if that is installed;
     * ``mmaction.models.localizers.drn`` is missing from the wheel (mmaction2#2714): a stand-in
       whose one class, DRN, says so when it is built;
     * its VindLU models import parts of transformers that transformers 5 no longer has: they are
-      left out, as mmaction2 does itself where transformers is not installed.
+      left out, as mmaction2 does itself if transformers is not installed.
     """
     around_import('mmaction', _import_mmaction)
     around_import('mmdet', _import_beside_newer_mmcv)
@@ -252,7 +252,7 @@ def _import_mmaction(execute: Execute, module: ModuleType) -> None:
 
 
 def _import_beside_newer_mmcv(execute: Execute, module: ModuleType) -> None:
-    """mmcv's own version is back when the import is over."""
+    """Import while mmcv shows another version; its own version is back after the import."""
     try:
         execute()
     except AssertionError as error:
@@ -288,14 +288,14 @@ def _import_vindlu(execute: Execute, module: ModuleType) -> None:
 def check_mmcv() -> None:
     """Raise unless there is an mmcv that mmaction2 can use (>= 2.0).
 
-    The source distribution of ``mmcv`` does not build under setuptools >= 82 (mmcv#3325), so that
-    the mend is ``mmcv-lite``, which suffices.
+    The source distribution of ``mmcv`` does not build under setuptools >= 82 (mmcv#3325), so the
+    message asks for ``mmcv-lite``, which is enough.
     """
     require(MMCV)
 
 
 class _DRNFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Comes last, so that an mmaction2 with its own ``drn`` keeps it."""
+    """A finder that comes last, so that an mmaction2 with its own ``drn`` keeps it."""
 
     name = 'mmaction.models.localizers.drn'
 

@@ -18,10 +18,11 @@ from .import_hooks import after_import, replace_function
 def allow_config_prefix() -> None:
     """``ovmlv::ovmlv_charades.py`` names a config of the package, as ``mmaction::...`` does.
 
-    In ``_base_``, in ``mmengine.hub`` and for ``Config.fromfile``; all mmengine 0.10, whose table
-    of packages has no room for others. Also repaired: it finds packages by ``pkg_resources``, which
-    setuptools 82 removed, takes the wrong folder for editable installs, does not see configs of a
-    checkout (a wheel has them in ``ovmlv/.mim``), and wants a slash in the name.
+    It works in ``_base_``, in ``mmengine.hub`` and for ``Config.fromfile``. It is needed for all
+    mmengine 0.10, whose table of packages has no room for others. Four more faults are repaired:
+    mmengine finds packages by ``pkg_resources``, which setuptools 82 removed; it takes the wrong
+    folder for editable installs; it does not see configs of a checkout (a wheel has them in
+    ``ovmlv/.mim``); and it wants a slash in the name.
     """
     after_import('mmengine.utils.package_utils', _repair_packages)
     after_import('mmengine.config.utils', _repair_names)
@@ -87,7 +88,7 @@ def _or_no_metafile(original: Callable[[str, str], dict]) -> Callable[[str, str]
             if not os.path.isdir(_configs_of_checkout(package_path)):
                 raise
             # mmengine's callers go on with the file's own name then.
-            raise ValueError(f'{cfg_path} stands in no metafile') from error
+            raise ValueError(f'{cfg_path} is in no metafile') from error
 
     return get_cfg_metainfo
 
@@ -113,7 +114,7 @@ def find_named_config(name: str) -> str:
     """The file of ``ovmlv::NAME``, in a wheel or in a checkout.
 
     Raises:
-        FileNotFoundError: There is none of that name.
+        FileNotFoundError: There is no config of that name.
     """
     package = os.path.dirname(os.path.abspath(__file__))
     folders = (os.path.join(package, '.mim', 'configs'), _configs_of_checkout(package))

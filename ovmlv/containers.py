@@ -1,9 +1,9 @@
-"""The one place that opens media files, and plain decoding with a word on what is damaged.
+"""The one place that opens media files, and plain decoding that reports what is damaged.
 
 FFmpeg also reads playlists, scripts and patterns of file names, which make it open other files and
-addresses, and takes a colon in a name for a protocol. Here a file is a file whatever it is called,
-and nothing but containers that hold their pictures themselves is opened. No torch: the runtime
-reads videos by this module as well.
+addresses, and it takes a colon in a name for a protocol. Here, every name is taken as the name of a
+file, and only containers that hold their pictures themselves are opened. This module does not use
+torch, since the runtime reads videos with it as well.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def open_container(
     Args:
         source: Path of a local file, whatever its name looks like; or its content; or a binary file
             object.
-        formats: FFmpeg's names of the formats that are taken.
+        formats: FFmpeg's names of the formats that are accepted.
         **options: Further options of FFmpeg's demuxers, such as ``fflags='+nofillin'``.
 
     Raises:
-        UnreadableVideoError: It is none of them, or its header makes no sense.
+        UnreadableVideoError: The file has none of these formats, or its header makes no sense.
         FileNotFoundError: There is no such file.
         DependencyError: PyAV is not installed.
     """
@@ -103,7 +103,7 @@ def open_container(
 
 
 class _Nameless:
-    """A file that has content alone."""
+    """A file that has content but no name."""
 
     def __init__(self, path: str) -> None:
         file = open(path, 'rb')  # noqa: SIM115  closed with the container
@@ -135,8 +135,8 @@ def is_file(path: str | Path) -> bool:
 def is_harmless(source: str | Path | bytes) -> bool:
     """Whether a reader that probes by itself would also take this for a plain container.
 
-    decord brings an FFmpeg of 2021 that opens more than ours and cannot be told formats or
-    protocols, so what it may open must begin like a container and be one for ours.
+    decord brings an FFmpeg of 2021 that opens more than ours and cannot be limited to formats or
+    protocols. A file for it must therefore begin like a container and be one for our FFmpeg.
     """
     if isinstance(source, bytes):
         head = source[:_HEAD]
@@ -154,8 +154,8 @@ class Decoded(NamedTuple):
     """A frame of a plain decode.
 
     Attributes:
-        frame: Of PyAV.
-        damage: What speaks against it; mostly nothing.
+        frame: The frame of PyAV.
+        damage: What is wrong with it; mostly nothing.
         key: Whether decoding can start at it.
     """
 
@@ -169,18 +169,19 @@ def decode_packets(
     stream: av.VideoStream,
     lost: list[tuple[int, str]] | None = None,
 ) -> Iterator[Decoded]:
-    """Frames in the order of a plain decode, each with what speaks against it.
+    """Frames in the order of a plain decode, each with what is wrong with it.
 
-    A frame is damaged if it has errors itself, or if since the last good key frame before it any
-    frame had some, any packet could not be decoded, or the container had lost a part of one:
-    what is predicted from a damaged frame is as wrong as that one, although no decoder says so.
-    (B-frames are also predicted from frames that come out later, see :func:`reach_back`.)
+    A frame is damaged if it has errors itself. It is also damaged if, since the last good key frame
+    before it, any frame had errors, any packet could not be decoded, or the container had lost a
+    part of a packet: a frame that is predicted from a damaged frame is as wrong as that one,
+    although no decoder says so. (B-frames are also predicted from frames that come out later, see
+    :func:`reach_back`.)
 
     Args:
-        packets: From the demuxer.
-        stream: Theirs.
-        lost: Takes up the damage that no frame bears, since what has it never comes out and the
-            next frame is a key frame or none: how many frames came before, and the reason.
+        packets: Packets from the demuxer.
+        stream: Stream of the packets.
+        lost: List that takes the damage of frames that never come out if the next frame is a key
+            frame or there is none: the number of frames before it, and the reason.
     """
     from av.error import FFmpegError
 
@@ -235,7 +236,7 @@ def decode_packets(
 
 
 def _latest(stamp: int | None, since: int | None, reason: str) -> int | None:
-    """Time stamp of the latest damage so far; None if it is not known of all."""
+    """Time stamp of the latest damage so far; None if not all time stamps are known."""
     if not reason:
         return stamp
     return None if stamp is None or since is None else max(stamp, since)
@@ -251,12 +252,13 @@ def reach_back(
 ) -> list[str]:
     """Carry damage over to the B-frames right before a damaged frame.
 
-    The last frame before one that never came out is no good either: it would be shown in its place.
+    The last frame before one that never came out is also damaged, since it would be shown in its
+    place.
 
     Args:
-        damage: Of each frame, as :func:`decode_packets` tells it.
-        b_frames: Which frames are such.
-        lost: What never came out; the counts are of these frames.
+        damage: Damage of each frame, as :func:`decode_packets` gives it.
+        b_frames: Whether each frame is a B-frame.
+        lost: Frames that never came out; the counts are of these frames.
     """
     found = list(damage)
     for i in range(len(found) - 2, -1, -1):
@@ -275,7 +277,7 @@ def _at(stamp: int | None, stream: av.VideoStream, word: str = 'at') -> str:
 
 
 def set_threads(stream: av.VideoStream, count: int) -> None:
-    """Threads of a decoder. VP8's tells of broken partitions only where it works in slices."""
+    """Set the threads of a decoder. VP8's reports broken partitions only if it uses slices."""
     if stream.codec_context.codec.canonical_name in ('vp8', 'vp7'):
         stream.codec_context.thread_count = max(count, 2) if count else 0
         stream.thread_type = 'SLICE'

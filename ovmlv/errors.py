@@ -8,21 +8,21 @@ _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 12
 
 
 def shown(value: object) -> str:
-    """A value of a stranger's file as a message has it: short, in one line of visible signs."""
+    """A value of a stranger's file in the form for a message: short, one line, visible signs."""
     return _REPR.repr(value)
 
 
 def quoted(text: str, longest: int = 200) -> str:
-    """Words that may quote a stranger, for a message: not longer, and in signs that are seen."""
+    """A text that may quote a stranger, for a message: not longer, and with visible signs only."""
     signs = text[: longest + 1]
     signs = ''.join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in signs)
     return signs if len(signs) <= longest else f'{signs[:longest]}…'
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error of a library says, for a message of ours: short, in one line that can be read.
+    """The text of a library's error, for a message of ours: short, in one line that can be read.
 
-    It may quote a stranger's file, whatever is in there.
+    It may quote a stranger's file with any content.
     """
     return quoted(' '.join(str(error).split())) or type(error).__name__
 
@@ -58,6 +58,6 @@ class CheckpointError(OvmlvError, RuntimeError):
 class DependencyError(OvmlvError, RuntimeError):
     """A package that is missing or of an unfit version.
 
-    No ImportError on purpose: mmengine swallows those while it imports a registry's locations and
-    reports a class that "is not in the registry" instead.
+    This is not an ImportError on purpose: mmengine swallows those while it imports a registry's
+    locations, and reports a class that "is not in the registry" instead.
     """

@@ -1,7 +1,7 @@
 """Text and JSON files that people write, and files that are either whole or not there.
 
-Everything that reads a user's text or writes a result goes through here, so that a byte order mark,
-a foreign encoding, a nested bomb, a full disk or a kill means the same everywhere.
+All code that reads a user's text or writes a result goes through here, so that a byte order mark, a
+foreign encoding, JSON that is nested too deep, a full disk or a kill means the same everywhere.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def read_text(path: str | Path, what: str = 'file') -> str:
 
     Args:
         path: The file.
-        what: What it is to the user, for messages ("annotation file").
+        what: What the file is for the user, for messages ("annotation file").
 
     Raises:
-        DataError: It is missing, cannot be read, or is no UTF-8 text.
+        DataError: The file is missing, cannot be read, or is not UTF-8 text.
     """
     try:
         # newline='' keeps a carriage return inside a quoted cell, which csv asks for.
@@ -51,8 +51,8 @@ def read_text(path: str | Path, what: str = 'file') -> str:
 def split_lines(text: str) -> list[str]:
     """Lines as editors count them: they end at LF, CRLF or CR.
 
-    ``str.splitlines`` also cuts at U+2028, U+0085 and six others that may stand within a label or
-    within a JSON string.
+    ``str.splitlines`` also cuts at U+2028, U+0085 and six other characters that may be inside a
+    label or a JSON string.
 
     Examples:
         >>> split_lines('a dog\\r\\na cat\\u2028\\n')
@@ -71,13 +71,14 @@ def parse_json(text: str | bytes, where: str, line: int | None = None) -> Any:
     """JSON of any origin.
 
     Args:
-        text: What to parse.
+        text: The text to parse.
         where: The file (or request), for messages.
-        line: The line of the file where the text stands alone; else messages name the parser's.
+        line: The line of the file, if the text is a single line of it; otherwise messages name the
+            parser's line.
 
     Raises:
-        DataError: It is no JSON, nested too deep, has a key twice in one object, or a number of
-            thousands of digits.
+        DataError: The text is not JSON, is nested too deep, has a key twice in one object, or has a
+            number of thousands of digits.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def read_json(path: str | Path, what: str = 'file') -> Any:
 
 
 def read_json_lines(path: str | Path, what: str = 'file') -> Iterator[tuple[str, Any]]:
-    """``file:line`` and value of each line of a JSON lines file; empty lines are passed over."""
+    """``file:line`` and value of each line of a JSON lines file; empty lines are skipped."""
     for number, line in enumerate(read_lines(path, what), 1):
         if line.strip():
             yield f'{path}:{number}', parse_json(line, str(path), number)
@@ -146,14 +147,15 @@ def text_digest(text: str) -> str:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """A scratch path beside ``path`` that takes its place when the block ends well.
+    """A temporary path beside ``path`` that takes its place when the block ends without an error.
 
-    No reader, and no kill, ever meets half a file. The suffix is kept, for writers that go by it,
-    and the permissions are those that the umask gives a new file, whatever the writer set.
+    No reader ever sees half a file, and no kill leaves one. The suffix is kept, for writers that
+    depend on it, and the permissions are those that the umask gives a new file, whatever the writer
+    set.
 
     Raises:
-        OutputError: The file cannot be written: a full disk, a read-only folder, a folder or a
-            device in its place.
+        OutputError: The file cannot be written, because of a full disk, a read-only folder, or a
+            folder or a device in its place.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
     scratch = path.with_name(f'.{path.stem[:100]}.{os.getpid()}{path.suffix}')
@@ -175,9 +177,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """A scratch folder beside ``path`` that takes its place when the block ends well.
+    """A temporary folder beside ``path`` that takes its place when the block ends without an error.
 
-    What stood at ``path`` before is removed only then. Permissions are those of the umask, whatever
+    What was at ``path`` before is removed only then. Permissions are those of the umask, whatever
     the writers of single files set.
     """
     path = Path(path)
@@ -218,7 +220,7 @@ def write_json(path: str | Path, value: Any, **options: Any) -> Path:
 def write_csv(
     path: str | Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()
 ) -> Path:
-    """Write rows of the same keys as CSV with a head; ``columns`` are those where there is none."""
+    """Write rows of the same keys as CSV with a header; without rows, it has ``columns``."""
     with whole_file(path) as scratch, open(scratch, 'w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0] if rows else columns))
         writer.writeheader()
@@ -234,7 +236,7 @@ def _umask() -> int:
 
 
 def _of_file(error: OSError, *paths: Path) -> bool:
-    """Whether the error is about one of the files (or, as a full disk, about none by name)."""
+    """Whether the error is about one of the files (or names none, as for a full disk)."""
     names: Sequence[Any] = (error.filename, error.filename2)
     return all(name is None for name in names) or any(
         str(name) == str(path) or str(path.parent) == str(name) or str(path) in str(name)

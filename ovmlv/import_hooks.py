@@ -1,7 +1,7 @@
 """Act around the import of somebody else's module, without importing it.
 
-A repair that is made this way costs nothing where the module is never imported, needs no order of
-imports, and can let the plain import go first to see whether anything is to be repaired at all.
+A repair that is made this way costs nothing if the module is never imported, needs no order of
+imports, and can try the plain import first to see whether anything must be repaired at all.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ Repair = Callable[[Execute, ModuleType], None]
 def around_import(name: str, repair: Repair) -> None:
     """From now on, let ``repair(execute, module)`` import the module ``name``.
 
-    A module that is imported already stays as it is. A second repair of a name takes the place of
-    the first.
+    A module that is already imported stays as it is. A second repair of a name replaces the first.
     """
     _watch().repairs[name] = repair
 
@@ -47,13 +46,14 @@ def after_import(name: str, repair: Callable[[ModuleType], None]) -> None:
 def replace_function(
     package: str, module: ModuleType, name: str, make: Callable[[Any], Any]
 ) -> None:
-    """Put ``make(original)`` in the place of a function, wherever a package has taken it.
+    """Put ``make(original)`` in place of a function, wherever a package has imported it.
 
     Args:
         package: The package whose loaded modules may hold the function under the same name.
-        module: The module that defines it; one that lacks it is left alone.
+        module: The module that defines it; if it lacks the function, nothing is changed.
         name: The function's name.
-        make: Gives the new function. A function that was replaced before is left alone.
+        make: Function that gives the new function. A function that was replaced before is not
+            changed.
     """
     original = getattr(module, name, None)
     if original is None or hasattr(original, '_replaced_by_ovmlv'):
@@ -67,7 +67,7 @@ def replace_function(
 
 
 class ImportWatch(importlib.abc.MetaPathFinder):
-    """Stands first in ``sys.meta_path``; lets the others find, and changes who executes."""
+    """The first finder in ``sys.meta_path``: the others find, and it changes who executes."""
 
     def __init__(self) -> None:
         self.repairs: dict[str, Repair] = {}
@@ -76,7 +76,7 @@ class ImportWatch(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """What the others find; its loader is replaced where there is something to repair."""
+        """Return what the others find; its loader is replaced if there is something to repair."""
         repair = self.repairs.get(fullname)
         key = (threading.get_ident(), fullname)
         if repair is None or key in self._searching:

@@ -1,9 +1,9 @@
-"""Which mmengine and mmcv are there, by module: several distributions own the same ones.
+"""Which mmengine and mmcv are there, by module, since several distributions own the same modules.
 
 ``mmcv``, ``mmcv-lite`` and ``mmcv-full`` all install the module ``mmcv`` and overwrite each other,
-and so do the maintained forks ``onedl-mmengine`` and ``onedl-mmcv``. pip knows nothing of that: a
-requirement on one distribution would be put over a fork. So the package requires none of them
-(``requirements/mminstall.txt``, the way of OpenMMLab), and what is asked here is the module.
+and so do the maintained forks ``onedl-mmengine`` and ``onedl-mmcv``. pip knows nothing of that: for
+a requirement, it would install one distribution over a fork. Therefore the package requires none of
+them (``requirements/mminstall.txt``, as OpenMMLab does), and the code here looks at the module.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ class Library(NamedTuple):
     """A module that must be there.
 
     Attributes:
-        module: Its name.
+        module: Name of the module.
         oldest: The first version that works.
-        originals: OpenMMLab's own distributions of it; what else owns it is a fork.
-        install: What to install where there is none.
-        why: Who needs it.
+        originals: OpenMMLab's own distributions of it; any other distribution that owns it is a
+            fork.
+        install: The distribution to install if there is none.
+        why: What needs the module.
     """
 
     module: str
@@ -47,8 +48,8 @@ def require(library: Library) -> str:
     """The version of a library's module.
 
     Raises:
-        DependencyError: It is missing or too old; the message says what to type. Other errors of
-            its import are its own and come through.
+        DependencyError: The module is missing or too old; the message says what to type. Other
+            errors of its import are passed on.
     """
     found = fault(library)
     if found is not None:
@@ -88,7 +89,7 @@ def owners(module: str) -> list[str]:
 
 
 def described(library: Library, version: str) -> str:
-    """``'2.3.6'``, or ``'2.3.6 (of onedl-mmcv 2.3.6)'`` where another distribution owns it."""
+    """``'2.3.6'``, or ``'2.3.6 (of onedl-mmcv 2.3.6)'`` if another distribution owns it."""
     plain = owners(library.module) == [f'{library.module} {version}']
     return version if plain else f'{version}{_of(library.module)}'
 
@@ -99,7 +100,7 @@ def _of(module: str) -> str:
 
 
 def _mend(library: Library) -> str:
-    """What to type instead of an unfit one. Nothing is ever installed over a fork."""
+    """What to type to replace an unfit version. Nothing is ever installed over a fork."""
     found = [owner.split()[0] for owner in owners(library.module)]
     forks = [name for name in found if name.lower() not in library.originals]
     if forks:

@@ -1,4 +1,4 @@
-"""Text of any origin, made fit for a line of a terminal."""
+"""Text of any origin, made fit for one line of a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def visible(text: str, keep: str = '') -> str:
 
     Args:
         text: A label, a file name, a line.
-        keep: Characters that stay, such as a line end.
+        keep: Characters that stay unchanged, such as a line end.
     """
 
     def escape(match: re.Match[str]) -> str:
@@ -37,7 +37,7 @@ def visible(text: str, keep: str = '') -> str:
 def message_line(text: str, longest: int = LONGEST_LINE) -> str:
     """A message as one line that a person can read to its end.
 
-    White space is folded, controls are made visible, and what is too long loses its middle.
+    White space is folded, control characters are made visible, and a long message loses its middle.
     """
     line = visible(' '.join(text.split()))
     if len(line) <= longest:

@@ -1,8 +1,8 @@
 """The registries of ovmlv: children of mmengine's roots, all with scope ``ovmlv``.
 
-Every root has its child here, since mmengine falls back to another scope with a mere warning
-where one is missing. ``locations`` lets mmengine import a registry's modules on first use, so
-that configs need no ``custom_imports``.
+Every root has its child here: if one were missing, mmengine would use another scope with only a
+warning. ``locations`` lets mmengine import a registry's modules on first use, so that configs need
+no ``custom_imports``.
 """
 
 from collections.abc import Iterator
@@ -60,20 +60,20 @@ _only_registered: ContextVar[bool] = ContextVar('only_registered', default=False
 
 
 def is_scope(name: Any) -> bool:
-    """Whether a config may name this scope: one of ours, or of a package that was imported."""
+    """Whether a config may name this scope: one of ours, or one of a package that was imported."""
     return isinstance(name, str) and (name in _SCOPES or name in _root.MODELS.children)
 
 
 def find_registered(root: _root.Registry, name: str, scope: str = 'ovmlv') -> Any:
-    """What is registered under a name, or None.
+    """The object that is registered under a name, or None.
 
-    ``Registry.get`` takes the path of any object of any module for a name, too, and imports it
-    (all mmengine 0.x). Nothing is imported here but the parts of known packages.
+    ``Registry.get`` also accepts the path of any object of any module as a name, and imports it
+    (all mmengine 0.x). Here, only the parts of known packages are imported.
 
     Args:
         root: One of mmengine's registries.
-        name: With or without the scope before it.
-        scope: Where to look for a name without.
+        name: The name, with or without the scope before it.
+        scope: Scope in which to look for a name without a scope.
     """
     prefix, dot, rest = name.partition('.')
     if dot:
@@ -95,7 +95,7 @@ def find_registered(root: _root.Registry, name: str, scope: str = 'ovmlv') -> An
 
 @contextmanager
 def registered_only() -> Iterator[None]:
-    """While this lasts, in this thread, registries build what is registered and nothing else."""
+    """Inside this context, in this thread, registries build registered classes and nothing else."""
     original = _machinery.get_object_from_string
     if not hasattr(original, '__wrapped__'):
 

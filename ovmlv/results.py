@@ -1,4 +1,4 @@
-"""What tagging a video gives."""
+"""The results of tagging a video."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ class Timings:
     """Seconds that a video took.
 
     Attributes:
-        decode: To read and resize its frames.
-        encode: To embed them; what a batch took is shared out evenly.
-        score: To compare with the labels. Labels that are new to the model are encoded in it.
+        decode: Time to read and resize its frames.
+        encode: Time to embed them; the time of a batch is divided evenly.
+        score: Time to compare with the labels. It includes encoding labels that are new to the
+            model.
 
     Examples:
         >>> timings = Timings(decode=0.5, encode=0.25)
@@ -75,15 +76,15 @@ class TagResult:
 
     Attributes:
         video: Path of the video.
-        labels: C labels, in the order they were asked for.
-        probabilities: float32 ``(C,)``; with windows, the largest over them. NaN where the video
-            could not be read.
+        labels: C labels, in the order in which they were asked for.
+        probabilities: float32 ``(C,)``; with windows, the largest over them. They are NaN if the
+            video could not be read.
         error: Why the video could not be read, in one line; None if it could.
-        thresholds: float32 ``(C,)`` from a calibration: from which probability on a label is
+        thresholds: float32 ``(C,)`` from a calibration: the least probability of each label that is
             present.
         windows: N parts of the video, in order of time; none if it was tagged as a whole.
         window_probabilities: float32 ``(N, C)``; None without windows.
-        timings: How long it took; None where that was not measured.
+        timings: Seconds that it took; None if they were not measured.
 
     Examples:
         >>> import numpy as np
@@ -132,7 +133,7 @@ class TagResult:
         """The labels whose probability reaches the threshold, best first.
 
         Args:
-            threshold: The same for all labels; None: those of the calibration, or 0.5.
+            threshold: One threshold for all labels; None takes those of the calibration, or 0.5.
         """
         limits = self.thresholds if threshold is None else threshold
         reached = self.probabilities >= (0.5 if limits is None else limits)
@@ -142,11 +143,12 @@ class TagResult:
     def to_dict(self, k: int | None = None) -> dict[str, Any]:
         """Plain values for JSON: ``{"video", "labels": [{"label", "probability"}], "error"}``.
 
-        With windows also ``"windows": [{"start", "end", "probabilities"}]``, where probabilities
-        are those of ``labels``, in that order; and ``"timings"`` where they were measured.
+        With windows, there is also ``"windows": [{"start", "end", "probabilities"}]``, where
+        probabilities are those of ``labels``, in that order. If timings were measured, there is
+        ``"timings"``.
 
         Args:
-            k: How many labels, best first; None is all.
+            k: Number of labels, best first; None takes all of them.
         """
         scores = self.top(k)
         found: dict[str, Any] = {
@@ -174,7 +176,7 @@ class TagResult:
         With windows it has a row for each label and window, and the columns ``start`` and ``end``.
 
         Args:
-            k: How many labels; None is all.
+            k: Number of labels; None takes all of them.
         """
         try:
             import pandas as pd

@@ -1,4 +1,4 @@
-"""What a JSON file must hold, told by a form and checked in one place."""
+"""What a JSON file must hold, described by a form and checked in one place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def label(value: Any) -> bool:
 
 
 def integer(value: Any) -> bool:
-    """A whole number; true and false are none."""
+    """A whole number; true and false do not count."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -58,8 +58,8 @@ def fits(value: Any, form: Any) -> bool:
 
     Args:
         value: As JSON has it.
-        form: A function or a type that tells; ``None`` for null; a tuple of forms of which one must
-            fit; ``[form]`` for lists; a dict of names to forms, which must all be there, or
+        form: A function or a type that decides; ``None`` for null; a tuple of forms of which one
+            must fit; ``[form]`` for lists; a dict of names to forms, all of which must be there, or
             ``{text: form}`` for any names.
     """
     if form is None:
@@ -76,7 +76,7 @@ def fits(value: Any, form: Any) -> bool:
 
 
 def misfit(value: Any, form: Mapping[Any, Any]) -> str:
-    """The first entry of an object that is missing or not of its form; empty where all is well."""
+    """The first entry of an object that is missing or not of its form; empty if there is none."""
     if not isinstance(value, dict):
         return 'no object'
     for name, inner in form.items():
@@ -95,11 +95,11 @@ def read_object(path: str | Path, form: Mapping[Any, Any], what: str, mend: str)
     Args:
         path: The file.
         form: Names to forms; other names may be there.
-        what: What the file is otherwise ("no index of a label bank").
+        what: What a message says about another file ("no index of a label bank").
         mend: What the user can do.
 
     Raises:
-        DataError: It is no JSON, or has not.
+        DataError: The file is not JSON, or its entries do not have these forms.
     """
     try:
         value = read_json(path)

@@ -17,14 +17,14 @@ PUBLISHED = 'restore the published file'
 
 
 def read_csv_lists(path: str | Path, separator: str = ',') -> Iterator[tuple[str, list[str]]]:
-    """``file:line`` and cells of each row; empty lines are passed over.
+    """``file:line`` and cells of each row; empty lines are skipped.
 
     Args:
         path: The file.
-        separator: Between the cells.
+        separator: Character between the cells.
 
     Raises:
-        DataError: It is missing, no UTF-8 text, or a quote is not closed.
+        DataError: The file is missing or is not UTF-8 text, or a quote is not closed.
     """
     text = read_text(path)
     lines = (match[0] for match in _LINE.finditer(text))
@@ -45,12 +45,12 @@ def read_csv_rows(
     Args:
         path: The file.
         required: Columns that it must have.
-        separator: Between the cells.
+        separator: Character between the cells.
         mend: What to do about a wrong file, for messages.
 
     Raises:
-        DataError: As :func:`read_csv_lists`; or a column is missing or there twice, or a row has
-            too many or too few cells.
+        DataError: As for :func:`read_csv_lists`; or a column is missing or there twice, or a row
+            has too many or too few cells.
     """
     rows = read_csv_lists(path, separator)
     header = [name.strip() for name in next(rows, ('', []))[1]]

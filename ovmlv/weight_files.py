@@ -1,7 +1,7 @@
-"""The one place that opens files of weights: nothing in them is run, and damage is seen.
+"""The one place that opens files of weights: nothing in them is run, and damage is detected.
 
-Understood are safetensors, what ``torch.save`` writes (tensors and plain data), folders of either
-in several files (transformers' shards), and the TorchScript archives that OpenAI published.
+It reads safetensors, files of ``torch.save`` (tensors and plain data), folders of either in several
+files (transformers' shards), and the TorchScript archives that OpenAI published.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _ZIP = b'PK\x03\x04'
 
 
 def read_weight_file(source: str | Path, mmap: bool = True) -> Any:
-    """What a file of weights holds; tensors are on the CPU.
+    """The content of a file of weights; tensors are on the CPU.
 
     Args:
         source: A file, or an ``https://`` address of one, which is kept in torch's cache.
-        mmap: Leave tensors in the file until they are used, where its format allows it. Not for
-            what lives on after the file may be written again.
+        mmap: Whether to leave tensors in the file until they are used, if its format allows it. Do
+            not use it for tensors that are still needed after the file may have been written again.
 
     Raises:
-        CheckpointError: It is damaged, or holds more than tensors and plain data.
+        CheckpointError: The file is damaged, or holds more than tensors and plain data.
     """
     apply()  # what mmengine's own checkpoints hold is known from then on
     path = _download(str(source)) if '://' in str(source) else Path(source)
@@ -79,11 +79,12 @@ def read_weight_file(source: str | Path, mmap: bool = True) -> Any:
 
 
 def read_weight_folder(folder: Path) -> tuple[Path, Any]:
-    """The weights in a folder, be they in one file or in several, and the file that leads to them.
+    """The weights in a folder, in one file or in several, and the file that leads to them.
 
     Raises:
-        FileNotFoundError: There are none.
-        CheckpointError: See :func:`read_weight_file`; or a file of several is missing or elsewhere.
+        FileNotFoundError: There are no weights.
+        CheckpointError: See :func:`read_weight_file`; or one of several files is missing or is in
+            another place.
     """
     for name in FOLDER_FILES:
         if (folder / name).is_file():
@@ -97,10 +98,10 @@ def read_weight_folder(folder: Path) -> tuple[Path, Any]:
 
 
 def state_dict_of(content: Any, source: str | Path) -> dict[str, Any]:
-    """The state dict inside of what a file holds, perhaps with plain data beside its tensors.
+    """The state dict inside the content of a file; it may have plain data beside its tensors.
 
     Raises:
-        CheckpointError: There is none.
+        CheckpointError: There is no state dict.
     """
     found = content
     for key in STATE_KEYS:
@@ -138,7 +139,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 
 
 def _check_archive(path: Path) -> bool:
-    """Compare an archive of torch with its checksums, 1 s a gigabyte, which torch does not.
+    """Compare an archive of torch with its checksums (1 s a gigabyte), which torch does not do.
 
     Returns:
         Whether it is a TorchScript archive, which is a program.
@@ -162,7 +163,7 @@ def _check_archive(path: Path) -> bool:
 
 
 def _read_torchscript(path: Path) -> dict[str, Tensor]:
-    """Weights of a known archive; loading one of others runs what its author wrote."""
+    """Weights of a known archive; loading an unknown one would run what its author wrote."""
     if file_digest(path) not in _known_archives():
         raise CheckpointError(
             f'{path} is refused: a TorchScript archive is a program, and it is none of those that '

@@ -2,17 +2,17 @@
 
     python tools/benchmark.py SUITE [--jobs 2] [--threads 1] [--rows A B] [--seeds 0 1 2]
 
-Each finished row and seed leaves RESULTS/<suite>/<row>/seed<k>.json and is not run again; what was
-stopped, by whatever signal, goes on from its last checkpoint when the same command is given again.
-The table (table.md, table.csv, table.png in RESULTS/<suite>) covers what is finished of the whole
+Each finished row and seed leaves RESULTS/<suite>/<row>/seed<k>.json and is not run again. A run
+that was stopped, by any signal, goes on from its last checkpoint when the same command is given
+again. The table (table.md, table.csv, table.png in RESULTS/<suite>) covers all finished runs of the
 suite, whichever rows and seeds were asked for.
 
     python tools/benchmark.py SUITE --measure-costs 24     # on a machine that does nothing else
 
-trains some steps of each row alone, one row after the other; the table's times are then those.
+trains some steps of each row alone, one row after the other; the table then shows these times.
 
-With --rerun-changed, what only tests otherwise than before (test_* of its config) is not trained
-again: the weights that are there are tested.
+With --rerun-changed, a run of which only the test has changed (test_* of its config) is not trained
+again; its weights are tested again.
 
 Exit status: 0; 1 if a run failed; 2 for mistakes in the suite or its configs.
 """
@@ -44,9 +44,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--seeds', nargs='+', type=int, help='only these seeds, or others than the suite has'
     )
-    parser.add_argument('--jobs', type=int, default=1, help='at once (default: %(default)s)')
-    parser.add_argument('--threads', type=int, default=1, help='of a job (default: %(default)s)')
-    parser.add_argument('--budget-seconds', type=float, help='time of training, for every row')
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='runs at the same time (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--threads', type=int, default=1, help='threads of a run (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--budget-seconds', type=float, help='time of training for every row, in seconds'
+    )
     parser.add_argument('--results', default='results', help='folder of the result files')
     parser.add_argument(
         '--work-dir', default='work_dirs/benchmark', help='folder for logs and checkpoints'
@@ -55,17 +61,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--cfg-options', nargs='+', action=CfgOptions, help='changes of every config: key=value'
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument('--list', action='store_true', help='say what there is to do, and stop')
-    instead.add_argument('--table-only', action='store_true', help='write the table, run nothing')
     instead.add_argument(
-        '--measure-costs', type=int, metavar='STEPS', help='measure the time of a step, no more'
+        '--list',
+        action='store_true',
+        help='only list which runs are done and which are not',
+    )
+    instead.add_argument('--table-only', action='store_true', help='only write the table')
+    instead.add_argument(
+        '--measure-costs', type=int, metavar='STEPS', help='only measure the time of a step'
     )
     changed = parser.add_mutually_exclusive_group()
     changed.add_argument(
-        '--rerun-changed', action='store_true', help='redo results that other configs gave'
+        '--rerun-changed',
+        action='store_true',
+        help='run again what another version of the config gave',
     )
     changed.add_argument(
-        '--keep-changed', action='store_true', help='take them as they are into the table'
+        '--keep-changed', action='store_true', help='take such results into the table as they are'
     )
     parser.add_argument('--interval', type=float, default=30.0, help='seconds between reports')
     add_debug_argument(parser)

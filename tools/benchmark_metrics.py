@@ -3,9 +3,9 @@
     python tools/benchmark_metrics.py [--videos 10000] [--labels 1000] [--require 20]
 
 Both run in one thread on the same scores, as (videos, labels) float32 or float64 and int64 targets,
-checks of the input included. The time is the CPU time of the process, which other programs on the
-machine disturb least; the best of --repeat runs counts. The largest difference over all labels is
-printed too. The first line is the usual case, 1.5 % positives; the others are what is harder.
+including the checks of the input. The time is the CPU time of the process, which other programs on
+the machine disturb least; the best of --repeat runs counts. The largest difference over all labels
+is printed too. The first line is the usual case, 1.5 % positives; the other lines are harder cases.
 
 Exit status: 1 if the first line is below --require or a difference is above 1e-9.
 """
@@ -37,10 +37,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('--videos', type=int, default=10_000, help='default: %(default)s')
     parser.add_argument('--labels', type=int, default=1_000, help='default: %(default)s')
-    parser.add_argument('--positives', type=float, default=0.015, help='share; %(default)s')
+    parser.add_argument(
+        '--positives', type=float, default=0.015, help='share of positives (default: %(default)s)'
+    )
     parser.add_argument('--repeat', type=int, default=3, help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    parser.add_argument('--first', action='store_true', help='the first line alone')
+    parser.add_argument('--first', action='store_true', help='only the first line')
     parser.add_argument('--require', type=float, help='least ratio of the first line')
     add_debug_argument(parser)
     return parser.parse_args(argv)

@@ -2,10 +2,10 @@
 
     python tools/check_install.py [--name newest-3.11] [--logs DIR] [--summary FILE]
 
-Run by tools/check_versions.sh with the interpreter of an environment into which the wheel was
-installed, in an empty folder outside the checkout: it writes a few videos and a work folder there.
-Every step is a process of its own, with a log; a failed one does not end the run. Exit status: 0 if
-all of them work. Standard library only, for it must run whatever is broken.
+tools/check_versions.sh runs it with the interpreter of an environment into which the wheel was
+installed, in an empty folder outside the checkout; it writes a few videos and a work folder there.
+Every step is a process of its own, with a log; a failed step does not end the run. Exit status: 0
+if all of them work. It uses the standard library only, since it must run whatever is broken.
 """
 
 from __future__ import annotations
@@ -189,10 +189,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--name', default='this environment', help='what the summary calls it')
+    parser.add_argument(
+        '--name', default='this environment', help='name of the environment in the summary'
+    )
     parser.add_argument('--logs', default='.', metavar='DIR', help='folder of the logs')
     parser.add_argument('--summary', metavar='FILE', help='also write the summary here')
-    parser.add_argument('--only', nargs='+', metavar='STEP', help='these steps alone')
+    parser.add_argument('--only', nargs='+', metavar='STEP', help='run only these steps')
     args = parser.parse_args()
     for variable in ('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE', 'TOKENIZERS_PARALLELISM'):
         os.environ.setdefault(variable, '0' if variable.startswith('TOK') else '1')

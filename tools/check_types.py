@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Run mypy over ovmlv, and fail when it finds more than pyproject.toml allows.
 
-``[tool.ovmlv]`` of pyproject.toml has the number of errors that the package may have, which only
-ever shrinks, and the parts of it that may have none. mypy is no dependency of the package:
-``pip install mypy`` beside it.
+``[tool.ovmlv]`` of pyproject.toml has the number of errors that the package may have, which may
+only shrink, and the parts of the package that may have none. mypy is not a dependency of the
+package; install it with ``pip install mypy``.
 """
 
 from __future__ import annotations

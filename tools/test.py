@@ -3,8 +3,8 @@
     python tools/test.py CONFIG [CHECKPOINT] [--out METRICS.json] [--dump PREDICTIONS.safetensors]
 
 Without a checkpoint, the model is tested as the config initialises it: with pretrained parts that
-is its zero-shot result. A checkpoint of another model is refused. A flag of its own wins over
---cfg-options, which wins over the config file.
+is its zero-shot result. A checkpoint of another model is refused. A flag such as --work-dir wins
+over --cfg-options, which wins over the config file.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--cfg-options k=v ...]
 
-A flag of its own wins over --cfg-options, which wins over the config file.
+A flag such as --seed wins over --cfg-options, which wins over the config file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A video after the video encoder, to score against any labels without decoding it again."""
+"""An encoded video, which can be scored against any labels without decoding it again."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class EncodedVideo:
         video: Path or name.
         embeddings: Unit vectors, float32 ``(N, M, E)``: N windows (1 without windows) of M views.
         windows: N parts of the video; none if it was encoded as a whole.
-        duration: Seconds; None where the pipeline does not tell.
-        fps: Frames a second, on average; None where the pipeline does not tell.
-        timings: How long it took.
+        duration: Length in seconds; None if the pipeline does not give it.
+        fps: Frames a second, on average; None if the pipeline does not give them.
+        timings: Seconds that it took.
 
     Examples:
         >>> import numpy as np

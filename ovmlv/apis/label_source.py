@@ -18,11 +18,11 @@ def read_labels(
     """Labels of a list, a file (see :func:`ovmlv.labels.load_labels`), a label bank or its folder.
 
     Args:
-        source: Where the labels are.
-        model: Refuse a bank of another label encoder than this model's.
+        source: The labels, or the place where they are.
+        model: Model whose label encoder must be that of a bank; a bank of another one is refused.
 
     Raises:
-        VocabularyError: A label is empty, no text, or given twice.
+        VocabularyError: A label is empty, is not a text, or is given twice.
         CheckpointError: The bank was made by another label encoder.
     """
     if isinstance(source, LabelBank):

@@ -1,4 +1,4 @@
-"""Configs of published folders, of which nothing is executed."""
+"""Reading the configs of published folders without executing anything in them."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _PATH = re.compile(r'^([/~\\]|[A-Za-z]:[/\\])|(^|[/\\])\.\.([/\\]|$)|://|^(file|
 def read_literal_config(path: Path) -> Config:
     """Read a config in Python's syntax that holds values only, as ``Config.dump`` writes them.
 
-    ``Config.fromfile`` runs what a config says; files that come from others should not be. For the
-    same reason each ``type`` must be a registered name: registries would take the path of any
-    function, too. What else a published folder may say: :func:`check_published`.
+    ``Config.fromfile`` runs the code of a config, and files of other people should not be run. For
+    the same reason, each ``type`` must be a registered name: registries would also take the path of
+    any function. :func:`check_published` checks the other rules for published folders.
 
     Raises:
-        DataError: It holds anything else than ``name = value``, or such a path.
+        DataError: The file holds anything but ``name = value``, or such a path.
     """
     try:
         found = {}
@@ -73,12 +73,12 @@ def check_published(config: Mapping[str, Any], own: Collection[str] = ()) -> Non
     """Raise unless a config of another's folder builds a model and reads no other files.
 
     Args:
-        config: As it will be built.
+        config: The config that will be built.
         own: Paths that are in the folder.
 
     Raises:
-        DataError: It names a class of another kind, a file that is not in the folder, an address,
-            or has settings of its own.
+        DataError: The config names a class of another kind, a file that is not in the folder or an
+            address, or has settings of its own.
     """
     config = config.to_dict() if isinstance(config, Config) else config
     strange = sorted(map(str, config.keys() - _TOP_LEVEL))
@@ -126,7 +126,7 @@ def _check_value(place: str, key: Any, value: Any, own: Collection[str]) -> None
 
 
 def _texts(value: Any, deep: bool = False) -> list[str]:
-    """Texts in a value and in lists of it, and, if so wished, in dicts."""
+    """Texts in a value and in its lists and, if asked for, in its dicts."""
     if isinstance(value, str):
         return [value]
     if deep and isinstance(value, Mapping):
@@ -136,7 +136,7 @@ def _texts(value: Any, deep: bool = False) -> list[str]:
 
 
 def _is_name(text: str) -> bool:
-    """Whether it names something that is published, rather than a file beside us."""
+    """Whether the text is a published name rather than the path of a local file."""
     if len(text) > 200:
         return False
     if text in WHEELS or (SHIPPED / f'{text}.json').is_file():

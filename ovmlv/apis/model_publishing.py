@@ -62,14 +62,15 @@ def publish_model(
     the weights that were trained, and a model card. Opening it runs no code that is in it.
 
     Args:
-        model: From :func:`~ovmlv.apis.open_model`.
-        folder: Made if missing; an earlier published model in it is replaced.
-        labels: Labels or a bank to publish with it, which are then the default labels.
-        calibration: Or its file; then applied by default.
-        include_pretrained: Also write the weights of CLIP and the language model; otherwise they
-            are found by their names, as when the model was made.
-        name: For the model card.
-        check: Open the folder and compare probabilities with the model's.
+        model: A model from :func:`~ovmlv.apis.open_model`.
+        folder: Folder to write. It is made if missing; an earlier published model in it is
+            replaced.
+        labels: Labels or a bank to publish with the model; they become its default labels.
+        calibration: A calibration or its file, which is then applied by default.
+        include_pretrained: Whether to write the weights of CLIP and the language model, too.
+            Otherwise they are found by their names, as when the model was made.
+        name: Name in the model card.
+        check: Whether to open the folder and compare its probabilities with the model's.
 
     Raises:
         ConfigError: The config names local files, or the folder holds other things.
@@ -174,7 +175,7 @@ def _for_inference(model: Recognizer) -> Config:
 
 
 def _without_caches(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The transforms with those inside of a ``CacheFrames`` in its place."""
+    """The transforms, where those inside of a ``CacheFrames`` take its place."""
     found: list[Mapping[str, Any]] = []
     for step in steps:
         is_cache = str(step.get('type')).split('.')[-1] == 'CacheFrames'
@@ -183,13 +184,13 @@ def _without_caches(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 
 def _own_modules(model: Recognizer) -> list[str]:
-    """What ``custom_imports`` names: a folder is data, so whoever opens it imports them before."""
+    """The modules of ``custom_imports``, which whoever opens the folder must import before."""
     imports = (model.cfg.get('custom_imports') or {}).get('imports') or []
     return [imports] if isinstance(imports, str) else list(imports)
 
 
 def _refuse_other_content(folder: Path) -> None:
-    """Only a published model is replaced."""
+    """Refuse a folder with other content, since only a published model is replaced."""
     if not folder.exists() or (folder / INDEX).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""Clips of many videos through a model in batches, and back to their videos."""
+"""Batches with clips of many videos, whose embeddings go back to their videos."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SourceT = TypeVar('_SourceT', bound=VideoSource | UnusableSource)
 
 @dataclass(frozen=True)
 class UnreadVideo:
-    """A video that is missing or damaged, and why in one line."""
+    """A video that is missing or damaged, with the reason in one line."""
 
     video: str
     error: str
 
 
 class _Video:
-    """A video on its way."""
+    """A video whose clips are being encoded."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -68,17 +68,18 @@ def encode_all(
     batch_size: int,
     report: bool,
 ) -> Iterator[EncodedVideo | UnreadVideo]:
-    """Encode videos, in their order.
+    """Encode videos, and yield them in their order.
 
     A batch may hold windows of several videos, and a video may be in several batches. At most a
     batch of clips is in memory.
 
     Args:
-        read: A video to its clips.
-        embed: Clips of one shape to embeddings ``(B, M, E)``.
+        read: Function from a video to its clips.
+        embed: Function from clips of one shape to embeddings ``(B, M, E)``.
         sources: Videos.
-        batch_size: Clips of a batch.
-        report: Yield an :class:`UnreadVideo` for what cannot be read, in place of an error.
+        batch_size: Number of clips in a batch.
+        report: Whether to yield an :class:`UnreadVideo` for a video that cannot be read, instead of
+            raising an error.
     """
     queue: deque[_Video] = deque()
     batch: list[tuple[_Video, Tensor]] = []
@@ -107,7 +108,7 @@ def encode_all(
 
 
 def _run(batch: list[tuple[_Video, Tensor]], embed: Callable[[list[Tensor]], np.ndarray]) -> None:
-    """Embed what is in a batch and empty it; clips of one shape go together."""
+    """Embed the clips of a batch and empty it; clips of one shape go together."""
     shapes: dict[tuple[int, ...], list[tuple[_Video, Tensor]]] = {}
     for entry in batch:
         shapes.setdefault(tuple(entry[1].shape), []).append(entry)

@@ -1,4 +1,4 @@
-"""Which video files are meant by a path, a folder or a pattern."""
+"""The video files that a path, a folder or a pattern stands for."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def find_videos(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
 
     Args:
         inputs: Paths of files, folders (searched with all below them, in alphabetical order; hidden
-            files are left out) and patterns such as ``clips/*.mp4`` or ``clips/**/*.mkv``. Files
-            that are named outright need not exist: what reads them tells.
+            files are left out) and patterns such as ``clips/*.mp4`` or ``clips/**/*.mkv``. A file
+            that is named itself need not exist; whatever reads it raises the error.
 
     Raises:
-        FileNotFoundError: Nothing fits a pattern.
+        FileNotFoundError: No file fits a pattern.
         DataError: A folder holds no video, or an address is given.
 
     Examples:
@@ -67,7 +67,7 @@ def _expand(entry: str | Path) -> list[Path]:
 
 
 def _existing_first(entry: str | Path) -> Path:
-    """The path; what looks like an address or a home folder may also be the name of a file."""
+    """The path; a text like an address or a home folder may also be the name of a file."""
     if not str(entry):
         raise DataError('an empty text is no path; give "." for the current folder')
     path = Path(entry)
@@ -82,7 +82,7 @@ def _existing_first(entry: str | Path) -> Path:
 
 
 def _pattern(path: Path) -> str:
-    """A pattern, in which folders that are there under their very names are taken by these."""
+    """A pattern in which existing folders stand for themselves, whatever signs their names have."""
     prefix, parts = Path(path.anchor), [path.anchor]
     for part in path.parts[bool(path.anchor) :]:
         prefix /= part

@@ -1,4 +1,4 @@
-"""Videos to model inputs, by the test pipeline of a config."""
+"""From videos to model inputs, by the test pipeline of a config."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROUNDING = 1e-6
 
 @runtime_checkable
 class ClipSource(Protocol):
-    """A video that is read elsewhere, as in a process that can be ended."""
+    """A video that is read elsewhere, such as in a process that can be ended."""
 
     name: str
 
@@ -57,9 +57,9 @@ class Clip:
 
     Attributes:
         inputs: uint8 ``(M, C, T, H, W)``, or what else the pipeline packs.
-        window: Which part it is; None is the whole.
-        duration: Of the video, in seconds; None where the pipeline does not tell.
-        fps: Frames a second of the video, likewise.
+        window: The part of the video; None means the whole video.
+        duration: Length of the video in seconds; None if the pipeline does not give it.
+        fps: Frames a second of the video; None if the pipeline does not give them.
     """
 
     inputs: Tensor
@@ -75,7 +75,7 @@ class VideoReader:
         cfg: Config with a test data set.
         pipeline: Transforms to use instead of its own.
         num_frames: Frames of a clip, if they shall differ from the pipeline's.
-        num_clips: Clips of a video, likewise.
+        num_clips: Clips of a video, if they shall differ from the pipeline's.
         image_size: Height and width that the model needs. Frames that come out of the pipeline in
             another size are resized and centre-cropped to it.
     """
@@ -117,12 +117,12 @@ class VideoReader:
             video: Path of a file that the pipeline's decoder reads; a binary file object; frames
                 uint8 ``(T, H, W, 3)`` in RGB; or a :class:`ClipSource`.
             window: Seconds of a window; see :func:`split_windows`.
-            stride: Seconds from one window to the next; None: they do not overlap.
+            stride: Seconds from one window to the next; with None, windows do not overlap.
             fps: Frames a second of an array.
 
         Raises:
             FileNotFoundError: There is no such file.
-            DataError: It cannot be decoded.
+            DataError: The video cannot be decoded.
         """
         if hasattr(video, 'clips'):
             yield from video.clips(window, stride)
@@ -155,7 +155,7 @@ class VideoReader:
                 data['video_reader'].close()
 
     def _whole(self, path: Path) -> Clip:
-        """A file, by the pipeline as it is."""
+        """Read a file with the unchanged pipeline."""
         with _read_errors(path):
             data, done = run_until_frames(self.transforms, _sample(path))
             if data is None or not len(data.get('imgs', ())):
@@ -163,7 +163,7 @@ class VideoReader:
         return self._finish(data, done, None)
 
     def _open(self, video: VideoSource, fps: float | None) -> dict[str, Any]:
-        """What the sampler needs to know."""
+        """Open a video and give what the sampler needs to know."""
         openers = self.transforms[: self._sampler]
         if isinstance(video, (str, Path)):
             data: dict[str, Any] = _sample(_existing(video))
@@ -191,7 +191,7 @@ class VideoReader:
         video: VideoSource,
         fps: float | None,
     ) -> Iterator[Clip]:
-        """Clips of the windows; frames that several of them have are decoded once, mostly."""
+        """Clips of the windows; frames that several windows share are mostly decoded once."""
         sampler, name = self.transforms[self._sampler], source_name(video)
         step = max(1, _FRAMES_AT_ONCE // (sampler.clip_len * getattr(sampler, 'num_clips', 1)))
         empty = 0
@@ -220,7 +220,7 @@ class VideoReader:
             )
 
     def _decode(self, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
-        """Frames ``imgs`` of ``frame_inds``, and how many transforms that replaces."""
+        """Frames ``imgs`` of ``frame_inds``, and the number of transforms that this replaces."""
         assert self._sampler is not None  # the caller has it
         after, reader = self._sampler + 1, data['video_reader']
         if not isinstance(reader, BaseReader):
@@ -269,7 +269,7 @@ def _sample_windows(
 
 
 def source_name(video: VideoSource) -> str:
-    """How a video is called in results and messages."""
+    """Name of a video in results and messages."""
     if isinstance(video, np.ndarray):
         return 'array'
     if isinstance(video, (str, Path)):
@@ -287,7 +287,7 @@ def _existing(video: str | Path) -> Path:
 
 
 def _sample(path: Path) -> dict[str, Any]:
-    """A sample of a data set, as pipelines begin with."""
+    """A sample of a data set, with which pipelines begin."""
     return dict(filename=str(path), video_id=path.stem, sample_idx=0, start_index=0, modality='RGB')
 
 
@@ -299,7 +299,7 @@ def _with_segment(data: dict[str, Any], window: Window | None) -> dict[str, Any]
 
 @contextlib.contextmanager
 def _read_errors(video: object) -> Iterator[None]:
-    """What readers raise for bad files, as a :class:`DataError`."""
+    """Turn the errors of readers for bad files into a :class:`DataError`."""
     try:
         yield
     except READ_ERRORS as error:
@@ -310,7 +310,7 @@ def _read_errors(video: object) -> Iterator[None]:
 
 
 def find_test_pipeline(cfg: Config) -> list[dict]:
-    """The transforms of the config's test data set, through wrappers of data sets."""
+    """The transforms of the config's test data set, which may be inside wrappers of data sets."""
     for name in ('test_dataloader', 'val_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset')
         while dataset is not None and 'pipeline' not in dataset:
@@ -341,7 +341,7 @@ def set_sampling(steps: Sequence[dict | Callable], **values: int | None) -> None
 
 
 def fit_frames(frames: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """Resize the shorter side and crop the centre where frames are not of the model's size.
+    """Resize the shorter side and crop the centre if frames are not of the model's size.
 
     Args:
         frames: ``(..., H, W)``, uint8 or floating point.

@@ -1,4 +1,4 @@
-"""What the inferencer takes for a video."""
+"""The forms in which the inferencer takes a video."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _KINDS = 'a path, a binary file object or its bytes, or RGB frames as uint8 (T, 
 
 
 class UnusableSource(DataError):
-    """An entry that is no video.
+    """An entry that is not a video.
 
     Attributes:
-        name: How the entry is called in results.
+        name: Name of the entry in results.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -33,16 +33,16 @@ class UnusableSource(DataError):
 
 
 def single_videos(inputs: Any, report: bool = False) -> Iterable[VideoSource | UnusableSource]:
-    """Each single video of what a user gives; what a generator gives is not collected.
+    """Yield each single video of what a user gives; a generator is read one entry at a time.
 
     Args:
         inputs: A source, or several. Folders and patterns are expanded.
-        report: Give what cannot be used as an :class:`UnusableSource` in its place, to be told with
-            the other results.
+        report: Whether to yield an :class:`UnusableSource` in place of an entry that cannot be
+            used, so that it is reported with the other results.
 
     Raises:
-        DataError: An entry is no video, or a folder without any.
-        FileNotFoundError: Nothing fits a pattern.
+        DataError: An entry is not a video, or is a folder without videos.
+        FileNotFoundError: No file fits a pattern.
     """
     if _is_single(inputs):
         inputs = [inputs]
@@ -56,7 +56,7 @@ def as_source(entry: Any) -> VideoSource:
     """An entry in one of the forms that the reader takes.
 
     Raises:
-        UnusableSource: It is none.
+        UnusableSource: The entry is not a video.
     """
     if isinstance(entry, os.PathLike):
         entry = os.fspath(entry)

@@ -1,4 +1,4 @@
-"""Where the windows of a video are."""
+"""The places of the windows of a video."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ def split_windows(
 ) -> tuple[Window, ...]:
     """Windows of equal length that cover a video.
 
-    They begin at every stride. What that leaves uncovered gets one more, which ends with the video;
-    a video shorter than a window is one window.
+    A window begins at every stride. If that leaves the end of the video uncovered, one more window
+    is added, which ends with the video. A video that is shorter than a window is one window.
 
     Args:
-        begin: Where the video begins, in seconds.
-        end: Where it ends.
-        window: Seconds of a window.
-        stride: Seconds from one to the next; None is the window, so that they do not overlap.
+        begin: Begin of the video, in seconds.
+        end: End of the video, in seconds.
+        window: Length of a window, in seconds.
+        stride: Seconds from one window to the next; None takes the length of a window, so that
+            windows do not overlap.
     """
     stride = window if stride is None else stride
     for name, value in (('window', window), ('stride', stride)):

@@ -1,4 +1,4 @@
-"""Configs of taggers that are CLIPs as they are."""
+"""Configs of taggers that are CLIPs without any training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def zero_shot_config(model: str, weights: str | None = None) -> Config:
     """A CLIP as a video tagger: mean of frames, an ensemble of templates, nothing trained.
 
     Args:
-        model: open_clip architecture, also as ``architecture/tag``; or a JSON file of one.
+        model: open_clip architecture, also as ``architecture/tag``; or the JSON file of an
+            architecture.
         weights: open_clip tag, or local weight file or folder.
 
     Raises:
@@ -70,7 +71,7 @@ def zero_shot_config(model: str, weights: str | None = None) -> Config:
 
 
 def default_pipeline(num_frames: int = NUM_FRAMES) -> list[dict]:
-    """Frames spread evenly over the video; they are resized as CLIP's images are, afterwards."""
+    """Frames spread evenly over the video; later, they are resized as CLIP's images are."""
     return [
         dict(type='ovmlv.VideoInit'),
         dict(type='ovmlv.SampleSegmentFrames', clip_len=num_frames, test_mode=True),
@@ -81,7 +82,7 @@ def default_pipeline(num_frames: int = NUM_FRAMES) -> list[dict]:
 
 
 def _split(model: str) -> tuple[Architecture, str | None]:
-    """Architecture, and the tag behind a slash; slashes also stand for dashes in old names."""
+    """The architecture, and the tag behind a slash; in old names, slashes stand for dashes."""
     try:
         return find_architecture(model), None
     except ConfigError:

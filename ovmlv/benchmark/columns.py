@@ -15,7 +15,7 @@ ALL = 'all labels'
 
 
 class Column(NamedTuple):
-    """A column of the table; ``better`` is +1 where more is better, -1 where less is."""
+    """A column of the table; ``better`` is +1 if more is better, and -1 if less is better."""
 
     group: str
     name: str
@@ -24,7 +24,7 @@ class Column(NamedTuple):
 
 
 def harmonic_means(metrics: Mapping[str, float]) -> dict[str, float]:
-    """``mAP_harmonic3`` and ``mAP_harmonic3_<kind>``: of all three splits."""
+    """``mAP_harmonic3`` and ``mAP_harmonic3_<kind>``, the harmonic means of all three splits."""
     found = {}
     for key in metrics:
         if match := re.fullmatch(rf'mAP_{SPLITS[0]}(_.+)?', key):
@@ -36,9 +36,9 @@ def harmonic_means(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
-    """Columns for what at least one table of metrics has.
+    """Columns for the metrics that at least one table has.
 
-    Kinds of labels apart, then all labels, then the calibration error of each split.
+    Each kind of labels comes first, then all labels, then the calibration error of each split.
 
     Args:
         tables: Metrics of ``MultilabelMetric`` without their prefix.
@@ -61,5 +61,5 @@ def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
 
 
 def show_percent(value: float) -> str:
-    """A figure in percent, ``-`` where there is none."""
+    """A figure in percent; ``-`` if there is none."""
     return '-' if math.isnan(value) else f'{100 * value:.1f}'

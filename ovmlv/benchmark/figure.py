@@ -1,4 +1,4 @@
-"""A picture of a report: one panel a metric, rows below each other."""
+"""A picture of a report: one panel for each metric, with rows below each other."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def draw_report(report: Report, path: str | Path, metrics: Sequence[str] = _METR
     Args:
         report: The report.
         path: Picture to write.
-        metrics: One panel each, where any row has it.
+        metrics: Metrics to draw; each has a panel if any row has it.
 
     Returns:
-        The path, or None where there is nothing to draw.
+        The path, or None if there is nothing to draw.
     """
     metrics = [m for m in metrics if any(m in row.metrics for row in report.rows)]
     if not metrics:

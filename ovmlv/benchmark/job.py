@@ -1,6 +1,6 @@
 """One row with one seed, in a process of its own: train or go on training, test, write the result.
 
-Started by the scheduler as ``python -m ovmlv.benchmark.job JOB.json``.
+The scheduler starts it as ``python -m ovmlv.benchmark.job JOB.json``.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ class Job:
         options: Changes of the config.
         train: Whether to train.
         validate: Whether to validate during training.
-        budget_seconds: Ends training after that time; None: as the config says.
+        budget_seconds: Time after which training ends; None leaves this to the config.
         work_dir: Folder for logs and checkpoints.
         result: File to write.
-        after: Work folder whose weights are tested; empty: none.
+        after: Work folder whose weights are tested; empty if there is none.
         convert: Command that makes the weights to test out of those.
-        cost_steps: Train so many steps on a few batches to learn what a step costs; test nothing.
+        cost_steps: Number of steps on a few batches that measure the cost of a step; then nothing
+            is tested.
     """
 
     suite: str
@@ -65,7 +66,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the job for people."""
         return f'{self.row} {"cost" if self.cost_steps else f"seed {self.seed}"}'
 
 
@@ -119,19 +120,19 @@ def is_trained(job: Job) -> bool:
 
 
 def weights_digest(job: Job, cfg: Any, source: str = '') -> str:
-    """Identifies the weights that a job tests: its config without what says how it tests them.
+    """Digest of the weights that a job tests: of its config without the parts about testing.
 
     Args:
         job: The job.
         cfg: Its config.
-        source: The same of the job that it comes after.
+        source: The digest of the job that it comes after.
     """
     table = {key: value for key, value in cfg.to_dict().items() if not key.startswith('test_')}
     return config_digest(table, _origin(job, source))
 
 
 def digest(job: Job, cfg: Any, source: str = '') -> str:
-    """Identifies what a job computes; arguments as of :func:`weights_digest`."""
+    """Digest of what a job computes; the arguments are those of :func:`weights_digest`."""
     if job.cost_steps:  # tests nothing
         return weights_digest(job, cfg, source)
     return config_digest(cfg.to_dict(), _origin(job, source))
@@ -197,7 +198,8 @@ def run(job: Job, source: str = '') -> dict[str, Any]:
 def _keep_log(work_dir: Path, result: str) -> None:
     """Put what the trainings logged, one JSON line each time, beside the result.
 
-    A training that was killed may have logged steps that the next one took again: the later count.
+    A training that was killed may have logged steps that the next one repeated; the later ones
+    count.
     """
     kept: list[str] = []
     steps: list[int] = []  # the last training step that a kept line comes after
@@ -225,10 +227,10 @@ def _measures(work_dir: Path) -> tuple[Any, Any]:
 
 
 def _take_over(work_dir: Path, weights: str) -> int:
-    """Keep what was trained by the same config, interrupted or to the end; remove all else.
+    """Keep a training of the same config, interrupted or complete; remove everything else.
 
     Returns:
-        How often this job was started, this time included.
+        Number of times that this job was started, including this time.
     """
     note = work_dir / 'identity.json'
     state: dict[str, Any] = dict(digest=weights, starts=0)
@@ -250,7 +252,7 @@ def _clear(work_dir: Path) -> None:
 
 
 def _weights(job: Job, cfg: Any, work_dir: Path, source: str) -> str | None:
-    """The checkpoint to begin with; sets ``cfg.resume`` where training goes on."""
+    """The checkpoint to begin with; it sets ``cfg.resume`` if training goes on."""
     from ovmlv.utils.checkpoints import find_checkpoint, read_checkpoint
 
     if job.after:
@@ -286,7 +288,7 @@ def _convert(job: Job, checkpoint: str, work_dir: Path) -> str:
 
 
 def _untrained_cost(job: Job) -> dict[str, Any]:
-    """Of weights that another row trained: its cost; otherwise nothing was trained."""
+    """The cost of the row that trained the weights; without such a row, nothing was trained."""
     source = Path(job.after) / 'job.json'
     if job.after and source.is_file():
         result = json.loads(Path(json.loads(source.read_text())['result']).read_text())
@@ -298,7 +300,8 @@ def _untrained_cost(job: Job) -> dict[str, Any]:
 def _alone(work_dir: Path) -> Iterator[None]:
     """Hold the work folder's lock, which the system releases however the process ends.
 
-    A lock of ``lockf`` is not inherited by the workers of data loaders, as one of ``flock`` is.
+    Workers of data loaders do not inherit a lock of ``lockf``, whereas they inherit one of
+    ``flock``.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
     with open(work_dir / 'lock', 'w') as file:
@@ -320,7 +323,7 @@ def _end_with_parent(parent: int) -> None:
 
 
 def load_job(path: str | Path) -> tuple[Job, dict[str, Any]]:
-    """A job, and what the scheduler says besides."""
+    """A job, and what else the scheduler says."""
     table = json.loads(Path(path).read_text(encoding='utf-8'))
     extra = table.pop('scheduler')
     table['convert'] = tuple(table['convert'])
@@ -335,7 +338,7 @@ def save_job(job: Job, **scheduler: Any) -> Path:
 
 
 def main(path: str) -> int:
-    """Run the job of a file; returns the exit status."""
+    """Run the job of a file, and return the exit status."""
     from ovmlv.utils.error_door import run_tool
 
     job, scheduler = load_job(path)

@@ -1,4 +1,4 @@
-"""How far a job is, for the scheduler to show."""
+"""The progress of a job, which the scheduler shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVERY = 1.0  # seconds
 
 
 class ProgressHook(Hook):
-    """Notes in a small file how far a run is.
+    """Writes the progress of a run into a small file.
 
     Args:
         path: The file.
@@ -49,7 +49,7 @@ class ProgressHook(Hook):
 
 
 def show_progress(path: Path) -> str:
-    """What a job noted last, in a few words."""
+    """The latest progress of a job, in a few words."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         note = json.loads(path.read_text())
         return f'{note["phase"]} {note["done"]}/{note["total"]}'

@@ -1,4 +1,4 @@
-"""What a suite's results say: summaries, costs relative to the reference, significance."""
+"""A report on a suite's results: summaries, costs relative to the reference, significance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class RowReport:
         row: The row.
         metrics: Metric -> its figures over seeds.
         cost: Cost -> its figures over seeds.
-        relative: Cost -> mean over that of the reference row; ``training`` is that of all steps.
+        relative: Cost -> its mean divided by that of the reference row; ``training`` is the cost of
+            all steps.
         tests: Metric -> comparison with the reference.
         seeds: Seeds with a result.
     """
@@ -57,8 +58,8 @@ def make_report(
     Args:
         suite: The suite.
         results: Row -> seed -> result.
-        measured: Row -> a result whose times of a step count instead of those of the runs. Where
-            there are any, rows without have no times.
+        measured: Row -> a result whose times of a step count instead of those of the runs. If there
+            are any such results, rows without one have no times.
     """
     columns = find_columns(r['metrics'] for seeds in results.values() for r in seeds.values())
     costs = {name: _costs(seeds) for name, seeds in results.items()}
@@ -103,7 +104,7 @@ def _costs(seeds: Mapping[int, Result]) -> dict[str, Summary]:
 
 
 def _with_times(cost: Mapping[str, Summary], other: Mapping[str, Summary]) -> dict[str, Summary]:
-    """Costs with the times of others."""
+    """Costs with the times of other results."""
     kept = {key: value for key, value in cost.items() if not key.startswith('step_')}
     return {**kept, **{key: other[key] for key in other if key.startswith('step_')}}
 

@@ -41,7 +41,7 @@ def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
 
 
 def read_result(path: str | Path) -> Result | None:
-    """A result, or None where there is none.
+    """A result, or None if there is none.
 
     Raises:
         DataError: The file holds something else.
@@ -66,7 +66,7 @@ def config_digest(cfg: Mapping[str, Any], extra: Mapping[str, Any] | None = None
 
     Args:
         cfg: The merged config, with its seed.
-        extra: What is not in it, such as a time budget.
+        extra: Settings that are not in the config, such as a time budget.
     """
     table = {key: value for key, value in dict(cfg).items() if key not in _PLACES}
     if not table.get('load_from'):
@@ -76,7 +76,7 @@ def config_digest(cfg: Mapping[str, Any], extra: Mapping[str, Any] | None = None
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes."""
+    """Versions of the libraries that compute."""
     found = {'ovmlv': __version__, 'python': platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -87,7 +87,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine in words and numbers that do not name it."""
+    """The machine in words and numbers that do not identify it."""
     found: dict[str, Any] = dict(
         system=f'{platform.system()} {platform.machine()}',
         processor=_processor(),

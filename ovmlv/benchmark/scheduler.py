@@ -1,4 +1,4 @@
-"""Runs the jobs of a suite: several at once, what is done left alone, progress shown."""
+"""Runs the jobs of a suite: several at once, without those that are done, with progress."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Plan:
     """The jobs of a suite.
 
     Attributes:
-        jobs: All, in the order of the table.
-        digests: Job -> what identifies its outcome.
-        weights: Job -> what identifies the weights that it tests.
+        jobs: All jobs, in the order of the table.
+        digests: Job -> digest that identifies its result.
+        weights: Job -> digest that identifies the weights that it tests.
         changed: Jobs with a result that another config gave.
         open: Jobs without a result.
     """
@@ -38,9 +38,9 @@ class Plan:
     open: list[Job] = field(default_factory=list)
 
     def only(self, suite: Suite, seeds: Sequence[int] | None) -> Plan:
-        """What of it belongs to the rows of a part of the suite, and to these seeds.
+        """The part of the plan for the rows of a part of the suite and for these seeds.
 
-        Rows with seeds of their own, and rows that are tested once, keep theirs.
+        Rows with seeds of their own, and rows that are tested once, keep their seeds.
         """
         rows = {row.name: row for row in suite.rows}
 
@@ -55,7 +55,7 @@ class Plan:
         return Plan(jobs, self.digests, self.weights, *map(list, parts))
 
     def refuse_missing_data(self) -> None:
-        """Name what data the open jobs would not find.
+        """Refuse to run if the open jobs would not find their data.
 
         Raises:
             DataError: An annotation file or a video folder is not there.
@@ -74,7 +74,7 @@ def make_plan(
     budget_seconds: float | None = None,
     options: dict | None = None,
 ) -> Plan:
-    """Find out what there is to run; reads every config, so that mistakes show at once.
+    """Find out what there is to run; it reads every config, so that mistakes show at once.
 
     Args:
         suite: The suite.
@@ -94,7 +94,8 @@ def make_plan(
             if row.after:
                 if (row.after, job.seed) not in by_name:
                     raise ConfigError(
-                        f'suite {suite.name}: {row.name} has seed {job.seed}, {row.after} has not'
+                        f'suite {suite.name}: {row.name} has seed {job.seed}, but '
+                        f'{row.after} has no such seed'
                     )
                 source = plan.weights[by_name[row.after, job.seed]]
             cfg = job_config(job)
@@ -123,7 +124,7 @@ def make_cost_plan(
         suite: The suite.
         results: See :func:`make_plan`.
         work_dir: See :func:`make_plan`.
-        steps: Of each row.
+        steps: Number of steps of each row.
         options: See :func:`make_plan`.
     """
     jobs = (_cost_job(row, suite, results, work_dir, steps, options) for row in suite.rows)
@@ -144,7 +145,7 @@ def read_costs(
         options: See :func:`make_plan`.
 
     Returns:
-        Row -> its result, and the rows whose config is another one since.
+        Row -> its result, and the rows whose config has changed since.
     """
     found, changed = {}, []
     for row in suite.rows:
@@ -224,10 +225,10 @@ class Scheduler:
 
     Args:
         plan: The jobs; those of ``plan.open`` run.
-        num_jobs: At once.
-        num_threads: Of each.
-        say: Takes lines about what happens.
-        interval: Seconds between lines on those that run.
+        num_jobs: Number of jobs at the same time.
+        num_threads: Number of threads of each job.
+        say: Function that takes lines about what happens.
+        interval: Seconds between lines about the jobs that run.
     """
 
     def __init__(
@@ -240,7 +241,7 @@ class Scheduler:
     ) -> None:
         for name, value in (('jobs', num_jobs), ('threads', num_threads)):
             if value < 1:
-                raise ConfigError(f'--{name} {value}: at least 1')
+                raise ConfigError(f'--{name} {value} must be at least 1')
         self.plan, self.num_jobs, self.num_threads = plan, num_jobs, num_threads
         self.say, self.interval = say, interval
         self._start = time.monotonic()
@@ -248,7 +249,7 @@ class Scheduler:
         self._failed: list[Job] = []
 
     def run(self) -> list[Job]:
-        """Run all; one that fails does not keep the others from running.
+        """Run all jobs; a job that fails does not stop the others.
 
         Returns:
             The jobs that failed, or could not be run because another one failed.

@@ -14,7 +14,10 @@ from ovmlv.evaluation.functional import paired_permutation_test
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and sample standard deviation (n - 1) over n seeds; NaN of none, std NaN of one."""
+    """Mean and sample standard deviation (n - 1) over n seeds.
+
+    Without seeds, both are NaN; with one seed, the deviation is NaN.
+    """
 
     mean: float
     std: float
@@ -30,7 +33,7 @@ class SeedComparison:
         difference: Mean of row - reference.
         std: Sample standard deviation of the differences.
         t: Student's t of the differences, with n - 1 degrees of freedom.
-        p_t: Its two-sided p.
+        p_t: Two-sided p of t.
         p_sign_flip: Two-sided p of the permutation test that flips signs of differences, exact up
             to 16 pairs. It cannot be below ``2 / 2**n``: .25 with three seeds.
     """
@@ -63,7 +66,7 @@ def compare_seeds(
         reference: Seed -> figure of the reference.
 
     Returns:
-        The test, or None where there is no pair.
+        The test, or None if there is no pair.
     """
     if set(reference) == {None}:
         reference = dict.fromkeys(values, reference[None])

@@ -21,15 +21,15 @@ class Row:
     Attributes:
         name: Name of its folder: letters, digits, ``_``, ``-``, ``.``.
         config: Config file, relative to the working directory or to the suite file.
-        title: What the table calls it; its name by default.
-        group: Heading that it stands under.
+        title: Name in the table; by default, the name of the row.
+        group: Heading above it in the table.
         options: Changes of the config, as ``--cfg-options`` makes them.
         seeds: Seeds of this row, if not those of the suite.
-        train: Whether there is anything to train; by default, whether the config says how. What is
-            not trained is tested once.
-        after: Test the trained weights of this other row (same seed) instead of training.
-        convert: Command that makes the weights to test out of those of ``after``; ``{checkpoint}``
-            and ``{out}`` in it are replaced, ``python`` is put in front of a ``.py`` file.
+        train: Whether there is anything to train; by default, whether the config says how. A row
+            that is not trained is tested once.
+        after: Another row whose trained weights (of the same seed) are tested instead of training.
+        convert: Command that makes the weights to test out of those of ``after``. ``{checkpoint}``
+            and ``{out}`` in it are replaced, and ``python`` is put in front of a ``.py`` file.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Row:
         if self.convert and not self.after:
             raise ConfigError(f'suite: row {self.name} has convert= but no after=; name the row')
         if self.after and self.train:
-            raise ConfigError(f'suite: row {self.name} has after=, so train=True cannot be')
+            raise ConfigError(f'suite: row {self.name} has after=, so it cannot have train=True')
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Suite:
         reference: Row that the others are compared with.
         cost_reference: Row that costs are relative to; by default the reference.
         seeds: Seeds of rows that name none.
-        options: Changes of every row's config; a row's own win.
+        options: Changes of every row's config; those of the row itself win.
         validate: Whether to validate during training, as the configs say.
         significance: Metrics to test against the reference.
     """
@@ -103,7 +103,9 @@ class Suite:
                 raise ConfigError(f'suite {self.name}: {what} is {name!r}, which is no row{hint}')
         for row in self.rows:
             if row.after and self.row(row.after).after:
-                raise ConfigError(f'suite {self.name}: {row.name} is after a row that trains not')
+                raise ConfigError(
+                    f'suite {self.name}: {row.name} comes after a row that does not train'
+                )
 
     @property
     def cost_row(self) -> str:
@@ -115,7 +117,7 @@ class Suite:
         return next(row for row in self.rows if row.name == name)
 
     def select(self, names: Sequence[str] | None) -> Suite:
-        """The suite with these rows alone, and those that they need; ``None``: all."""
+        """The suite with only these rows and those that they need; ``None`` takes all rows."""
         if names is None:
             return self
         known = [row.name for row in self.rows]

@@ -20,14 +20,14 @@ _NAMES = {
 
 
 def metric_name(metric: str) -> str:
-    """For people: ``mAP_seen_action`` -> ``seen action mAP``."""
+    """Name of a metric for people: ``mAP_seen_action`` -> ``seen action mAP``."""
     if metric in _NAMES or not metric.startswith('mAP_'):
         return _NAMES.get(metric, metric)
     return f'{metric.removeprefix("mAP_").replace("_", " ")} mAP'
 
 
 def markdown(report: Report, command: str = '') -> str:
-    """The tables of a report, with what one must know to read them.
+    """The tables of a report, with notes on how to read them.
 
     Args:
         report: The report.
@@ -203,7 +203,7 @@ def _escape(text: str) -> str:
 
 
 def write_csv(report: Report, path: str | Path) -> None:
-    """One line a row: mean, standard deviation and n of every metric, costs, and tests."""
+    """Write a line for each row: mean, standard deviation and n of metrics, costs, and tests."""
     names = list(dict.fromkeys(name for row in report.rows for name in row.metrics))
     costs = list(dict.fromkeys(name for row in report.rows for name in row.cost))
     lines = []

@@ -1,7 +1,8 @@
 """The command ``ovmlv``, see docs/command_line.md.
 
 A subcommand is a module of its name with a docstring for ``--help``, ``add_arguments(parser)`` and
-``run(args, out)``. What they import at the top is light: ``--help`` is there at once.
+``run(args, out)``. These modules import only light things at the top, so that ``--help`` appears at
+once.
 """
 
 from .app import main

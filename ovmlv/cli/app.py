@@ -25,10 +25,10 @@ COMMANDS = {
     'check-data': 'look for what is wrong with videos and annotations',
     'tag': 'tag videos with any labels',
     'bank': 'keep encoded labels: build, add, remove, merge, search, info',
-    'calibrate': 'make probabilities as often right as they say',
+    'calibrate': 'fit temperature, bias and thresholds on videos with known labels',
     'serve': 'open the web page and the HTTP API',
     'export': 'write the video encoder and labels for programs without torch',
-    'publish': 'write a model into a folder that needs nothing else',
+    'publish': 'write a model as one folder that every command opens',
     'doctor': 'check this environment and say how to mend it',
 }
 DESCRIPTION = """Open-vocabulary multi-label video tagging.
@@ -79,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(
     prog: str, description: str, commands: Mapping[str, str], package: str, argv: list[str]
 ) -> int:
-    """Run the command that comes first, or tell which there are.
+    """Run the command that comes first, or list all commands.
 
-    The parsers of argparse's own subcommands would all be built before any is used, and cannot take
-    options among several paths.
+    argparse's own subcommands are not used: they would build all parsers before one is used, and
+    they cannot take options among several paths.
     """
     if argv and not argv[0].startswith('-'):
         name = argv.pop(0)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ovmlv.evaluation.label_scores import LabelScores
 
 MODEL_HELP = (
-    'a config (.py), a folder of "ovmlv publish", an open_clip architecture such as ViT-B-16, also '
-    'with its weights as ViT-B-16/openai, or motionshapes, the tiny one shipped here'
+    'a config (.py), a folder that "ovmlv publish" wrote, an open_clip architecture such as '
+    'ViT-B-16 (with weights: ViT-B-16/openai), or motionshapes, the tiny CLIP shipped here'
 )
 
 
@@ -60,10 +60,12 @@ def add_label_arguments(
 ) -> None:
     """``--labels``, ``--labels-file``, ``--bank``; one of them."""
     group = parser.add_argument_group('labels').add_mutually_exclusive_group(required=required)
-    group.add_argument('--labels', nargs='+', metavar='LABEL', help='labels')
+    group.add_argument('--labels', nargs='+', metavar='LABEL', help='one or more labels')
     group.add_argument('--labels-file', metavar='FILE', help='text file with one label a line')
     if bank:
-        group.add_argument('--bank', metavar='DIR', help='labels of "ovmlv bank build"')
+        group.add_argument(
+            '--bank', metavar='DIR', help='a label bank that "ovmlv bank build" wrote'
+        )
 
 
 def load_model_of(args: argparse.Namespace) -> LoadedModel:
@@ -114,7 +116,7 @@ def read_label_arguments(args: argparse.Namespace) -> tuple[str, ...] | Path | N
 
 
 def refuse_bytes(texts: Sequence[str], what: str) -> None:
-    """Refuse text of the command line that is none in the terminal's encoding, such as Latin-1.
+    """Refuse text of the command line that is not in the terminal's encoding, such as Latin-1.
 
     Raises:
         VocabularyError: A text holds bytes that could not be decoded.
@@ -132,14 +134,20 @@ def refuse_bytes(texts: Sequence[str], what: str) -> None:
 def add_format_argument(parser: argparse.ArgumentParser) -> None:
     """``--format``, of plain rows."""
     parser.add_argument(
-        '--format', choices=FORMATS, default='table', help='of what is printed (%(default)s)'
+        '--format',
+        choices=FORMATS,
+        default='table',
+        help='format of what is printed (default: %(default)s)',
     )
 
 
 def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of tools that read several dumps: NAME=FILE."""
     parser.add_argument(
-        'runs', nargs='+', metavar='NAME=FILE', help='a name and a file of ovmlv test --dump'
+        'runs',
+        nargs='+',
+        metavar='NAME=FILE',
+        help='a name and a file that "ovmlv test --dump" wrote',
     )
     add_debug_argument(parser)
 
@@ -148,7 +156,7 @@ def read_runs(args: argparse.Namespace) -> dict[str, LabelScores]:
     """The dumps that such arguments name; they must be of the same labels and videos.
 
     Raises:
-        DataError: They are not, or a file is no such dump.
+        DataError: They differ in labels or videos, or a file is not such a dump.
     """
     from ovmlv.evaluation.label_scores import LabelScores
 

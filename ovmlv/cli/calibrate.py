@@ -8,7 +8,7 @@
     ovmlv calibrate --use calibration.json --test test.safetensors
 
 Annotations are those of MultilabelVideoDataset, such as lines {"video": "a.mp4", "labels": [...]}.
-What is reported on the videos it was fitted on is too good; --test names others.
+A report on the videos that the calibration was fitted on is too good; name others by --test.
 """
 
 from __future__ import annotations
@@ -36,24 +36,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'predictions',
         nargs='?',
-        help='.safetensors of "ovmlv test --dump"',
+        help='.safetensors file that "ovmlv test --dump" wrote',
     )
     parser.add_argument('--out', help='write the calibration to this .json file')
-    parser.add_argument('--use', metavar='FILE', help='a calibration, instead of fitting one')
+    parser.add_argument('--use', metavar='FILE', help='use this calibration instead of fitting one')
     parser.add_argument(
-        '--test', metavar='FILE', help='report on these predictions, or with --model annotations'
+        '--test',
+        metavar='FILE',
+        help='report on these predictions, or on these annotations if --model is given',
     )
     parser.add_argument('--report', metavar='FILE', help='write the report to this .json file')
-    parser.add_argument('--annotations', metavar='FILE', help='tag these videos by --model')
-    parser.add_argument('--videos', metavar='DIR', help='where they are; default: beside FILE')
+    parser.add_argument(
+        '--annotations', metavar='FILE', help='annotations of videos that --model tags'
+    )
+    parser.add_argument(
+        '--videos', metavar='DIR', help='folder of these videos; default: that of FILE'
+    )
     parser.add_argument(
         '--min-positives',
         type=positive,
         default=10,
         metavar='N',
-        help='that a label needs for a threshold of its own (default: %(default)s)',
+        help='positives that a label needs for a threshold of its own (default: %(default)s)',
     )
-    parser.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
+    parser.add_argument(
+        '--batch-size', type=positive, default=8, help='videos at a time (default: %(default)s)'
+    )
     add_model_arguments(parser, required=False)
 
 
@@ -93,7 +101,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
 
 
 def _reader(args: argparse.Namespace) -> Callable[[str], LabelScores]:
-    """What reads scores from a file: predictions, or with a model annotations of videos."""
+    """A function that reads scores from a file of predictions or, with a model, of annotations."""
     from ovmlv.evaluation.label_scores import LabelScores
 
     if args.model is None:
@@ -136,7 +144,7 @@ def _check(args: argparse.Namespace) -> None:
     for name in ('out', 'report'):
         path = getattr(args, name)
         if path is not None and not path.endswith('.json'):
-            raise ConfigError(f'--{name} {path}: it is a .json file; name one')
+            raise ConfigError(f'--{name} {path}: it must be a .json file; name one')
         if path is not None:
             refuse_unwritable(path, f'--{name}')
             read = (args.predictions, args.annotations, args.use, args.test)

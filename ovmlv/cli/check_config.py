@@ -3,7 +3,7 @@
     ovmlv check-config CONFIG [CONFIG ...]
     ovmlv check-config CONFIG --cfg-options model.loss.video_distill=1
 
-Every type is looked up in its registry, and the keywords beside it are held against the signature.
+Every type is looked up in its registry, and the keywords beside it are compared with its signature.
 All mistakes are listed with the nearest names. Exit status: 0, or 3 if there are any.
 """
 
@@ -27,13 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Terminal) -> int:
-    """Check all of them, whatever is found in one."""
+    """Check all configs, whatever is found in one of them."""
     right = [list_mistakes(path, args.cfg_options, out) for path in args.config]
     return 0 if all(right) else MUST_BE_MENDED
 
 
 def list_mistakes(path: str, options: Mapping[str, Any] | None, out: TextIO | Terminal) -> bool:
-    """Write what is wrong with a config; True if nothing is."""
+    """Write what is wrong with a config; return True if nothing is."""
     cfg = load_config(path, options)
 
     from ovmlv.utils.config_check import check_config

@@ -3,11 +3,11 @@
     ovmlv check-data CONFIG --out work_dirs/check_mine
     ovmlv check-data FOLDER --out work_dirs/check_folder
 
-For a config: videos that are missing, unreadable, damaged, cut short or too short for a clip;
-labels past the end of their video; classes without a positive; videos that training and test
-share, by id or by content. For a folder: the videos alone. Files are decoded in other processes
-with a time limit, so that none can stop the scan. Run it again to go on after an interruption;
-files that have not changed are not decoded twice.
+For a config, it finds videos that are missing, unreadable, damaged, cut short or too short for a
+clip; labels past the end of their video; classes without a positive; and videos that training and
+test share, by id or by content. For a folder, it looks at the videos alone. Files are decoded in
+other processes with a time limit, so that none can stop the scan. Run the command again to go on
+after an interruption; files that have not changed are not decoded twice.
 
 It writes report.json and report.txt. Exit status: 0, or 3 if anything is wrong.
 """
@@ -34,15 +34,15 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv check-data``."""
-    parser.add_argument('source', help='config file or ovmlv::NAME, or folder of videos')
+    parser.add_argument('source', help='config file, ovmlv::NAME, or folder of videos')
     parser.add_argument('--out', required=True, help='folder of the report and the journal')
     parser.add_argument(
-        '--quick', action='store_true', help='decode the first and the last frame alone'
+        '--quick', action='store_true', help='decode only the first and the last frame'
     )
     parser.add_argument(
         '--min-frames',
         type=int,
-        help="fewer are too short (default: the config's clip_len; 8 for a folder)",
+        help="least frames of a video (default: the config's clip_len; 8 for a folder)",
     )
     parser.add_argument('--workers', type=int, default=2, help='processes (default: %(default)s)')
     parser.add_argument(
@@ -88,7 +88,7 @@ def examine(args: argparse.Namespace) -> DatasetReport:
 
 
 def show_progress(done: int, total: int) -> None:
-    """One line that grows over itself on a terminal; every hundredth part elsewhere."""
+    """Overwrite one line on a terminal; elsewhere, print a line for each hundredth part."""
     if sys.stderr.isatty():
         print(f'\r{done} of {total} videos', end='\n' if done == total else '', file=sys.stderr)
     elif done % max(1, total // 100) == 0 or done == total:

@@ -3,9 +3,10 @@
     ovmlv doctor
     ovmlv doctor --quick --format jsonl
 
-Checked: Python, versions of packages, repairs of them, devices, the decoders (on a video made for
-it), the model that ships with the package (it tags that video), cached weights, and whether files
-can be written. Exit status: 0, or 3 if something must be mended; what is optional does not count.
+It checks Python, versions of packages and their repairs, devices, the decoders (on a video that it
+makes), the model that ships with the package (it tags that video), cached weights, and whether
+files can be written. Exit status: 0, or 3 if something must be mended; what is optional does not
+count.
 """
 
 from __future__ import annotations
@@ -28,15 +29,17 @@ _SIGNS = {'ok': 'ok   ', 'note': 'note ', 'bad': 'BAD  '}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv doctor``."""
-    parser.add_argument('--quick', action='store_true', help='leave out what loads a model')
+    parser.add_argument(
+        '--quick', action='store_true', help='leave out the checks that load a model'
+    )
     add_format_argument(parser)
 
 
 def run(args: argparse.Namespace, out: Terminal) -> int:
-    """Make all checks, whatever one of them meets. What follows from an earlier find is no fault.
+    """Make all checks, whatever one of them finds.
 
-    A package that is missing or broken fails every later check that imports it: those become
-    notes, so that there is one line to mend for one cause.
+    A package that is missing or broken fails every later check that imports it. Such later failures
+    become notes, so that one cause gives one line to mend.
     """
     found: list[Finding] = []
     debug = getattr(args, 'debug', False) or os.environ.get('OVMLV_DEBUG', '0') not in ('', '0')

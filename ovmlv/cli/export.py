@@ -6,7 +6,7 @@
 
 DIR then holds video_encoder.onnx, labels.json with labels.npz, and meta.json; ovmlv.runtime tags
 with it (docs/deployment.md). With --labels-only, another label file for the same encoder is written
-and nothing else. The export is compared with the model before it is called good.
+and nothing else. The export is compared with the model, and refused if they differ.
 """
 
 from __future__ import annotations
@@ -35,23 +35,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_export_arguments(parser, labels_required=False)
     parser.add_argument(
-        '--calibration', metavar='FILE', help='of "ovmlv calibrate"; default: that of the model'
+        '--calibration',
+        metavar='FILE',
+        help='file that "ovmlv calibrate" wrote; default: that of the model',
     )
 
 
 def add_export_arguments(parser: argparse.ArgumentParser, labels_required: bool = True) -> None:
-    """Those that tell what to export of a model, and how."""
+    """Add the arguments that say what to export of a model, and how."""
     add_label_arguments(parser, labels_required)
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument('--out', metavar='DIR', help='folder to write')
-    target.add_argument('--labels-only', metavar='FILE', help='write a label file FILE only')
+    target.add_argument('--labels-only', metavar='FILE', help='write only a label file FILE')
     parser.add_argument(
         '--input-type',
         choices=('uint8', 'float32'),
         default='uint8',
-        help='pixels that the graph takes: 0 to 255, or 0 to 1 (default: %(default)s)',
+        help='pixels that the graph takes: uint8 from 0 to 255, or float32 from 0 to 1 '
+        '(default: %(default)s)',
     )
-    parser.add_argument('--opset', type=int, default=18, help='of ONNX (default: %(default)s)')
+    parser.add_argument(
+        '--opset', type=int, default=18, help='ONNX operator set (default: %(default)s)'
+    )
     parser.add_argument('--torch-export', action='store_true', help='also write video_encoder.pt2')
     parser.add_argument(
         '--no-check', action='store_true', help='do not compare with the model afterwards'
@@ -59,7 +64,7 @@ def add_export_arguments(parser: argparse.ArgumentParser, labels_required: bool 
 
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
-    """Export a model of whatever kind."""
+    """Export a model of any kind."""
     from ovmlv.apis.label_source import read_labels
     from ovmlv.evaluation.score_calibration import Calibration
 

@@ -1,4 +1,4 @@
-"""What ``ovmlv doctor`` looks at. Each check imports what it needs: any of it may be broken."""
+"""Checks of ``ovmlv doctor``. Each imports what it needs, since any of it may be broken."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def packages() -> Iterator[Finding]:
 
 
 def _missing_libraries() -> Iterator[tuple[str, str]]:
-    """mmengine and mmcv where they are missing: what is wrong, once for both, and its mend."""
+    """What is wrong if mmengine or mmcv is missing, once for both, and how to mend it."""
     missing = [
         library for library in (MMENGINE, MMCV) if importlib.util.find_spec(library.module) is None
     ]

@@ -1,4 +1,4 @@
-"""Where results go; a run that was killed can go on in the same file."""
+"""The file that results go to; a run that was killed can go on in the same file."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 class OutputFile:
     """A file of results, or stdout.
 
-    What is in the file changes at :meth:`begin`, so that a run which fails earlier leaves it as it
-    is. Beside a file FILE stands FILE.run.json with the settings of the run, so that one of other
-    settings does not go on with it. Pipes and terminals are written through.
+    The content of the file changes only at :meth:`begin`, so that a run which fails earlier leaves
+    it as it is. Beside a file FILE, the file FILE.run.json holds the settings of the run, so that a
+    run with other settings does not go on with it. Pipes and terminals are written through.
 
     Args:
-        path: The file; None is ``stdout``.
-        stdout: Where results go for None.
+        path: The file; None means ``stdout``.
+        stdout: The stream for results if ``path`` is None.
         style: How results are written.
-        resume: Go on with a file.
-        overwrite: Replace a file.
+        resume: Whether to go on with an existing file.
+        overwrite: Whether to replace an existing file.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class OutputFile:
         """Look at the file, and give the absolute paths of the videos in it.
 
         Args:
-            settings: What results depend on, as plain values.
+            settings: Settings that results depend on, as plain values.
 
         Raises:
-            ConfigError: It was begun with other settings.
-            DataError: It holds something else.
+            ConfigError: The file was begun with other settings.
+            DataError: The file holds something else.
         """
         videos: list[str] = []
         if self.path is not None and self.resume and self._size():
@@ -106,10 +106,10 @@ class OutputFile:
         return set(map(os.path.abspath, videos))
 
     def begin(self) -> None:
-        """Open the file, take off what a kill left or what is to be replaced, and write the head.
+        """Open the file, remove what a kill left or what is to be replaced, and write the head.
 
         Raises:
-            OutputError: It cannot be written.
+            OutputError: The file cannot be written.
         """
         if self.path is None:
             self.style.write(self.stdout, self.style.header)
@@ -183,8 +183,8 @@ class ReportFile:
     """The videos that could not be read, with the reasons; also on stderr.
 
     Args:
-        path: JSON lines; None writes no file.
-        output: Where the results go.
+        path: The file of JSON lines; None writes no file.
+        output: The file that the results go to.
     """
 
     def __init__(self, path: str | None, output: str | None) -> None:

@@ -5,9 +5,10 @@
         --calibration calibration.json --include-pretrained
     ovmlv tag videos/ --model my_model
 
-The folder holds the config without paths of data, the trained weights, and if given a label bank
-and a calibration. Without --include-pretrained, frozen CLIP and language model are found by their
-names where the folder is opened. It is compared with the model before it is called good.
+The folder holds the config without paths of data, the trained weights, and the label bank and the
+calibration that you give. Without --include-pretrained, the frozen CLIP and the language model are
+found by their names where the folder is opened. The folder is compared with the model, and refused
+if they differ.
 """
 
 from __future__ import annotations
@@ -40,16 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_publish_arguments(parser: argparse.ArgumentParser) -> None:
-    """Those that tell what is published with a model."""
+    """Add the arguments that say what is published with a model."""
     parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
     add_label_arguments(parser, required=False)
-    parser.add_argument('--calibration', metavar='FILE', help='of "ovmlv calibrate"')
+    parser.add_argument('--calibration', metavar='FILE', help='file that "ovmlv calibrate" wrote')
     parser.add_argument(
         '--include-pretrained',
         action='store_true',
-        help='write the weights of CLIP and the language model, too',
+        help='also write the weights of CLIP and the language model',
     )
-    parser.add_argument('--name', help='for the model card (default: name of the folder)')
+    parser.add_argument('--name', help='name in the model card (default: name of the folder)')
 
 
 def run(args: argparse.Namespace, out: Terminal) -> None:

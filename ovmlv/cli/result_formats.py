@@ -25,11 +25,11 @@ class Choice:
     """Which labels of a result are written, and what about them.
 
     Attributes:
-        top_k: How many, best first; None is all.
-        threshold: From which probability on.
-        present: From each label's own threshold on.
-        timeline: Keep the windows.
-        timings: Keep the timings.
+        top_k: Number of labels, best first; None takes all of them.
+        threshold: Least probability of a label that is written.
+        present: Whether only labels that reach their own threshold are written.
+        timeline: Whether the windows are kept.
+        timings: Whether the timings are kept.
     """
 
     top_k: int | None = None
@@ -60,7 +60,7 @@ class Choice:
 
 
 class JsonLines:
-    """One object a video."""
+    """One JSON object in a line for each video."""
 
     name = 'jsonl'
     header = ''
@@ -119,7 +119,7 @@ class Csv:
         return csv_text(rows or [(result.video, *[''] * (len(self.columns) - 1))])
 
     def written(self, path: Path, whole: bool) -> tuple[list[str], int]:
-        """As of :class:`JsonLines`; a killed run's last video may lack rows and does not count."""
+        """As for :class:`JsonLines`; a killed run's last video may lack rows and does not count."""
         videos: dict[str, int] = {}  # each with where it begins
         size = 0
         with path.open('rb') as file:
@@ -143,7 +143,7 @@ class Csv:
 
 
 class Table:
-    """For people: the video, its labels with bars, and lines of blocks for a timeline."""
+    """A table for people: the video, its labels with bars, and lines of blocks for a timeline."""
 
     name = 'table'
     header = ''
@@ -173,7 +173,7 @@ Format = JsonLines | Csv | Table
 
 
 def choose_format(name: str | None, output: str | None, timeline: bool = False) -> Format:
-    """The format of that name, or of the ending of a file."""
+    """The format of that name, or the one that the ending of a file stands for."""
     if name is None:
         name = 'table'
         if output is not None:

@@ -5,7 +5,7 @@
     ovmlv serve --model my_model --banks words=banks/words animals=banks/animals
     ovmlv serve --model my_model --host 0.0.0.0 --max-megabytes 50 --max-seconds 120
 
-Only this computer reaches it, unless --host tells otherwise; there is no log-in. See
+Only this computer reaches the server, unless --host names another address; there is no log-in. See
 docs/serving.md.
 """
 
@@ -30,31 +30,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv serve``."""
     add_model_arguments(parser)
     add_label_arguments(parser, required=False)
-    parser.add_argument('--calibration', metavar='FILE', help='of "ovmlv calibrate"')
-    parser.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
+    parser.add_argument('--calibration', metavar='FILE', help='file that "ovmlv calibrate" wrote')
+    parser.add_argument(
+        '--batch-size', type=positive, default=8, help='windows at a time (default: %(default)s)'
+    )
     group = parser.add_argument_group('server')
-    group.add_argument('--host', default='127.0.0.1', help='address (default: %(default)s)')
-    group.add_argument('--port', type=int, default=8000, help='default: %(default)s; 0: a free one')
+    group.add_argument(
+        '--host', default='127.0.0.1', help='address to listen on (default: %(default)s)'
+    )
+    group.add_argument(
+        '--port',
+        type=int,
+        default=8000,
+        help='port to listen on; 0 takes a free one (default: %(default)s)',
+    )
     group.add_argument(
         '--allowed-hosts',
         nargs='+',
         metavar='NAME',
-        help='names by which browsers may reach it; default: any, on loopback its own',
+        help='names by which browsers may reach the server; default: any name, but on a loopback '
+        'address only its own',
     )
     group.add_argument(
         '--banks', nargs='+', metavar='NAME=DIR', default=(), help='label banks to choose from'
     )
     group.add_argument('--access-log', action='store_true', help='log every request')
     group = parser.add_argument_group('limits')
-    group.add_argument('--max-megabytes', type=positive, metavar='N', help='of a file')
-    group.add_argument('--max-seconds', type=seconds, metavar='S', help='of a video')
+    group.add_argument('--max-megabytes', type=positive, metavar='N', help='largest file')
+    group.add_argument('--max-seconds', type=seconds, metavar='S', help='longest video')
     group.add_argument(
-        '--max-decode-seconds', type=seconds, metavar='S', help='to decode a video in'
+        '--max-decode-seconds', type=seconds, metavar='S', help='longest time to decode a video'
     )
-    group.add_argument('--max-connections', type=positive, metavar='N', help='open at a time')
-    group.add_argument('--max-labels', type=positive, metavar='N', help='of a request')
-    group.add_argument('--max-queue', type=positive, metavar='N', help='videos that wait')
-    group.add_argument('--max-videos', type=positive, metavar='N', help='videos that are kept')
+    group.add_argument(
+        '--max-connections', type=positive, metavar='N', help='most open connections'
+    )
+    group.add_argument('--max-labels', type=positive, metavar='N', help='most labels of a request')
+    group.add_argument('--max-queue', type=positive, metavar='N', help='most videos that wait')
+    group.add_argument('--max-videos', type=positive, metavar='N', help='most videos that are kept')
 
 
 def run(args: argparse.Namespace, out: TextIO) -> None:

@@ -7,8 +7,8 @@
     ovmlv tag videos/ --model my_model --save-video pictures --save-sheet sheet.png
 
 Videos are files, folders (with all below them) and patterns. Results go to stdout or to --output,
-all else to stderr. A video that cannot be read does not end the run: it is named in the report.
-After a kill, the same command with --resume goes on.
+and everything else goes to stderr. A video that cannot be read does not end the run: it is named in
+the report. After a kill, the same command with --resume goes on.
 """
 
 from __future__ import annotations
@@ -59,31 +59,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_label_arguments(parser, required=False)
     group = parser.add_argument_group('tagging')
-    group.add_argument('--calibration', metavar='FILE', help='of "ovmlv calibrate"')
-    group.add_argument('--batch-size', type=positive, default=8, help='default: %(default)s')
-    group.add_argument('--num-frames', type=positive, help="of a clip, instead of the model's")
-    group.add_argument('--num-clips', type=positive, help='of a video or window, likewise')
+    group.add_argument('--calibration', metavar='FILE', help='file that "ovmlv calibrate" wrote')
+    group.add_argument(
+        '--batch-size',
+        type=positive,
+        default=8,
+        help='videos or windows at a time (default: %(default)s)',
+    )
+    group.add_argument('--num-frames', type=positive, help="frames of a clip; default: the model's")
+    group.add_argument(
+        '--num-clips', type=positive, help="clips of a video or window; default: the model's"
+    )
     group.add_argument('--window', type=seconds, metavar='S', help='tag windows of S seconds')
-    group.add_argument('--stride', type=seconds, metavar='S', help='from window to window')
+    group.add_argument(
+        '--stride',
+        type=seconds,
+        metavar='S',
+        help='seconds from the start of a window to that of the next',
+    )
     group = parser.add_argument_group('what is written')
-    group.add_argument('--top-k', type=positive, metavar='K', help='the K best labels only')
+    group.add_argument('--top-k', type=positive, metavar='K', help='write only the K best labels')
     least = group.add_mutually_exclusive_group()
-    least.add_argument('--threshold', type=probability, metavar='P', help='labels from P on only')
+    least.add_argument(
+        '--threshold',
+        type=probability,
+        metavar='P',
+        help='write only labels with a probability of at least P',
+    )
     least.add_argument(
         '--present',
         action='store_true',
-        help="labels that reach their calibration's threshold only (0.5 without a calibration)",
+        help='write only labels that reach their threshold of the calibration (0.5 without one)',
     )
     group.add_argument(
         '--timeline',
         action='store_true',
-        help=f'also probabilities of each window (of {WINDOW:g} s without --window)',
+        help=f'also write the probabilities of each window (of {WINDOW:g} s without --window)',
     )
     group.add_argument(
-        '--timings', action='store_true', help='also the time that each took (not in CSV)'
+        '--timings',
+        action='store_true',
+        help='also write the time that each video took (not in CSV)',
     )
     group.add_argument(
-        '--format', choices=FORMATS, help='default: by the ending of --output, else table'
+        '--format', choices=FORMATS, help='default: as the ending of --output says, else table'
     )
     group.add_argument('--output', metavar='FILE', help='write results to FILE, not to stdout')
     again = group.add_mutually_exclusive_group()
@@ -95,11 +114,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--report', metavar='FILE', help='write the videos that cannot be read, as JSON lines'
     )
     group = parser.add_argument_group(
-        'pictures', 'PATH is a folder with one file a video, or a file where there is one video'
+        'pictures',
+        'PATH is a folder, which gets one file for each video, or a file for a single video',
     )
     group.add_argument('--save-video', metavar='PATH', help='the video with its labels (.mp4)')
     group.add_argument(
-        '--save-sheet', metavar='PATH', help='frames and labels; a file (.png) is of all videos'
+        '--save-sheet', metavar='PATH', help='frames and labels; a file (.png) shows all videos'
     )
     group.add_argument('--save-timeline', metavar='PATH', help='labels over time (.png)')
 
@@ -156,7 +176,7 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
 def _results(
     args: argparse.Namespace, labels: tuple[str, ...] | Path | None, videos: Sequence[Path]
 ) -> Iterable[TagResult]:
-    """Results one by one, after the model was loaded and all arguments were looked at."""
+    """Results one by one, after all arguments have been checked and the model has been loaded."""
     inferencer = load_inferencer(args, labels)
     if inferencer.labels is None:
         raise ConfigError('no labels; give --labels, --labels-file or --bank')
@@ -210,7 +230,7 @@ def _write(
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep quiet about what the report tells."""
+    """Give no warnings about what the report says."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
@@ -223,7 +243,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _each_once(videos: Sequence[Path]) -> list[Path]:
-    """Videos under their first name, where a path is written in several ways."""
+    """Each video once, under its first name, if its path is written in several ways."""
     found: dict[str, Path] = {}
     for video in videos:
         found.setdefault(os.path.abspath(video), video)

@@ -28,15 +28,15 @@ _KINDS = {
 class Pictures:
     """Draws what was asked for.
 
-    A path with the ending of a picture is a file, for a single video; a sheet takes all videos of
-    the run. Any other path is a folder, with one file a video.
+    A path with the ending of a picture is a file for a single video; a sheet shows all videos of
+    the run. Any other path is a folder with one file for each video.
 
     Args:
         paths: ``video`` for videos with their labels, ``sheet`` for frames beside labels,
-            ``timeline`` for labels over time: each a path or None.
-        videos: All videos of the run; in a folder, those of the same name get a number.
-        top_k: How many labels are shown; None is what suits the picture.
-        threshold: Labels that are less probable are left out of videos.
+            ``timeline`` for labels over time; each is a path or None.
+        videos: All videos of the run; in a folder, videos of the same name get a number.
+        top_k: Number of labels that are shown; None takes a number that suits the picture.
+        threshold: Least probability of labels on videos.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Pictures:
             refuse_unwritable(path, f'--save-{kind}', folder=not self._is_file(kind))
 
     def is_drawn(self, video: Path) -> bool:
-        """Whether a video is one that an earlier run drew."""
+        """Whether an earlier run drew this video."""
         folder = self.paths.get('video')
         return (
             folder is not None
@@ -73,7 +73,7 @@ class Pictures:
         )
 
     def draw(self, result: TagResult) -> None:
-        """Draw a video's pictures, before its result is written: a kill then leaves none out."""
+        """Draw a video's pictures before its result is written, so that a kill leaves none out."""
         if 'video' in self.paths:
             from ovmlv.visualization.annotated_video import write_annotated_video
 

@@ -1,4 +1,4 @@
-"""Places that commands write to: looked at before a model is loaded, and never mistaken."""
+"""Checks of the places that commands write to, made before a model is loaded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _OF_BANK = re.compile(r'chunk-[0-9a-f]{32}\.safetensors|\..*')
 
 
 def check_target(path: Path, flag: str) -> bool:
-    """Look at what results shall be written to, without touching it.
+    """Look at the place that results shall be written to, without touching it.
 
     Returns:
-        Whether it is a pipe, terminal or other stream rather than a file.
+        Whether the place is a pipe, terminal or other stream rather than a file.
 
     Raises:
-        ConfigError: It is a folder, a disk or a socket, or no file can be made there.
+        ConfigError: The place is a folder, a disk or a socket, or no file can be made there.
     """
     try:
         mode = path.stat().st_mode
@@ -53,7 +53,7 @@ def refuse_unwritable(path: str | Path, flag: str, folder: bool = False) -> None
     """Refuse a place where no file (or folder) can be written whole, before a model is loaded.
 
     Raises:
-        ConfigError: It is a device or a pipe, or a folder instead of a file or the reverse.
+        ConfigError: The place is a device or a pipe, or a folder instead of a file or the reverse.
     """
     path = Path(path)
     if folder and os.path.isdir(path):
@@ -81,7 +81,7 @@ def refuse_other_folder(path: str | Path, flag: str) -> None:
 
 
 def refuse_inputs(path: str | Path | None, flag: str, inputs: Iterable[Any]) -> None:
-    """Refuse to write onto what is read.
+    """Refuse to write onto a file that is read.
 
     Raises:
         ConfigError: The path is one of the inputs (others than paths are passed over).
@@ -98,7 +98,7 @@ def refuse_inputs(path: str | Path | None, flag: str, inputs: Iterable[Any]) -> 
 
 
 def open_target(path: Path) -> IO[bytes]:
-    """Open for appending, without a buffer: what was written is there."""
+    """Open for appending without a buffer, so that what was written is in the file at once."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open('ab', buffering=0)
@@ -112,7 +112,7 @@ def write_all(file: IO[bytes], path: Path, data: bytes) -> None:
     """Write all bytes.
 
     Raises:
-        OutputError: The disk is full, say; what was written before stays.
+        OutputError: For example, the disk is full; what was written before stays.
     """
     rest = memoryview(data)
     try:

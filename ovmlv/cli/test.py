@@ -5,8 +5,8 @@
     ovmlv test ovmlv::ovmlv_motionshapes.py                     # a config of the package
 
 Without a checkpoint, the model is tested as the config initialises it: with pretrained parts that
-is its zero-shot result. A checkpoint of another model is refused. A flag of its own wins over
---cfg-options, which wins over the config file.
+is its zero-shot result. A checkpoint of another model is refused. A flag such as --work-dir wins
+over --cfg-options, which wins over the config file.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv test``."""
     parser.add_argument('config', help=CONFIG_HELP)
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='checkpoint file; without it, the model as initialised'
+    )
     add_common_arguments(parser)
     parser.add_argument(
         '--dump',
         metavar='FILE',
-        help='write every prediction to this file: .safetensors with targets and classes, for '
-        '"ovmlv calibrate" and tools/analysis_tools/eval_metric.py; '
-        ".pkl as MMEngine's DumpResults",
+        help='write every prediction to this file: a .safetensors file also holds targets and '
+        'classes, for "ovmlv calibrate" and tools/analysis_tools/eval_metric.py; a .pkl file is '
+        "that of MMEngine's DumpResults",
     )
     parser.add_argument('--out', metavar='FILE', help='write the metrics to this .json file')
 
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
 
 
 def measure(args: argparse.Namespace) -> Mapping[str, Any]:
-    """The metrics of a test, which are written to ``--out`` where that is given."""
+    """The metrics of a test, which are also written to ``--out`` if that is given."""
     cfg = load_config(args.config, args.cfg_options)
     merge_args(cfg, args)
     refuse_mistakes(cfg, args.config)

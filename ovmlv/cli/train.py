@@ -5,7 +5,7 @@
     ovmlv train CONFIG --resume
     torchrun --nproc_per_node 2 -m ovmlv train CONFIG --launcher pytorch
 
-A flag of its own wins over --cfg-options, which wins over the config file.
+A flag such as --seed wins over --cfg-options, which wins over the config file.
 """
 
 from __future__ import annotations
@@ -37,19 +37,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const='auto',
         help='continue from this checkpoint; without a path, from the latest of the work folder',
     )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision (GPU)')
+    parser.add_argument(
+        '--amp', action='store_true', help='train with automatic mixed precision (GPU)'
+    )
     parser.add_argument('--no-validate', action='store_true', help='train without validation')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the batch size over auto_scale_lr.base_batch_size',
     )
-    parser.add_argument('--seed', type=int, help='random seed; wins over randomness.seed')
-    parser.add_argument('--diff-rank-seed', action='store_true', help='another seed on each rank')
-    parser.add_argument('--deterministic', action='store_true', help='deterministic algorithms')
-    parser.add_argument('--no-pin-memory', action='store_true', help='no pinned memory in loaders')
     parser.add_argument(
-        '--no-persistent-workers', action='store_true', help='start the workers anew every epoch'
+        '--seed', type=int, help='random seed; it wins over randomness.seed of the config'
+    )
+    parser.add_argument(
+        '--diff-rank-seed', action='store_true', help='use another seed in each process'
+    )
+    parser.add_argument('--deterministic', action='store_true', help='use deterministic algorithms')
+    parser.add_argument(
+        '--no-pin-memory', action='store_true', help='do not pin the memory of data loaders'
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='start the workers of data loaders anew in every epoch',
     )
 
 
@@ -124,7 +134,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def set_resume(cfg: Config, args: argparse.Namespace, randomness: dict) -> None:
-    """Settle what to resume from, and take over that run's seed where none is given.
+    """Decide what to resume from, and take over that run's seed if none is given.
 
     mmengine restores the seed only after the samplers were built with another one.
     """

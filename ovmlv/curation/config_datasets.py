@@ -16,14 +16,14 @@ from ovmlv.utils.configs import leaf_datasets
 def config_datasets(
     cfg: Config, loaders: Sequence[str], **changes: Any
 ) -> tuple[dict[str, BaseVideoDataset], int]:
-    """Build what these loaders read.
+    """Build the data sets that these loaders read.
 
     A data set that two loaders share (validation and test) is given once. Parts of wrapped data
     sets are numbered: ``train.0``, ``train.1``.
 
     Args:
         cfg: Config.
-        loaders: Keys such as ``train_dataloader``.
+        loaders: Keys of loaders, such as ``train_dataloader``.
         changes: Arguments of the data sets to set, such as ``label_set='all'``.
 
     Returns:

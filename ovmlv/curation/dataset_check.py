@@ -1,4 +1,4 @@
-"""What is wrong with data sets: their videos, segments, classes, and what they share."""
+"""A check of data sets: of their videos, segments and classes, and of what they share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SLACK = 0.1
 
 @dataclass
 class DatasetReport:
-    """Findings; all empty where all is well.
+    """Findings; all are empty if nothing is wrong.
 
     Attributes:
         splits: Name -> ``samples``, ``videos``, ``positives`` (label -> number of samples) and
@@ -30,8 +30,8 @@ class DatasetReport:
         videos: path -> what :func:`~ovmlv.curation.probe_video` found.
         past_end: Labels past the end of their video: split, video, start, end, duration.
         shared_ids: Videos of more than one split, by their id: id -> splits.
-        same_content: Files of equal content (under other names): lists of paths.
-        shared_content: Those of them whose files are in different splits.
+        same_content: Lists of paths of files with equal content (under other names).
+        shared_content: Those of these lists whose files are in different splits.
     """
 
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -66,10 +66,10 @@ class DatasetReport:
             write_text(folder / name, text + '\n')
 
     def text(self, limit: int | None = 20) -> str:
-        """A page to read.
+        """The report as text.
 
         Args:
-            limit: Rows of each kind; None: all.
+            limit: Number of rows of each kind; None takes all of them.
         """
         bad = sum(bool(facts['problems']) for facts in self.videos.values())
         lines = [f'{len(self.videos)} videos: {len(self.videos) - bad} fine, {bad} with problems']
@@ -103,7 +103,7 @@ class DatasetReport:
 
 
 def _section(title: str, rows: Sequence[str], limit: int | None) -> list[str]:
-    """A heading and its rows; nothing where there are none."""
+    """A heading and its rows; nothing if there are no rows."""
     if not rows:
         return []
     more = [] if limit is None or len(rows) <= limit else [f'  ... and {len(rows) - limit} more']
@@ -113,7 +113,7 @@ def _section(title: str, rows: Sequence[str], limit: int | None) -> list[str]:
 def check_dataset(
     datasets: Mapping[str, BaseVideoDataset], videos: Mapping[str, dict]
 ) -> DatasetReport:
-    """Hold annotations against each other and against the videos.
+    """Compare annotations with each other and with the videos.
 
     Args:
         datasets: Split -> data set; pipelines are not used.

@@ -15,7 +15,7 @@ from ovmlv.models.llm import CausalLLM
 def clip_embedder(
     model_name: str, pretrained: str | None = None, template: str = 'a video of {}'
 ) -> Callable[[list[str]], np.ndarray]:
-    """Labels -> unit vectors of CLIP's text tower.
+    """Function from labels to unit vectors of CLIP's text tower.
 
     Args:
         model_name: Architecture of open_clip, or a JSON file of ours.
@@ -29,14 +29,14 @@ def clip_embedder(
 def llm_embedder(
     name: str = 'smollm2', context: str = 'A video of'
 ) -> Callable[[list[str]], np.ndarray]:
-    """Labels -> unit vectors of a language model.
+    """Function from labels to unit vectors of a language model.
 
-    The mean of the middle layer over the label's tokens, less the mean over all labels: all states
-    of a language model point one way. The context takes the first place of the text, whose state
-    says nothing of its word.
+    A vector is the mean of the middle layer over the label's tokens, minus the mean over all
+    labels, since all states of a language model point in one direction. The context takes the first
+    place of the text, since the state there says nothing about its word.
 
     Args:
-        name: As of :class:`~ovmlv.models.llm.CausalLLM`.
+        name: See :class:`~ovmlv.models.llm.CausalLLM`.
         context: Words before each label.
     """
     llm = CausalLLM(name)

@@ -22,10 +22,10 @@ class Leak:
     Attributes:
         test: The test label.
         train: The training label.
-        kind: ``same`` string; other ``spelling`` (case, signs, joined words); ``inflection`` (the
-            same words in other forms or order); ``neighbour`` (close embeddings: perhaps a
-            synonym); ``part``: all words of one are in the other.
-        similarity: Cosine of the embeddings, where there are any.
+        kind: Kind of leak: the ``same`` string; another ``spelling`` (case, signs, joined words);
+            ``inflection`` (the same words in other forms or order); ``neighbour`` (close
+            embeddings: perhaps a synonym); ``part`` (all words of one are in the other).
+        similarity: Cosine of the embeddings, if there are any.
     """
 
     test: str
@@ -40,14 +40,14 @@ class LeakReport:
 
     Attributes:
         leaks: Pairs; a pair is named once, by its first kind of :data:`KINDS`.
-        num_test: Labels that were looked at.
+        num_test: Number of labels that were looked at.
     """
 
     leaks: list[Leak] = field(default_factory=list)
     num_test: int = 0
 
     def counts(self) -> dict[str, int]:
-        """kind -> number of test labels whose clearest leak it is."""
+        """Kind -> number of test labels whose clearest leak is of this kind."""
         first: dict[str, str] = {}
         for leak in self.leaks:
             first.setdefault(leak.test, leak.kind)
@@ -55,13 +55,13 @@ class LeakReport:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as plain values for JSON."""
         return dict(
             num_test=self.num_test, counts=self.counts(), leaks=[asdict(v) for v in self.leaks]
         )
 
     def text(self) -> str:
-        """A page to read."""
+        """The report as text."""
         counts = self.counts()
         total = sum(counts.values())
         lines = [f'{total} of {self.num_test} test labels have something like them in training']
@@ -84,10 +84,11 @@ def find_leaks(
 
     Args:
         test: Labels that training should not know.
-        train: Labels of training (of the reference vocabulary too, where there is one).
-        embed: Labels -> unit vectors ``(C, E)``, for synonyms; None: by spelling alone.
-        threshold: Cosine from which two labels are neighbours. It depends on the model: look at the
-            similarities that are reported.
+        train: Labels of training (and of the reference vocabulary, if there is one).
+        embed: Function from labels to unit vectors ``(C, E)``, to find synonyms; None compares the
+            spelling alone.
+        threshold: Least cosine of two neighbours. It depends on the model: look at the similarities
+            that are reported.
         parts: Whether to report ``part``.
     """
     if not test or not train:

@@ -1,4 +1,4 @@
-"""Videos made smaller, so that training need not decode what it throws away."""
+"""Making videos smaller, so that training need not decode pixels that it throws away."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ResizeTask:
     """A file to make smaller.
 
     Attributes:
-        source: Video.
-        target: ``.mp4`` to write.
-        short_side: Of the pictures, in pixels; smaller videos keep their size.
-        gop: Frames from one key frame to the next: fewer make seeking faster and files larger.
-        quality: x264's CRF: 18 is nearly lossless, 23 its default.
-        preset: x264's.
+        source: Video to read.
+        target: ``.mp4`` file to write.
+        short_side: Shorter side of the pictures, in pixels; smaller videos keep their size.
+        gop: Frames from one key frame to the next; fewer make seeking faster and files larger.
+        quality: CRF of x264; 18 is nearly lossless, and 23 is its default.
+        preset: Preset of x264.
     """
 
     source: str
@@ -41,7 +41,7 @@ class ResizeTask:
 def resize_video(task: ResizeTask) -> dict:
     """Write the video in H.264, upright, its frames at the same times; sound is left out.
 
-    The target appears when it is complete: a run that is killed leaves a hidden file at most.
+    The target appears when it is complete; a run that is killed leaves at most a hidden file.
 
     Returns:
         ``frames`` and ``size``.

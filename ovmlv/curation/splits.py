@@ -1,4 +1,4 @@
-"""Seen and unseen labels: seeded, balanced over frequency."""
+"""Splits into seen and unseen labels, drawn with a seed and balanced over frequency."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def balanced_split(
     Args:
         counts: Label -> number of its positives.
         unseen: Share of unseen labels, in (0, 1).
-        seed: Of the draw.
-        groups: Label -> group (such as entity or action), to balance each by itself.
-        keep_together: Keep labels of the same words (``running``, ``a run``) on one side, so that
-            no unseen label is a seen one in another form.
+        seed: Seed of the draw.
+        groups: Label -> group (such as entity or action), to balance each group by itself.
+        keep_together: Whether to keep labels of the same words (``running``, ``a run``) on one
+            side, so that no unseen label is a seen one in another form.
 
     Returns:
         ``seen`` and ``unseen``, each in the order of ``counts``.
@@ -120,7 +120,8 @@ def redraw(table: Mapping[str, Any]) -> dict[str, list[str]]:
         table: Content of the file.
 
     Returns:
-        As :func:`balanced_split`; equal to the file's up to the order of labels.
+        The split as :func:`balanced_split` gives it; it is that of the file up to the order of
+        labels.
     """
     meta, labels = table['_meta'], [*table['seen'], *table['unseen']]
     if meta['version'] != SPLIT_VERSION:

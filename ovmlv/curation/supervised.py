@@ -19,17 +19,17 @@ _START = 120.0
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a task has no result.
+    """The reason why a task has no result.
 
     Attributes:
-        reason: One line.
+        reason: The reason in one line.
     """
 
     reason: str
 
 
 class _Child:
-    """A process and the task that it is at."""
+    """A process and the task that it works on."""
 
     def __init__(self, context: Any, function: Callable) -> None:
         self.pipe, far = context.Pipe()
@@ -44,7 +44,7 @@ class _Child:
         self.pipe.send(task)
 
     def end(self) -> int | None:
-        """Kill the process; its exit code if it ended by itself."""
+        """Kill the process; return its exit code if it ended by itself."""
         self.process.join(0.2)
         code = self.process.exitcode
         if code is None:
@@ -60,16 +60,16 @@ def run_supervised(
     num_workers: int = 2,
     time_limit: float = 120.0,
 ) -> Iterator[tuple[Any, Any]]:
-    """``(task, function(task))`` as they are done, or ``(task, Failure)``.
+    """Yield ``(task, function(task))``, or ``(task, Failure)``, for each task when it is done.
 
     A task that takes longer than ``time_limit`` seconds, or whose process dies, is a
     :class:`Failure`; the others go on in a new process.
 
     Args:
-        function: Of a module, so that it can be sent to a process.
-        tasks: Its arguments, which must be picklable.
-        num_workers: Processes.
-        time_limit: Seconds for one task.
+        function: Function of a module, so that it can be sent to a process.
+        tasks: Arguments of the function, which must be picklable.
+        num_workers: Number of processes.
+        time_limit: Longest time for one task, in seconds.
     """
     if num_workers < 1 or time_limit <= 0:
         raise ConfigError(
@@ -127,7 +127,7 @@ def _receive(child: _Child) -> Any:
 
 
 def _serve(pipe: Connection, function: Callable) -> None:
-    """The life of a child: what native libraries print is dropped."""
+    """Run in the child process: do tasks, and drop what native libraries print."""
     with open(os.devnull, 'wb') as sink:
         os.dup2(sink.fileno(), 2)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What there is to say about one video file."""
+"""Facts about one video file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ProbeTask:
 
     Attributes:
         path: The file.
-        full: Decode every frame, rather than the first and the last.
-        min_frames: Fewer frames are a problem.
+        full: Whether to decode every frame rather than the first and the last.
+        min_frames: Least number of frames; fewer are a problem.
     """
 
     path: str
@@ -36,14 +36,14 @@ class ProbeTask:
 
 @dataclass
 class VideoFacts:
-    """What was found.
+    """The facts that were found.
 
     Attributes:
-        problems: ``(kind, detail)``: kinds are ``missing``, ``unreadable``, ``no video``,
+        problems: ``(kind, detail)``; kinds are ``missing``, ``unreadable``, ``no video``,
             ``truncated``, ``damaged``, ``too short``.
-        notes: What a reader must take care of, and the readers here do.
+        notes: Points that a reader must take care of; the readers here do.
         duration: Seconds from the start of the file to the end of the last frame.
-        digest: Of the content, to find the same file under two names.
+        digest: Digest of the content, to find the same file under two names.
     """
 
     path: str
@@ -58,7 +58,7 @@ class VideoFacts:
     digest: str = ''
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The facts as plain values for JSON."""
         return asdict(self)
 
 
@@ -125,7 +125,7 @@ def _describe(reader: PyAVReader, facts: VideoFacts) -> None:
 
 
 def _decode(reader: PyAVReader, facts: VideoFacts, full: bool) -> None:
-    """Decode, and note what only frames tell; damage is what the reader refuses."""
+    """Decode, and note what only frames show; damage is what the reader refuses."""
     try:
         damage = reader.survey() if full else {}
         good = next((i for i in range(len(reader)) if i not in damage), None)
@@ -179,7 +179,7 @@ def _times(size: tuple[int, int]) -> str:
 
 
 def _digest(path: Path, full: bool) -> str:
-    """Hash of the content; of its length, first and last megabytes where it is not read anyway."""
+    """Hash of the content, or of its length, first and last megabytes if it is not read anyway."""
     size = path.stat().st_size
     if full or size <= 2 * _CHUNK:
         return file_digest(path, _HASH)

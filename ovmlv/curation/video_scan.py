@@ -36,17 +36,17 @@ def scan_videos(
     A file whose decoding hangs or kills the process is reported like any other.
 
     Args:
-        paths: Files.
+        paths: Paths of the files.
         journal: JSONL file; a scan that was stopped goes on from it. Files that have changed since
             are looked at again.
-        full: Decode all frames.
-        min_frames: Fewer are a problem.
-        num_workers: Processes.
-        time_limit: Seconds for a file.
-        progress: Called with the number of files done and of all.
+        full: Whether to decode all frames.
+        min_frames: Least number of frames; fewer are a problem.
+        num_workers: Number of processes.
+        time_limit: Longest time for one file, in seconds.
+        progress: Function that is called with the number of files that are done and of all files.
 
     Returns:
-        path -> facts, in the order of ``paths``.
+        Path -> facts, in the order of ``paths``.
     """
     paths = list(dict.fromkeys(paths))
     stamps = {path: _stamp(path, full, min_frames) for path in paths}
@@ -79,7 +79,7 @@ def scan_videos(
 
 
 def _stamp(path: str, full: bool, min_frames: int) -> list:
-    """What a result depends on."""
+    """The values that a result depends on."""
     try:
         stat = Path(path).stat()
     except OSError:
@@ -88,7 +88,7 @@ def _stamp(path: str, full: bool, min_frames: int) -> list:
 
 
 def _read_journal(journal: str | Path | None) -> dict[str, dict]:
-    """Rows by path. A last line that was cut when the scan was stopped is passed over."""
+    """Rows by path. A last line that was cut when the scan was stopped is skipped."""
     rows: dict[str, dict] = {}
     if journal is None or not Path(journal).is_file():
         return rows

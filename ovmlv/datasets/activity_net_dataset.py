@@ -35,9 +35,10 @@ class ActivityNetDataset(BaseSegmentDataset):
     folder (``.mp4``, ``.mkv``, ``.webm``). What the files hold, and what is done about it:
 
     - Ids start with ``v_`` in one file and not in the other: ``video_id`` never has it.
-    - The labels of ``testing`` are withheld (``"annotations": []``): unknown, not negative.
-    - Segments that end after the video: cut. 12 have start >= end (``[0, 0]``): labels of the whole
-      video all the same.
+    - The labels of ``testing`` are withheld (``"annotations": []``): they are unknown, not
+      negative.
+    - Segments that end after the video are cut. 12 have start >= end (``[0, 0]``): they are labels
+      of the whole video all the same.
     - 11 videos have several different labels.
     - Class lists disagree in their order, and one has a header line: labels are matched by name.
 
@@ -47,7 +48,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         data_prefix: ``video``: folder of the videos.
         class_file: List of the classes; by default those of all annotations in the file, sorted.
         info_file: ``video_info_new.csv``, for ``anet_anno_action.json``. Videos that are not in it
-            are of no subset: the log counts them.
+            belong to no subset, and the log counts them.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
 
     Examples:
@@ -83,7 +84,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, and the two optional files."""
+        """The paths of any data set, and the two optional files."""
         paths = super().required_paths()
         for what, path in (('class file', self.class_file), ('info file', self.info_file)):
             if path:
@@ -91,7 +92,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         return paths
 
     def read_timelines(self) -> list[Timeline]:
-        """One for each video of the subset."""
+        """One timeline for each video of the subset."""
         entries = self._entries()
         found = {s.labels[0] for _, t in entries for s in t.segments}
         classes = sorted(found)
@@ -106,7 +107,7 @@ class ActivityNetDataset(BaseSegmentDataset):
         return timelines
 
     def _entries(self) -> list[tuple[bool, Timeline]]:
-        """Timeline of every video in the file, and whether it is of the subset."""
+        """Timeline of every video in the file, and whether the video is in the subset."""
         content = expect(read_json(self.ann_file), dict, self.ann_file, _FORM)
         official = 'database' in content
         videos = item(content, 'database', dict, self.ann_file) if official else content

@@ -28,14 +28,14 @@ class AnimalKingdomDataset(BaseClassFileDataset):
 
     - ``labels`` is text such as ``2,40``, in no order; a single label may be stored as a number.
     - ``list_animal_action`` is a Python list as text, now and then of strings rather than pairs,
-      and may name more pairs than there are labels: the labels count, it is kept as
+      and may name more pairs than there are labels: the labels count, and the list is kept as
       ``animal_actions``.
     - ``df_action.xlsx`` has other ids than the sheet ``Action`` of ``AR_metadata.xlsx`` for six
       actions (49, 50, 81 to 84), and the action names beside the labels agree with the sheet. So
       names come from the sheet alone; ``df_action.xlsx`` gives frequencies, by name.
-    - The two write names in different cases ("Holding Hands", "Holding hands"): as words they are
-      in lower case. Neither is sorted by id, and the sheet lacks one id (a formula that failed):
-      it is the one that no other action has.
+    - The two files write names in different cases ("Holding Hands", "Holding hands"): as words they
+      are in lower case. Neither file is sorted by id, and the sheet lacks one id (a formula that
+      failed): it is the one that no other action has.
     - The frame lists are separated by blanks, their header says ``original_vido_id``, and all
       frames of a clip have its labels.
 
@@ -44,11 +44,11 @@ class AnimalKingdomDataset(BaseClassFileDataset):
 
     Args:
         ann_file: The workbook, csv or frame list.
-        class_file: A workbook with the sheet ``Action``, or another class file. None: that sheet of
-            ``ann_file``.
+        class_file: A workbook with the sheet ``Action``, or another class file. None takes that
+            sheet of ``ann_file``.
         frequency_file: ``df_action.xlsx``.
-        subset: ``train``, ``test`` or ``all`` of the workbook; frame lists have one each.
-        file_format: Path of a clip, from ``{id}``.
+        subset: ``train``, ``test`` or ``all`` of the workbook; a frame list has one subset.
+        file_format: Form of the path of a clip, from ``{id}``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
 
     Examples:
@@ -83,7 +83,7 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         super().__init__(ann_file, class_file, **kwargs)
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, the class file, and that of frequencies."""
+        """The paths of any data set, the class file, and the file of frequencies."""
         paths = super().required_paths()
         if self.frequency_file is not None:
             paths['frequency file'] = self.resolve(self.frequency_file)
@@ -110,7 +110,7 @@ class AnimalKingdomDataset(BaseClassFileDataset):
         return names
 
     def label_of(self, name: str) -> str:
-        """Names are words already: only the case changes."""
+        """The label of a name; names are words already, so only the case changes."""
         return name.lower() if self.label_style == 'words' else name
 
     def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:

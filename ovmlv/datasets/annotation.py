@@ -1,4 +1,4 @@
-"""What every annotation reader yields, whatever its file format is."""
+"""The form in which every annotation reader gives its samples, whatever its file format is."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class VideoAnnotation:
     Attributes:
         video: Path of the video file, relative to ``data_prefix['video']``.
         labels: Positive labels.
-        unknown: Labels nobody looked for: -1, ignored by losses and metrics.
-        negatives: Labels known to be absent; None: not stated.
-        segment: ``(start, end)`` in seconds; None: the whole video.
+        unknown: Labels nobody looked for; they are -1, which losses and metrics ignore.
+        negatives: Labels known to be absent; None if the file does not say.
+        segment: ``(start, end)`` in seconds; None means the whole video.
         video_id: Identity of the video in the data set's own terms.
         where: ``file:line`` for messages.
         extra: Further entries for the sample's dict.

@@ -34,8 +34,8 @@ def read_annotation_file(
     """Read an annotation file; its suffix says which format it has.
 
     Args:
-        path: ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.txt``.
-        delimiter: Between the labels of a CSV cell.
+        path: A file that ends in ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.txt``.
+        delimiter: Text between the labels of a CSV cell.
         classes: Names for the indices of a ``.txt`` list.
 
     Raises:
@@ -119,7 +119,7 @@ def read_list_lines(path: str) -> Iterator[tuple[str, str, list[int]]]:
     The path may contain blanks; there may be no number.
 
     Raises:
-        DataError: Something follows the path that is no number (``a.mp4,0``, ``a.mp4 --1``).
+        DataError: Something that is not a number follows the path (``a.mp4,0``, ``a.mp4 --1``).
     """
     for number, line in enumerate(read_lines(path, 'annotation file'), 1):
         where, video = f'{path}:{number}', line.strip()
@@ -139,7 +139,7 @@ def read_list_lines(path: str) -> Iterator[tuple[str, str, list[int]]]:
 
 
 def _behind_path(video: str) -> str:
-    """What is left of a line after the path, where that is to be seen."""
+    """What follows the path in a line, if the end of the path can be seen."""
     name = posixpath.basename(video)
     if posixpath.splitext(name)[1].lower() in SUFFIXES:
         return ''
@@ -168,7 +168,7 @@ def _check_names(
     where: str,
     extra_is_fine: bool = False,
 ) -> None:
-    """Refuse missing and misspelt names; where further ones are fine (CSV), near misses alone."""
+    """Refuse missing and misspelt names; in CSV, where others are allowed, only near misses."""
     for name in required:
         if name not in names:
             near = difflib.get_close_matches(name, list(map(str, names)), n=1, cutoff=0.6)

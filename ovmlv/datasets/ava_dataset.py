@@ -37,13 +37,13 @@ class AVADataset(BaseClassFileDataset):
       clip are the union.
     - Seconds have leading zeros and count from the start of the film (0902 .. 1798). Films that
       were cut to these 15 minutes need ``video_start=900``.
-    - Not every second has rows: those without are unlabelled and give no sample.
+    - Not every second has rows: seconds without rows are unlabelled and give no sample.
     - Seconds of ``exclude_file`` are left out.
     - Actions count from 1 to 80 with gaps; the official evaluation takes 60 of them. Rows of
       actions that are not in ``class_file`` are no labels; a second that has only such rows is a
       negative clip. Rows without an action (AVA-Kinetics) say that nobody is there.
-    - The suffix of a video differs (``.mkv``, ``.mp4``, ``.webm``) and stands nowhere in the
-      annotations: the folder is asked.
+    - The suffix of a video differs (``.mkv``, ``.mp4``, ``.webm``) and is nowhere in the
+      annotations: it is looked up in the folder.
 
     Args:
         ann_file: The CSV, relative to ``data_root``.
@@ -52,7 +52,7 @@ class AVADataset(BaseClassFileDataset):
             ``label_map.txt`` (``1: bend/bow (at the waist)``) or SlowFast's ``ava.json``
             (``{"bend/bow": 0}``: counts from 0, unlike the CSV).
         data_prefix: ``video``: folder of the videos.
-        exclude_file: ``ava_{train,val}_excluded_timestamps_v2.2.csv``; None: none.
+        exclude_file: ``ava_{train,val}_excluded_timestamps_v2.2.csv``; None excludes nothing.
         clip_seconds: Length of a clip; the annotators saw 3 seconds.
         video_start: Second of the film at which the video files start.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
@@ -96,7 +96,7 @@ class AVADataset(BaseClassFileDataset):
         )
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, the class file and the list of excluded seconds."""
+        """The paths of any data set, the class file and the list of excluded seconds."""
         paths = super().required_paths()
         if self.exclude_file:
             paths['exclude file'] = self.resolve(self.exclude_file)
@@ -170,7 +170,7 @@ class AVADataset(BaseClassFileDataset):
         return excluded
 
     def _read_classes(self, path: str) -> tuple[dict[int, str], dict[str, str]]:
-        """Action id of the CSV -> label, and label -> kind (where the list says it)."""
+        """Action id of the CSV -> label, and label -> kind (if the list gives it)."""
         kinds: dict[str, str] = {}
         labels: dict[int, str] = {}
         for where, name, number, kind in _class_entries(path):

@@ -1,4 +1,4 @@
-"""Common part of data sets of whole clips whose classes stand in a file of their own."""
+"""Common part of data sets of whole clips whose classes are in a file of their own."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class BaseClassFileDataset(BaseVideoDataset):
     Args:
         ann_file: See :class:`BaseVideoDataset`.
         class_file: Names and ids of the classes, relative to ``data_root``; the forms are those of
-            :func:`~ovmlv.datasets.official_files.read_class_names`. None where the annotations name
-            their classes: then these, sorted.
-        label_style: ``words``: names as they are said (``brush_hair`` becomes "brush hair", see
-            :func:`~ovmlv.datasets.official_files.spoken`); ``official``: as the file writes them.
+            :func:`~ovmlv.datasets.official_files.read_class_names`. None if the annotations name
+            their classes, which are then sorted.
+        label_style: Style of the names: ``words`` as they are said (``brush_hair`` becomes "brush
+            hair", see :func:`~ovmlv.datasets.official_files.spoken`); ``official`` as the file
+            writes them.
         **kwargs: See :class:`BaseVideoDataset`.
     """
 
@@ -54,7 +55,7 @@ class BaseClassFileDataset(BaseVideoDataset):
         """Read the annotation file; labels come from ``classes``."""
 
     def class_names(self) -> list[str]:
-        """Classes in the order of their ids; of the annotations, where there is no class file."""
+        """Classes in the order of their ids; without a class file, those of the annotations."""
         if self.class_file is None:
             raise ConfigError(
                 f'{type(self).__name__}: {self.ann_file} has ids of classes; give class_file'
@@ -88,7 +89,7 @@ class BaseClassFileDataset(BaseVideoDataset):
         return spoken(name) if self.label_style == 'words' else name
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, and the class file."""
+        """The paths of any data set, and the class file."""
         paths = super().required_paths()
         if self.class_file is not None:
             paths['class file'] = self.resolve(self.class_file)

@@ -38,33 +38,33 @@ class BaseSegmentDataset(BaseVideoDataset):
     """Videos with labelled segments. A reader derives from it and gives its :class:`Timeline` of
     each video in :meth:`read_timelines`; everything about samples is done here.
 
-    Segments that reach past the end of the video are cut there, and left out as samples where
-    nothing remains. :attr:`statistics` counts what is odd.
+    Segments that reach past the end of the video are cut there; if nothing of a segment remains, it
+    is no sample. :attr:`statistics` counts what is odd.
 
     Args:
         ann_file: See :class:`BaseVideoDataset`.
-        units: What a sample is.
+        units: Kind of sample.
 
             - ``video``: a video, positive for every label of its segments, odd ones too.
             - ``segment``: an annotated segment, positive for its labels and every label that
               covers at least ``min_overlap`` of it; labels that cover less of it are unknown.
             - ``window``: a window of ``window`` seconds, one every ``stride`` seconds over the
-              whole video; labels as for a segment. Those without any are kept: background is
-              part of untrimmed video (``drop_unlabeled=True`` leaves them out).
+              whole video, with labels as for a segment. Windows without labels are kept, since
+              background is part of untrimmed video (``drop_unlabeled=True`` leaves them out).
             - ``point``: a time point with ``window`` seconds around it, for localisation: the
               labels are those of the point alone, so that mAP over samples is per-frame mAP. There
               are ``num_points`` in a video, or one every ``stride`` seconds.
-        window: Seconds.
-        stride: Seconds; for windows by default ``window``.
-        num_points: Evenly spaced time points of a video, the first at 0 (Charades: 25).
-        min_overlap: See ``units``.
-        overlap_of: ``span``: ``min_overlap`` is a share of the sample. ``shorter``: or of the
-            label's segment, if that is shorter.
-        inverted: ``drop`` or ``swap`` segments with start > end. Whole videos have their labels
-            in any case, time points never.
-        label_style: ``words``: class names as they are said (``CleanAndJerk`` becomes "clean and
-            jerk", see :func:`~ovmlv.datasets.official_files.spoken`); ``official``: as the files
-            write them.
+        window: Length in seconds, see ``units``.
+        stride: Seconds from one start to the next; for windows, by default ``window``.
+        num_points: Number of evenly spaced time points of a video, the first at 0 (Charades: 25).
+        min_overlap: Least share that a label must cover, see ``units``.
+        overlap_of: What ``min_overlap`` is a share of: ``span`` means the sample; ``shorter`` means
+            the sample or the label's segment, if that is shorter.
+        inverted: Whether to ``drop`` or ``swap`` segments with start > end. Whole videos have their
+            labels in any case, time points never.
+        label_style: Style of class names: ``words`` as they are said (``CleanAndJerk`` becomes
+            "clean and jerk", see :func:`~ovmlv.datasets.official_files.spoken`); ``official`` as
+            the files write them.
         **kwargs: See :class:`BaseVideoDataset`.
 
     Examples:
@@ -122,7 +122,7 @@ class BaseSegmentDataset(BaseVideoDataset):
         super().__init__(ann_file=ann_file, **kwargs)
 
     def read_timelines(self) -> list[Timeline]:
-        """Read the annotation files: every segment as it stands there, odd ones included; sets
+        """Read the annotation files: every segment as the file has it, odd ones included; it sets
         :attr:`classes_source`.
         """
         raise NotImplementedError
@@ -132,7 +132,7 @@ class BaseSegmentDataset(BaseVideoDataset):
         return spoken(name) if self.label_style == 'words' else name
 
     def read_annotations(self) -> list[VideoAnnotation]:
-        """Samples of :attr:`units`; fills :attr:`statistics`."""
+        """Samples of :attr:`units`; it also fills :attr:`statistics`."""
         self.statistics.clear()
         annotations = [a for t in self.read_timelines() for a in self._samples(t)]
         odd = {k: v for k, v in self.statistics.items() if k not in ('rows', 'segments') and v}
@@ -216,7 +216,7 @@ class BaseSegmentDataset(BaseVideoDataset):
 
     @staticmethod
     def _check(timeline: Timeline) -> None:
-        """Refuse times that are none, whatever a reader let pass: NaN would become 0, and what
+        """Refuse impossible times that a reader let pass: NaN would become 0, and a segment that
         starts before 0 would be cut to the start of the video.
         """
         for segment in timeline.segments:
@@ -259,10 +259,10 @@ class BaseSegmentDataset(BaseVideoDataset):
         return dataclasses.replace(segment, start=max(0.0, start), end=end)
 
     def _duration(self, timeline: Timeline) -> float:
-        """Of the annotations, else of the video file.
+        """The duration from the annotations, or else from the video file.
 
-        A file that cannot be read has no windows or time points beyond its last segment; as
-        samples these are then replaced or reported as :attr:`on_error` says.
+        A file that cannot be read has no windows or time points beyond its last segment; its
+        samples are then replaced or reported as :attr:`on_error` says.
         """
         if timeline.duration is not None:
             return timeline.duration

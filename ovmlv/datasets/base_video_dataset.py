@@ -63,17 +63,17 @@ class BaseVideoDataset(BaseDataset):
             the labels of ``label_split``, else those of the annotations, sorted.
         label_split: Split (seen, unseen, ...) and other attributes of the labels; see
             :func:`~ovmlv.labels.load_label_attributes`.
-        label_set: Which labels become columns: ``all``, a split (``seen`` for training) or
-            several, or ``dict(split='seen', kind='action')``.
-        unlisted: ``raise`` or ``drop`` labels that are in no vocabulary.
-        missing: What a label is that a sample does not mention: ``negative`` or ``unknown``.
-        drop_unlabeled: Leave out samples without a positive among the columns.
+        label_set: Labels that become columns: ``all``, a split (``seen`` for training) or several,
+            or ``dict(split='seen', kind='action')``.
+        unlisted: What to do with labels that are in no vocabulary: ``raise`` or ``drop``.
+        missing: Target of a label that a sample does not mention: ``negative`` or ``unknown``.
+        drop_unlabeled: Whether to leave out samples without a positive among the columns.
         synthetic_labels: Generated labels, trained on beside those of ``label_set``; see
             :meth:`.SyntheticLabels.load`.
-        on_error: For a video that cannot be read: ``replace`` it by another random sample,
+        on_error: What to do with a video that cannot be read: ``replace`` it by a random sample,
             ``report`` it (black frames, flagged ``broken``, so that metrics count it), or
             ``raise``. By default ``report`` in test mode and ``replace`` otherwise.
-        max_refetch: Replacements to try for one sample.
+        max_refetch: Number of replacements to try for one sample.
         test_mode: Whether this is validation or test data.
         metainfo: Further meta information; ``classes`` in it serves as ``classes``.
         **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
@@ -165,7 +165,7 @@ class BaseVideoDataset(BaseDataset):
         self.failures = FailureFlags(len(self))
 
     def load_data_list(self) -> list[dict]:
-        """Annotations -> sample dicts; sets ``classes`` and ``class_attributes``."""
+        """Turn annotations into sample dicts, and set ``classes`` and ``class_attributes``."""
         self.check_files()
         annotations = self.read_annotations()
         if not annotations:
@@ -236,14 +236,14 @@ class BaseVideoDataset(BaseDataset):
     def _read(self, idx: int) -> tuple[dict | None, int]:
         """Run the pipeline until there are frames.
 
-        Errors are handled here alone: what fails later is no fault of the video's.
+        Errors are handled only here; what fails later is not a fault of the video.
 
         Returns:
             The data and the number of transforms applied.
 
         Raises:
             UnreadableVideoError: The video cannot be read and is to be replaced.
-            DataError: It cannot be read and ``on_error`` is ``raise``.
+            DataError: The video cannot be read and ``on_error`` is ``raise``.
         """
         transforms = self.pipeline.transforms
         data = self.get_data_info(idx)
@@ -381,7 +381,7 @@ class BaseVideoDataset(BaseDataset):
             )
 
     def _black_shape(self, idx: int) -> tuple[int, int]:
-        """Frame size of this data set: that of the last video read, else of a neighbour's."""
+        """Frame size of this data set: that of the last video read, or else of a neighbour."""
         for step in range(1, min(_SHAPE_PROBES + 1, len(self))):
             if self._frame_shape is not None:
                 break

@@ -1,6 +1,6 @@
 """Values of annotation files: numbers, texts, lists and objects, or one error that says where.
 
-Readers take nothing out of a file but through here, so that ``nan``, ``24.7`` for a class, a
+Readers take all values of a file through these functions, so that ``nan``, ``24.7`` for a class, a
 missing key or a number of a thousand digits mean the same in all of them.
 """
 
@@ -27,13 +27,13 @@ def finite_number(value: Any, where: str, what: str, minimum: float | None = Non
     """A number of JSON, or the text of one.
 
     Args:
-        value: As the file has it.
+        value: The value as the file has it.
         where: ``file:line``, for messages.
-        what: What it is, for messages ("duration").
-        minimum: The smallest that makes sense.
+        what: What the value is, for messages ("duration").
+        minimum: The smallest number that makes sense.
 
     Raises:
-        DataError: It is no number, not finite, or too small.
+        DataError: The value is not a number, not finite, or too small.
     """
     number = _parse(value)
     if number is None:
@@ -54,7 +54,8 @@ def whole_number(value: Any, where: str, what: str, minimum: int = 0) -> int:
     """A number without a fraction (24, "24", 24.0), such as the id of a class.
 
     Raises:
-        DataError: It has a fraction, is no number, too small, or beyond 18 digits.
+        DataError: The value has a fraction, is not a number, is too small, or has more than 18
+            digits.
     """
     number: int | None = None
     if (
@@ -74,13 +75,13 @@ def expect(value: Any, kind: type[T] | tuple[type[T], ...], where: str, form: st
     """The value, if it is of a kind (dict, list, str).
 
     Args:
-        value: As the file has it.
-        kind: What it must be.
+        value: The value as the file has it.
+        kind: Kind that it must be of.
         where: ``file: entry``, for messages.
         form: What it should look like, for messages.
 
     Raises:
-        DataError: It is something else.
+        DataError: The value is of another kind.
     """
     if not isinstance(value, kind) or isinstance(value, bool):
         raise DataError(
@@ -90,7 +91,7 @@ def expect(value: Any, kind: type[T] | tuple[type[T], ...], where: str, form: st
 
 
 def item(entry: Mapping[str, Any], key: str, kind: type[T] | tuple[type[T], ...], where: str) -> T:
-    """The value of a key of a JSON object, of a kind; ``object`` is any.
+    """The value of a key of a JSON object, which must be of a kind; ``object`` means any.
 
     Raises:
         DataError: There is no such key, or its value is of another kind.
@@ -103,7 +104,7 @@ def item(entry: Mapping[str, Any], key: str, kind: type[T] | tuple[type[T], ...]
 
 
 def place(path: str, key: str) -> str:
-    """``file: key``, where the entries of a JSON file have names."""
+    """``file: key``, for JSON files whose entries have names."""
     return f'{path}: {key if key.isprintable() and len(key) <= 80 else shown(key)}'
 
 
@@ -125,7 +126,7 @@ def span(value: Any, where: str) -> tuple[float, float]:
 
 
 def _parse(value: Any) -> float | None:
-    """A number, which may be infinite; None for all else."""
+    """A number, which may be infinite; None for everything else."""
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value.strip()) else None
     if not isinstance(value, Real) or isinstance(value, bool):

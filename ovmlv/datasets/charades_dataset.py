@@ -44,23 +44,24 @@ class CharadesDataset(BaseSegmentDataset):
     - Rows without actions (174 train, 49 test): videos whose labels are all negative, flagged
       ``official_unlabeled`` for the official mAP, see
       :func:`~ovmlv.evaluation.functional.charades_average_precision`.
-    - The same class several times in a row: one label.
-    - Nearly a third of the segments end after ``length`` (by up to 1.54 s): cut at the end of the
-      video.
+    - The same class several times in a row is one label.
+    - Nearly a third of the segments end after ``length`` (by up to 1.54 s): they are cut at the end
+      of the video.
     - Seven train segments start after they end. For whole videos the label counts. As segments
       they are dropped or swapped, see ``inverted``.
-    - Empty ``quality``, ``relevance``, ``objects``: None or empty lists.
+    - Empty ``quality``, ``relevance`` and ``objects`` become None or empty lists.
 
     ``label_split`` may name labels by their ids (``c000``) in place of their strings.
 
-    Localisation as in the official ``Charades_v1_localize.m``: ``units='point', num_points=25``
-    with :class:`FrameLevelMetric`.
+    For localisation as in the official ``Charades_v1_localize.m``, use
+    ``units='point', num_points=25`` with :class:`FrameLevelMetric`.
 
     Args:
         ann_file: ``Charades_v1_train.csv`` or ``Charades_v1_test.csv``.
         class_file: ``Charades_v1_classes.txt``, relative to ``data_root``.
         data_prefix: ``video``: folder of the videos.
-        label_format: Label string, from ``{name}`` ("Holding some clothes") and ``{id}`` ("c000").
+        label_format: Form of the label string, from ``{name}`` ("Holding some clothes") and
+            ``{id}`` ("c000").
         lowercase: Whether label strings are in lower case.
         **kwargs: See :class:`BaseSegmentDataset` (``units``, ``inverted``, ...) and
             :class:`BaseVideoDataset`.
@@ -101,7 +102,7 @@ class CharadesDataset(BaseSegmentDataset):
         )
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, and the class file."""
+        """The paths of any data set, and the class file."""
         return {**super().required_paths(), 'class file': self.resolve(self.class_file)}
 
     def read_timelines(self) -> list[Timeline]:

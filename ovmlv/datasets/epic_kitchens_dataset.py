@@ -41,14 +41,14 @@ class EPICKitchensDataset(BaseSegmentDataset):
         ann_file: The csv of segments.
         verb_file: The csv of verb classes, relative to ``data_root``.
         noun_file: The csv of noun classes.
-        info_file: ``EPIC_100_video_info.csv``: durations, so that segments are cut at the end of
-            the video, and windows need no look into the files.
+        info_file: ``EPIC_100_video_info.csv`` with durations, so that segments are cut at the end
+            of the video, and the files need not be opened for windows.
         axes: Kinds of labels: ``verb``, ``noun``, ``action`` ("take plate"). There is no official
-            list of actions: they are those of ``ann_file`` and ``action_files``, in the order of
-            their ids.
+            list of actions, so these are the actions of ``ann_file`` and ``action_files``, in the
+            order of their ids.
         action_files: Further csv files whose actions get columns; give training and validation
             data the same set of files.
-        file_format: Path of a video, from ``{participant}`` and ``{video}``.
+        file_format: Form of the path of a video, from ``{participant}`` and ``{video}``.
         units: See :class:`BaseSegmentDataset`.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
 
@@ -93,7 +93,7 @@ class EPICKitchensDataset(BaseSegmentDataset):
         super().__init__(ann_file=ann_file, units=units, **kwargs)
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, and the class files."""
+        """The paths of any data set, and the class files."""
         paths = super().required_paths()
         files = {f'{kind} class file': file for kind, file in self.class_files.items()}
         files.update((f'action {i} file', file) for i, file in enumerate(self.action_files, 1))
@@ -102,7 +102,7 @@ class EPICKitchensDataset(BaseSegmentDataset):
         return {**paths, **{what: self.resolve(file) for what, file in files.items()}}
 
     def read_timelines(self) -> list[Timeline]:
-        """The segments of each video, videos in the order of the file."""
+        """The segments of each video; videos are in the order of the file."""
         rows = list(read_csv_rows(self.ann_file, TIMES))
         labels = self._labels(rows)
         self.classes_source = labels.labels
@@ -131,7 +131,7 @@ class EPICKitchensDataset(BaseSegmentDataset):
         return list(timelines.values())
 
     def _labels(self, rows: Sequence[tuple[str, dict[str, str]]]) -> AxisLabels:
-        """The vocabulary of the chosen kinds; checks the classes of every row."""
+        """The vocabulary of the chosen kinds; the classes of every row are checked."""
         tables: dict[str, dict[int, dict[str, str]]] = {}
         for kind, file in self.class_files.items():
             path = self.resolve(file)
@@ -172,7 +172,7 @@ class EPICKitchensDataset(BaseSegmentDataset):
 
 
 def _classes(row: Mapping[str, str], where: str) -> list[tuple[str, Any]]:
-    """Kind and key of every class of a row; none for the test set."""
+    """Kind and key of every class of a row; there are none for the test set."""
     if 'verb_class' not in row:
         return []
     cells = [row.get(column, '') for column in ('verb_class', 'noun_class', 'all_noun_classes')]

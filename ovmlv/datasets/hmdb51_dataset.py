@@ -24,8 +24,8 @@ _PROPERTIES = r'_[fhlu]_(?:cm|nm)_np\d'
 
 @DATASETS.register_module()
 class HMDB51Dataset(BaseClassFileDataset):
-    r"""6,766 clips of 51 actions; each of three splits has 70 for training and 30 for testing a
-    class.
+    r"""6,766 clips of 51 actions; each of three splits has 70 clips of a class for training and 30
+    for testing.
 
     Reads the official folder with a file for each class and split
     (``brush_hair_test_split1.txt``: ``clip.avi 1``, where 0 is unused, 1 training and 2 testing)
@@ -37,15 +37,15 @@ class HMDB51Dataset(BaseClassFileDataset):
       patterns for ``glob`` and no shell words.
     - The official lines name no class; the file that they are in does.
     - Class files differ in their order: "kick ball", "kick" (20, 21) and "sword exercise", "sword"
-      (44, 45) of some are the other way round in others. With the wrong one, an id of a list says
-      something else than the name of its clip (``..._kick_f_cm_np1_ba_med_5.avi``): an error.
+      (44, 45) of some are the other way round in others. With the wrong file, an id of a list does
+      not agree with the name of its clip (``..._kick_f_cm_np1_ba_med_5.avi``), which is an error.
     - Names have ``_`` for blanks; as words they are "brush hair".
 
     Args:
         ann_file: The folder of the official files, or a list.
         subset: ``train`` or ``test``, for the official files.
         split: 1, 2 or 3, for the official files.
-        class_file: A name a line or ``id,name``; not needed for the official files.
+        class_file: File with one name a line or ``id,name``; not needed for the official files.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
 
     Examples:
@@ -83,14 +83,14 @@ class HMDB51Dataset(BaseClassFileDataset):
         super().__init__(ann_file, class_file, **kwargs)
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set; the annotations may be a folder."""
+        """The paths of any data set; the annotations may be a folder."""
         paths = super().required_paths()
         if osp.isdir(self.ann_file) or not osp.splitext(self.ann_file)[1]:
             paths = {'annotation folder': paths.pop('annotation file'), **paths}
         return paths
 
     def class_names(self) -> list[str]:
-        """Without a class file those that the folder has a file of, sorted."""
+        """The classes; without a class file, those for which the folder has a file, sorted."""
         if self.class_file is not None or not osp.isdir(self.ann_file):
             return super().class_names()
         names = sorted(path.name[: -len(self._suffix)] for path in self._split_files())

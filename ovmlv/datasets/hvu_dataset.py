@@ -32,25 +32,25 @@ class HVUDataset(BaseClassFileDataset):
 
     - A clip without a tag of a category was not labelled for that category: all tags of it are
       *unknown* there (-1), not negative.
-    - Several clips of one video: ``video_id`` is the id with both times.
+    - There are several clips of one video: ``video_id`` is the id with both times.
     - Ids may start with ``-``; tags write ``_`` for a blank.
-    - Clips of 10 s and of 2 s.
+    - There are clips of 10 s and of 2 s.
 
     The categories are the axis ``category`` of ``class_attributes``: ``label_set=dict(
     category='action')`` takes one of them, and :class:`MultilabelMetric` reports ``mAP_object``
     and the others.
 
-    Also reads MMAction2's JSON of videos (``[{"filename": "a.mp4", "label": {"action": [2]}}]``)
+    It also reads MMAction2's JSON of videos (``[{"filename": "a.mp4", "label": {"action": [2]}}]``)
     with its ``label_map.json`` as ``class_file``: there, an index counts within its category.
 
     Args:
         ann_file: The CSV or the JSON, relative to ``data_root``.
         class_file: ``HVU_Tags_Categories_V1.0.csv``, or MMAction2's ``label_map.json``.
         data_prefix: ``video``: folder of the videos.
-        video_format: File of a row, from ``{id}``, ``{start}`` and ``{end}`` (as written) and
-            ``{start10}`` and ``{end10}`` (tenths of a second). The default is what MMAction2's
-            download script writes. Where the folder has the clip with another suffix, that file
-            is taken.
+        video_format: Form of the file name of a row, from ``{id}``, ``{start}`` and ``{end}`` (as
+            written) and ``{start10}`` and ``{end10}`` (tenths of a second). The default is what
+            MMAction2's download script writes. If the folder has the clip with another suffix, that
+            file is taken.
         trimmed: Whether the files hold the clip alone. Otherwise its times are the ``segment``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
 
@@ -166,10 +166,10 @@ class HVUDataset(BaseClassFileDataset):
             )
 
     def get_data_info(self, idx: int) -> dict:
-        """Labels of categories that the sample was not labelled for become unknown.
+        """The sample, in which labels of categories that it was not labelled for are unknown.
 
-        Kept as names of categories until here: the 481,417 lists of unknown tags would not fit
-        into memory.
+        Until here, these are kept as names of categories: the 481,417 lists of unknown tags would
+        not fit into memory.
         """
         data = super().get_data_info(idx)
         categories = data['categories']

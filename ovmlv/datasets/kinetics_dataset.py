@@ -24,27 +24,28 @@ class KineticsDataset(BaseClassFileDataset):
     (``path label``, ids from 0; ``ZS_split1_K600_eval.txt`` of the zero-shot protocols is one).
     Known traps:
 
-    - Labels with blanks are quoted in K400, but not in K600; the test files have no label column:
-      then every label is unknown.
+    - Labels with blanks are quoted in K400, but not in K600; the test files have no label column,
+      so every label is unknown there.
     - Ids may start with ``-`` or look like numbers. Clips are named ``{id}_{start}_{end}`` with six
-      digits for each time; the start is no part of the id (one video can give two clips).
+      digits for each time; the start is not a part of the id (one video can give two clips).
     - K600 has both ``passing American football (in game)`` and ``passing american football (not in
       game)``: labels keep their case.
     - In lists of a part of the classes (base, novel, zero-shot) ids start at 0 again: give the
       class file that belongs to the list.
     - Some lists have CRLF.
 
-    With ``synthetic_labels`` (see :class:`BaseVideoDataset`) generated labels stand beside the
-    single one, unknown in clips that they were not generated for; rows of their file name clips by
-    the path that ``file_format`` gives.
+    With ``synthetic_labels`` (see :class:`BaseVideoDataset`), there are generated labels beside the
+    single one; they are unknown in clips that they were not generated for. Rows of their file name
+    clips by the path that ``file_format`` gives.
 
     Args:
         ann_file: The csv or list.
-        class_file: Names of the classes (a name a line, or ``id,name``). A csv without it has the
-            classes of its rows.
-        file_format: Path of a clip of the csv, from ``{clip}`` (``{id}_{start:06d}_{end:06d}``),
-            ``{id}``, ``{label}``, ``{label_}`` (with ``_`` for blanks) and ``{split}``. Where the
-            folder has the clip with another suffix, that file is taken.
+        class_file: Names of the classes (one name a line, or ``id,name``). Without it, a csv has
+            the classes of its rows.
+        file_format: Form of the path of a clip of the csv, from ``{clip}``
+            (``{id}_{start:06d}_{end:06d}``), ``{id}``, ``{label}``, ``{label_}`` (with ``_`` for
+            blanks) and ``{split}``. If the folder has the clip with another suffix, that file is
+            taken.
         label_style: See :class:`BaseClassFileDataset`; the official names are words already.
         **kwargs: See :class:`BaseVideoDataset`.
 
@@ -77,7 +78,7 @@ class KineticsDataset(BaseClassFileDataset):
         super().__init__(ann_file, class_file, label_style, **kwargs)
 
     def class_names(self) -> list[str]:
-        """Without a class file those of a csv's rows, sorted."""
+        """The classes; without a class file, those of a csv's rows, sorted."""
         if self.class_file is not None or not self.ann_file.endswith('.csv'):
             return super().class_names()
         rows = read_csv_rows(self.ann_file, ('label',))

@@ -13,7 +13,7 @@ AXES = ('verb', 'noun', 'action')
 
 
 def check_axes(name: str, axes: Sequence[str]) -> tuple[str, ...]:
-    """The kinds of labels a data set shall have."""
+    """Return the kinds of labels that a data set shall have, if they are known."""
     if isinstance(axes, str) or not axes or any(axis not in AXES for axis in axes):
         raise ConfigError(f'{name}: axes={axes!r} must be a list of some of {", ".join(AXES)}')
     return tuple(dict.fromkeys(axes))
@@ -22,8 +22,8 @@ def check_axes(name: str, axes: Sequence[str]) -> tuple[str, ...]:
 class AxisLabels:
     """Label strings of each kind, none of them twice.
 
-    A word that is both verb and noun ("water") is the verb; the noun gets its hint ("water
-    (drinks)"), or its kind.
+    If a word is both verb and noun ("water"), the word alone is the verb; the noun gets its hint
+    ("water (drinks)") or its kind.
 
     Args:
         names: Kind -> key -> name, in the order of the columns.

@@ -21,20 +21,20 @@ class MomentsDataset(BaseClassFileDataset):
     r"""Clips of 3 s: a million with one of 305 (v1: 339) classes, or with several of 292 (v1: 313).
 
     Reads ``trainingSet.csv`` / ``validationSet.csv``. Single label:
-    ``class/clip.mp4,class,votes,votes``; Multi-Moments: ``folder/clip.mp4,id,id,...``. What stands
-    in the second field tells them apart. Known traps:
+    ``class/clip.mp4,class,votes,votes``; Multi-Moments: ``folder/clip.mp4,id,id,...``. The second
+    field tells them apart. Known traps:
 
     - There is no header, and the number of columns of Multi-Moments changes from row to row.
     - ``+`` stands for a blank in names and in paths, ``/`` joins synonyms: as words,
       ``snuggling/cuddling/hugging`` is "snuggling or cuddling or hugging".
     - The class lists of v1 and v2 differ in size and order: ids mean nothing without theirs.
-    - The labels of Multi-Moments are not exhaustive: ``missing='unknown'`` trains on what was
-      confirmed alone.
+    - The labels of Multi-Moments are not exhaustive: ``missing='unknown'`` trains only on
+      confirmed labels.
 
     Args:
         ann_file: The csv.
-        class_file: ``moments_categories.txt`` (``name,id``) or ``category_momentsv2.txt`` (a name a
-            line); for Multi-Moments ``mmit_categories.txt`` or ``category_multi_momentsv2.txt``.
+        class_file: ``moments_categories.txt`` (``name,id``) or ``category_momentsv2.txt`` (one name
+            a line); for Multi-Moments, ``mmit_categories.txt`` or ``category_multi_momentsv2.txt``.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
 
     Examples:

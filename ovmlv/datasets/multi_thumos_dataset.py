@@ -35,7 +35,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
     - Class ids start at 1.
     - Both subsets are in the same files: ``training`` is the validation set of THUMOS14.
     - 65 segments end after the video (one by 200 s) and 7 have start >= end.
-    - The text files have no durations; windows and time points then need the videos.
+    - The text files have no durations, so windows and time points need the videos.
 
     The per-frame protocol is ``units='point', stride=...`` with :class:`FrameLevelMetric`: every
     time point is a sample, and a segment does not hold at its very start and end (as in
@@ -44,7 +44,7 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
     Args:
         ann_file: Folder of the text files, or the JSON, relative to ``data_root``.
         class_file: ``class_list.txt``, relative to ``data_root``.
-        data_prefix: ``video``: folder of the videos, of both subsets or of the one.
+        data_prefix: ``video``: folder of the videos, of both subsets or of the one that is read.
         subset: ``training``, ``testing`` or ``all``.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
 
@@ -82,14 +82,14 @@ class MultiTHUMOSDataset(BaseSegmentDataset):
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
 
     def required_paths(self) -> dict[str, str]:
-        """Those of any data set, and the class file."""
+        """The paths of any data set, and the class file."""
         paths = {**super().required_paths(), 'class file': self.resolve(self.class_file)}
         if not self.ann_file.endswith('.json'):
             paths['annotation folder'] = paths.pop('annotation file')
         return paths
 
     def read_timelines(self) -> list[Timeline]:
-        """One for each video of the subset."""
+        """One timeline for each video of the subset."""
         names = read_class_names(self.resolve(self.class_file))
         classes = ClassNames(names, [self.label_of(name) for name in names], self.class_file)
         self.classes_source = list(classes.labels)

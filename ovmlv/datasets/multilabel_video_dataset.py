@@ -37,7 +37,7 @@ class MultilabelVideoDataset(BaseVideoDataset):
 
     Args:
         ann_file: The annotation file.
-        delimiter: Between the labels of a CSV cell.
+        delimiter: Text between the labels of a CSV cell.
         **kwargs: See :class:`BaseVideoDataset`: ``classes``, ``label_split``, ``label_set``, ...
 
     Examples:

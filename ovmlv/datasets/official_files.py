@@ -21,9 +21,9 @@ class ClassNames:
     """The classes of a data set, in the order of their ids.
 
     Attributes:
-        names: As the class file writes them.
-        labels: As the model reads them.
-        path: For messages.
+        names: Names as the class file writes them.
+        labels: Labels as the model reads them.
+        path: Path of the file, for messages.
     """
 
     names: list[str]
@@ -49,7 +49,7 @@ class ClassNames:
         return self.labels[index]
 
     def index(self, name: str, where: str) -> int:
-        """The id of a name; case and ``_`` for a blank do not matter where they decide nothing."""
+        """The id of a name; case and ``_`` for a blank matter only where they decide."""
         name = clean_label(name, f'{where}: class')
         found = self._index.get(name, self._loose.get(_loose(name)))
         if found is None:
@@ -67,7 +67,7 @@ class ClassNames:
 def read_class_names(path: str) -> list[str]:
     """Names of a class file, in the order of their ids.
 
-    The forms that data sets use, told apart by their content: a name a line; ``1 Name`` (UCF101;
+    The content of the file tells which of these forms it has: one name a line; ``1 Name`` (UCF101;
     ids from 0 or 1); ``name,0`` (Moments in Time); a CSV with the header ``id,name``; JSON, a list
     or ``{"name": "0"}`` (Something-Something).
     """

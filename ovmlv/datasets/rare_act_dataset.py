@@ -28,17 +28,17 @@ CODES = {
 
 @DATASETS.register_module()
 class RareActDataset(BaseSegmentDataset):
-    r"""Unusual actions ("microwave phone"): 7,607 rated pairs of 10 s of video and one of 149
-    actions, 905 videos. A test set.
+    r"""A test set of unusual actions ("microwave phone"): 7,607 rated pairs of 10 s of video and
+    one of 149 actions, from 905 videos.
 
     Reads ``rareact.csv``. Known traps:
 
     - ``annotation`` is a code, not a label: 1 positive; 2, 3, 4 hard negatives (only the verb, only
       the noun, or both without each other, are seen); 0 negative.
     - A row says something about one action alone, and the same clip can have several rows: they
-      make one sample, whose labels without a row are unknown. Where a clip is positive for an
-      action, the official script takes it as negative for every other one, and so does this
-      reader (``others='unknown'`` does not).
+      make one sample, whose labels without a row are unknown. If a clip is positive for an action,
+      the official script takes it as negative for every other action, and so does this reader (with
+      ``others='unknown'``, it does not).
     - The same pair of clip and action can have several rows; one positive is enough.
     - ``class_id`` is that of the action: columns are in its order, as the official script wants
       them. ``rows`` of a sample are the ids of its rows, for that script's table.
@@ -46,7 +46,7 @@ class RareActDataset(BaseSegmentDataset):
     Args:
         ann_file: The csv.
         axes: Kinds of labels: ``verb``, ``noun``, ``action``.
-        others: ``negative`` or ``unknown``, see above.
+        others: Target of the other actions: ``negative`` or ``unknown``, see above.
         units: ``segment``: the rated clips. See :class:`BaseSegmentDataset`.
         **kwargs: See :class:`BaseSegmentDataset` and :class:`BaseVideoDataset`.
 

@@ -1,4 +1,4 @@
-"""Timelines: what happens when in a video, and the labels of any part of it."""
+"""Timelines: what happens in a video and when, and the labels of any part of it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _EPS = 1e-6
 
 @dataclass(frozen=True)
 class Segment:
-    """One annotated part of a video, as it stands in the file (``start > end`` included).
+    """One annotated part of a video, as the file has it (also with ``start > end``).
 
     Attributes:
-        labels: What is seen in it; several where the file gives several for one segment.
+        labels: Labels of what is seen in it; the file may give several for one segment.
         start: Seconds from the start of the video.
         end: Seconds from the start of the video.
-        negatives: Labels that the file says are absent from it; None: every other label is.
+        negatives: Labels that the file says are absent from it; None if every other label is
+            absent.
         extra: Further entries for the sample of this segment (``units='segment'``).
 
     Examples:
@@ -46,17 +47,17 @@ class Timeline:
 
     Attributes:
         video: Path of the file, relative to ``data_prefix['video']``.
-        segments: In the order of the file.
-        duration: Seconds; None: not in the annotations.
-        ambiguous: ``(start, end)`` of parts where nobody could tell: labels that are not positive
+        segments: Segments in the order of the file.
+        duration: Length in seconds; None if it is not in the annotations.
+        ambiguous: ``(start, end)`` of parts that nobody could label: labels that are not positive
             there are unknown.
         video_id: Identity of the video in the data set's own terms.
         where: ``file:line`` for messages.
         extra: Further entries for every sample of this video.
         video_extra: Further entries for the sample of the whole video alone (long texts, ...).
-        partial: Whether labels that are not mentioned are unknown rather than absent: test sets
-            whose labels are withheld, files that name what is absent. By default, whether a segment
-            has ``negatives``.
+        partial: Whether labels that are not mentioned are unknown rather than absent, as in test
+            sets whose labels are withheld and in files that name what is absent. By default, this
+            is so if a segment has ``negatives``.
 
     Examples:
         >>> from ovmlv.datasets import Segment, Timeline
@@ -79,7 +80,7 @@ class Timeline:
 
     @property
     def open_world(self) -> bool:
-        """``partial``, or what the segments say of it."""
+        """``partial``, or else what follows from the segments."""
         if self.partial is not None:
             return self.partial
         return any(s.negatives is not None for s in self.segments)
@@ -90,11 +91,12 @@ class SpanLabels:
 
     Args:
         timeline: The video; its segments must have ``start < end``.
-        min_overlap: A label is positive that covers at least this share of the span. Covering less
-            of it, it is unknown.
-        overlap_of: ``span``: the share of the span that the segments of a label cover together.
-            ``shorter``: or the share of one of these segments that lies in the span, so that an
-            action shorter than the span counts if it is (mostly) inside.
+        min_overlap: Share of the span that a label must cover to be positive. If it covers less, it
+            is unknown.
+        overlap_of: Kind of share: ``span`` is the share of the span that the segments of a label
+            cover together. ``shorter`` is that share or the share of one of these segments that
+            lies in the span, so that an action shorter than the span counts if it is (mostly)
+            inside.
     """
 
     def __init__(
@@ -156,13 +158,13 @@ def sliding_windows(
 ) -> list[tuple[float, float]]:
     """Windows over a video, ``(start, end)`` in seconds.
 
-    They start every ``stride`` seconds from 0. If that leaves an end uncovered, one more window
-    ends where the video does. A video shorter than ``length`` is one window.
+    They start every ``stride`` seconds from 0. If that leaves the end uncovered, one more window
+    ends with the video. A video shorter than ``length`` is one window.
 
     Args:
-        duration: Of the video.
-        length: Of a window.
-        stride: Between starts; by default ``length``: no overlap.
+        duration: Length of the video.
+        length: Length of a window.
+        stride: Time between starts; by default ``length``, so that windows do not overlap.
 
     Examples:
         >>> from ovmlv.datasets import sliding_windows
@@ -186,7 +188,7 @@ def sliding_windows(
 def even_times(duration: float, count: int) -> np.ndarray:
     """``count`` time points ``j / count * duration``, j = 0, 1, ...
 
-    With 25 those of Charades' official ``Charades_v1_localize.m``.
+    With 25, they are those of Charades' official ``Charades_v1_localize.m``.
     """
     return np.arange(count) / count * duration
 
@@ -237,7 +239,7 @@ def label_matrix(
 
 
 def held_at(times: np.ndarray, start: float, end: float, closed: bool) -> np.ndarray:
-    """Which of the times ``(T,)`` lie in a span, ``(T,)`` bool."""
+    """Whether each of the times ``(T,)`` lies in a span, ``(T,)`` bool."""
     if closed:
         return (start <= times) & (times <= end)
     return (start < times) & (times < end)

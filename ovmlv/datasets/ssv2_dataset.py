@@ -27,12 +27,12 @@ class SSv2Dataset(BaseClassFileDataset):
       strings.
     - Templates hold commas: they are quoted in ``id,name`` files.
     - In the base and novel class files ids start at 0 again.
-    - Many templates say left, right, up or down: no flips.
+    - Many templates say left, right, up or down, so videos must not be flipped.
 
     Args:
         ann_file: The JSON file or list.
-        class_file: ``labels.json``, a name a line, or ``id,name``.
-        file_format: Path of a clip of the JSON file, from ``{id}``.
+        class_file: ``labels.json``, or a file with one name a line or ``id,name``.
+        file_format: Form of the path of a clip of the JSON file, from ``{id}``.
         **kwargs: See :class:`BaseClassFileDataset` (as words, templates are in lower case) and
             :class:`BaseVideoDataset`.
 
@@ -65,7 +65,7 @@ class SSv2Dataset(BaseClassFileDataset):
         super().__init__(ann_file, class_file, **kwargs)
 
     def label_of(self, name: str) -> str:
-        """Templates are sentences: only the case changes."""
+        """The label of a template; templates are sentences, so only the case changes."""
         return name.lower() if self.label_style == 'words' else name
 
     def read_samples(self, classes: ClassNames) -> Iterator[VideoAnnotation]:

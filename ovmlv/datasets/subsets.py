@@ -1,4 +1,4 @@
-"""Which rows of a file belong to a subset, so that none vanishes over a misspelt name."""
+"""The rows of a file that belong to a subset; a misspelt name makes none of them vanish."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Subset:
         known: Names of the subsets that the file can have.
 
     Raises:
-        ConfigError: ``wanted`` is none of them.
+        ConfigError: ``wanted`` is not one of them.
     """
 
     def __init__(self, reader: str, wanted: str, known: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ class Subset:
         """Whether a row with this subset is to be taken.
 
         Raises:
-            DataError: The value is no subset: the row would be in none.
+            DataError: The value is not a subset, so the row would be in none.
         """
         if self.wanted == ALL:
             return True

@@ -24,7 +24,7 @@ _ARTICLES = re.compile(r'^(a|an|the|some)\s+')
 
 
 def spelling_key(label: str) -> str:
-    """What makes two labels the same: letters and digits, without case, article and plural s.
+    """The part that is equal in equal labels: letters and digits, without case, article, plural s.
 
     >>> spelling_key('The Red-Circles ') == spelling_key('a red circle')
     True
@@ -38,16 +38,16 @@ def spelling_key(label: str) -> str:
 class SyntheticLabels:
     """Generated labels of a data set, as further columns of its targets.
 
-    A generated label is positive where it was generated. Elsewhere nobody looked: it is unknown,
-    unless it is told negative.
+    A generated label is positive in videos that it was generated for. In other videos, nobody
+    looked for it, so it is unknown unless it is known to be negative.
 
     Attributes:
         labels: The columns, in the order of the file.
         of_label: Given label -> labels generated from it; empty if the file is of videos.
-        of_video: Video -> labels generated for it, and labels told negative; empty if the file is
-            of labels.
+        of_video: Video -> labels generated for it, and its negative labels; empty if the file is of
+            labels.
         missing: See :meth:`load`.
-        dropped: Reason -> number of labels that became no column.
+        dropped: Reason -> number of labels that did not become a column.
     """
 
     labels: list[str]
@@ -67,20 +67,21 @@ class SyntheticLabels:
     ) -> SyntheticLabels:
         """Read the file and choose the columns.
 
-        A generated label that the vocabulary has already becomes no column: for a label of
-        training the annotations say the truth, and one that is held out (unseen, novel) must not
-        reach training this way.
+        A generated label that is already in the vocabulary does not become a column: for a label of
+        training, the annotations tell the truth, and a label that is held out (unseen, novel) must
+        not reach training in this way.
 
         Args:
-            source: Path of the file, or ``dict(file=..., missing='unknown', min_videos=1)``.
-                A ``.json`` object ``{"a dog": ["pet", "animal"], ...}`` says what was generated
-                from labels, and gives it to every video with such a label; any other annotation
-                file has rows of videos, ``{"video": ..., "labels": [...], "negatives": [...]}``.
-                ``missing='negative'`` tells a label negative where it was not generated: of labels,
-                in videos where all labels that it comes from are negative; of videos, in every
-                other video of the file. ``min_videos``: labels of fewer videos are left out.
+            source: Path of the file, or ``dict(file=..., missing='unknown', min_videos=1)``. A
+                ``.json`` object ``{"a dog": ["pet", "animal"], ...}`` says what was generated from
+                labels, and gives it to every video with such a label; any other annotation file has
+                rows of videos, ``{"video": ..., "labels": [...], "negatives": [...]}``. With
+                ``missing='negative'``, a label is negative where it was not generated: for a file
+                of labels, in videos where all labels that it comes from are negative; for a file of
+                videos, in every other video of the file. ``min_videos``: labels of fewer videos are
+                left out.
             root: ``data_root``.
-            annotations: Of the data set.
+            annotations: Annotations of the data set.
             classes: Labels that are trained on.
             known: All labels of the vocabulary.
         """
@@ -129,10 +130,10 @@ class SyntheticLabels:
         """Add the columns to the sparse targets of a sample.
 
         Args:
-            data: The sample, its ``positive`` and ``other`` encoded for ``classes``.
+            data: The sample, with ``positive`` and ``other`` encoded for ``classes``.
             annotation: Its annotation.
             classes: Labels with a column of their own.
-            offset: First of the new columns.
+            offset: Index of the first new column.
         """
         wanted = self.positives(annotation, classes)
         negative = self._negatives(annotation, data, classes)
@@ -150,7 +151,7 @@ class SyntheticLabels:
     def _negatives(
         self, annotation: VideoAnnotation, data: Mapping, classes: Sequence[str]
     ) -> set[str]:
-        """Labels told negative for a video, some of which may be positive after all."""
+        """Labels that are negative for a video, some of which may be positive after all."""
         if self.of_video:
             row = self.of_video.get(annotation.video)
             if self.missing == 'negative' and row is not None:
@@ -183,10 +184,10 @@ def add_synthetic_labels(
     Args:
         source: See :meth:`SyntheticLabels.load`.
         root: ``data_root``.
-        data_list: Encoded samples; changed.
-        annotations: Theirs.
-        metainfo: ``classes`` and ``class_attributes``; changed. New labels have ``synthetic`` on
-            the axis ``split``, ``other`` on the others.
+        data_list: Encoded samples; they are changed in place.
+        annotations: Annotations of these samples.
+        metainfo: ``classes`` and ``class_attributes``; it is changed in place. New labels have
+            ``synthetic`` on the axis ``split``, and ``other`` on the other axes.
         known: All labels of the vocabulary.
     """
     classes = metainfo['classes']
@@ -201,7 +202,7 @@ def add_synthetic_labels(
 def _read(
     path: str, classes: Sequence[str]
 ) -> tuple[dict[str, list[str]], dict[str, tuple[Sequence[str], Sequence[str]]]]:
-    """What a file says of labels, or of videos."""
+    """What a file says about labels, or about videos."""
     if path.endswith('.json') and isinstance(table := read_json(path), dict):
         sources = unique_labels(list(table), path)
         lists = [clean_labels(new, label, path) for label, new in table.items()]
@@ -218,7 +219,7 @@ def _read(
 def _one_spelling(
     of_label: dict[str, list[str]], of_video: dict[str, tuple[Sequence[str], Sequence[str]]]
 ) -> tuple[dict[str, list[str]], dict[str, tuple[list[str], list[str]]]]:
-    """Labels that are the same get their first spelling."""
+    """Give labels that are the same their first spelling."""
     first: dict[str, str] = {}
 
     def spell(labels: Sequence[str]) -> list[str]:

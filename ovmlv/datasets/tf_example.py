@@ -31,11 +31,11 @@ def parse_example(data: bytes) -> tuple[dict[str, Feature], dict[str, list[Featu
         data: A serialised Example or SequenceExample.
 
     Returns:
-        Name -> feature of the context (all there is in an Example), and name -> features, one a
-        step. A feature is a list of bytes, a float32 array or an int64 array.
+        Name -> feature of the context (an Example has nothing else), and name -> features, one for
+        each step. A feature is a list of bytes, a float32 array or an int64 array.
 
     Raises:
-        DataError: These bytes are no such message.
+        DataError: The bytes are not such a message.
     """
     context: dict[str, Feature] = {}
     lists: dict[str, list[Feature]] = {}
@@ -81,7 +81,7 @@ def _part(value: memoryview | int) -> memoryview:
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
+    """A number with 7 bits in each byte, and its end."""
     value = shift = 0
     while True:
         byte = data[position]

@@ -38,8 +38,8 @@ def _table() -> np.ndarray:
 def _skip_table(block: int) -> list[list[int]]:
     """What ``block`` zero bytes make of each byte of a checksum ``(4, 256)``.
 
-    A checksum (without its initial and final inversion) is linear, so the bytes of one can go
-    through alone.
+    A checksum (without its initial and final inversion) is linear, so its bytes can be treated one
+    by one.
     """
     table = _table()
     state = np.arange(256, dtype=np.uint32)[None] << (8 * np.arange(4, dtype=np.uint32))[:, None]
@@ -49,9 +49,9 @@ def _skip_table(block: int) -> list[list[int]]:
 
 
 def crc32c(data: bytes) -> int:
-    """CRC-32C (RFC 3720, B.4), by far faster than a loop over bytes.
+    """CRC-32C (RFC 3720, B.4), much faster than a loop over bytes.
 
-    The data are cut into blocks that are walked through side by side; their checksums are joined by
+    The data are cut into blocks that are processed side by side; their checksums are joined by
     linearity.
     """
     table = _table()
@@ -94,7 +94,7 @@ def scan_records(path: str, check: bool = True) -> Iterator[tuple[int, bytes]]:
 
     Args:
         path: The file.
-        check: Whether to check payloads against their checksums; lengths always are.
+        check: Whether to check payloads against their checksums; lengths are always checked.
 
     Raises:
         DataError: A record is damaged or cut off (``file: byte offset``).

@@ -25,12 +25,12 @@ class THUMOS14Dataset(BaseSegmentDataset):
     published; lines are ``video_validation_0000901  6.2 7.8`` with two blanks after the name. A
     video is ``{id}.mp4``. What the files hold, and what is done about it:
 
-    - ``Ambiguous_val.txt`` is no class: parts that nobody could label, which the official
-      evaluation takes out. Labels that are not positive are unknown there.
+    - ``Ambiguous_val.txt`` is not a class: it lists parts that nobody could label, which the
+      official evaluation takes out. Labels that are not positive are unknown there.
     - Videos that are in no other file (``video_test_0001292``) have no sample.
     - Every CliffDiving is in ``Diving_val.txt`` as well, with the same times: two labels.
-    - Some segments lie past the end of the video; the files have no durations, so give
-      ``duration_file`` to have them cut, otherwise the videos are asked where they must be
+    - Some segments lie past the end of the video, and the files have no durations. With
+      ``duration_file``, such segments are cut; without it, the videos are opened if that is needed
       (``units='window'`` and ``'point'``).
 
     Args:
@@ -80,7 +80,7 @@ class THUMOS14Dataset(BaseSegmentDataset):
         return paths
 
     def read_timelines(self) -> list[Timeline]:
-        """One for each video, sorted by id."""
+        """One timeline for each video, sorted by id."""
         durations = self._durations()
         files = class_files(self.ann_file, self.SUFFIXES)
         names = [name for name in files if name != self.AMBIGUOUS]

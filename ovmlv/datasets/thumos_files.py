@@ -31,7 +31,7 @@ def class_files(folder: str, suffixes: Sequence[str]) -> dict[str, Path]:
     the file of ``BaseballPitch``; ``readme.txt`` is of no class.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no such file.
     """
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).glob('*.txt')):

@@ -25,14 +25,14 @@ class UCF101Dataset(BaseClassFileDataset):
 
     - The lists have CRLF.
     - Ids start at 1 in the official lists, at 0 in those without folders, and are absent in the
-      test lists. So the label is that of the folder (of the file name, where there is none), and
-      an id that says otherwise is an error.
+      test lists. So the label is that of the folder (or of the file name, if there is none), and an
+      id that does not agree is an error.
     - The folder ``HandstandPushups`` has files named ``v_HandStandPushups_...``.
     - Names are CamelCase; as words they are "apply eye makeup".
 
     Args:
         ann_file: A train or test list.
-        class_file: ``classInd.txt`` (``1 ApplyEyeMakeup``), or a name a line.
+        class_file: ``classInd.txt`` (``1 ApplyEyeMakeup``), or a file with one name a line.
         **kwargs: See :class:`BaseClassFileDataset` and :class:`BaseVideoDataset`.
 
     Examples:

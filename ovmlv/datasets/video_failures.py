@@ -1,6 +1,4 @@
-"""What to do with videos that cannot be read: note each once, across workers, and stand in for
-it.
-"""
+"""What to do with videos that cannot be read: note each once, across workers, and replace it."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ READ_ERRORS = (OSError, EOFError, RuntimeError, IndexError, ZeroDivisionError, D
 
 
 class FailureFlags:
-    """One flag a sample in shared memory, so that workers and the main process count together.
+    """One flag for each sample in shared memory, so that all workers count together.
 
     Args:
         size: Number of samples.
@@ -45,7 +43,7 @@ class FailureFlags:
         self.flags = torch.zeros(size, dtype=torch.uint8).share_memory_()
 
     def add(self, index: int) -> bool:
-        """Note a failure; True if it is the first one of this sample."""
+        """Note a failure; return True if it is the first one of this sample."""
         first = not bool(self.flags[index])
         self.flags[index] = 1
         return first
@@ -74,11 +72,11 @@ def run_until_frames(transforms: Sequence[Callable], data: dict) -> tuple[dict |
 def black_frames(
     transforms: Sequence[Callable], data: dict, shape: tuple[int, int]
 ) -> tuple[dict, int]:
-    """As :func:`run_until_frames`, with a black video in place of the file.
+    """Like :func:`run_until_frames`, with a black video in place of the file.
 
-    The samplers run, so that the number of frames and views is right; what opens or decodes the
-    file is left out. Those are known by MMAction2's naming: ``VideoInit``, ``DecordInit``,
-    ``VideoDecode``, ...
+    The samplers run, so that the number of frames and views is right; transforms that open or
+    decode the file are left out. These are known by MMAction2's naming: ``VideoInit``,
+    ``DecordInit``, ``VideoDecode``, ...
 
     Args:
         transforms: The pipeline.

@@ -1,4 +1,4 @@
-"""Which file a video is, where the annotations do not say what it ends in."""
+"""The file of a video, if the annotations do not give its suffix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SUFFIXES = '.mp4 .mkv .webm .avi .mov .flv .m4v .mpg .mpeg .wmv .3gp .ts .mts .m
 class VideoNames:
     """File names of videos whose suffix differs from what was expected.
 
-    Crawlers keep what a site gives them: a clip that the annotations call ``a.mp4`` may be
-    ``a.mkv`` or ``a.webm``.
+    Crawlers keep the format that a site gives them: a clip that the annotations call ``a.mp4`` may
+    be ``a.mkv`` or ``a.webm``.
 
     Args:
-        folder: Of the videos. Each folder below it that holds videos is listed once.
+        folder: Folder of the videos. Each folder below it that holds videos is listed once.
     """
 
     def __init__(self, folder: str) -> None:
@@ -24,8 +24,8 @@ class VideoNames:
         self._listed: dict[str, tuple[frozenset[str], dict[str, str]]] = {}
 
     def __call__(self, path: str) -> str:
-        """Path of a video: as it was given, if there is such a file or none of another suffix, so
-        that the missing file is named when it is read.
+        """Path of a video: the given path if there is such a file, or if there is none with another
+        suffix, so that the missing file is named when it is read.
         """
         folder, name = posixpath.split(path)
         if folder not in self._listed:

@@ -1,7 +1,7 @@
 """Sheets of ``.xlsx`` workbooks (ECMA-376) as text: a zip of XML, so no package is needed.
 
-A workbook may come from anywhere: what is damaged, would unpack to more than memory holds, or has
-entities that expand (a document type, which no workbook has) is refused.
+A workbook may come from anywhere. It is refused if it is damaged, would unpack to more than memory
+holds, or has entities that expand (a document type, which no workbook has).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_sheet(
 
     Args:
         path: The workbook.
-        sheet: Name of the sheet; None: the first one.
+        sheet: Name of the sheet; None takes the first one.
         required: Columns that it must have.
 
     Returns:
@@ -48,7 +48,7 @@ def read_sheet(
         ``.0``); empty cells are ''.
 
     Raises:
-        DataError: It is missing, no usable workbook, or has no such sheet or column.
+        DataError: The workbook is missing or cannot be used, or has no such sheet or column.
     """
     try:
         with zipfile.ZipFile(path) as book:
@@ -140,7 +140,7 @@ def _rows(root: ElementTree.Element, texts: list[str]) -> Iterator[tuple[int, di
 
 
 def _index(text: str) -> int:
-    """A number from 0, of digits alone: Python would count negative ones from the end."""
+    """A number from 0, of digits alone, since Python would count negative ones from the end."""
     if not re.fullmatch(r'\d{1,9}', text.strip(), re.ASCII):
         raise ValueError(f'{text[:20]!r} is no number of a row or text')
     return int(text)

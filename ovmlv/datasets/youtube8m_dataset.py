@@ -38,8 +38,8 @@ class EntityVocabulary:
     """The classes of a file.
 
     Attributes:
-        names: Index -> name, in the order of the indices; None for what is to be left out.
-        verticals: Name -> first vertical; empty where the file has none.
+        names: Index -> name, in the order of the indices; None for classes that are left out.
+        verticals: Name -> first vertical; empty if the file has none.
         partial: Whether further classes exist (``segment_vocabulary.csv``).
     """
 
@@ -57,33 +57,35 @@ class YouTube8MDataset(BaseVideoDataset):
     ``segment_vocabulary.csv``. Samples of features have ``record``; let
     :class:`LoadRecordFeatures` read it. Known traps:
 
-    - ``Index`` is not the row number of ``vocabulary.csv``, and in ``segment_vocabulary.csv``
+    - ``Index`` is not the row number of ``vocabulary.csv``, and in ``segment_vocabulary.csv`` it is
       neither sorted nor 0..999.
-    - ``label_names_2018.csv`` is no valid CSV: names hold bare commas and quotes, so only the first
-      comma separates.
+    - ``label_names_2018.csv`` is not valid CSV: names hold bare commas and quotes, so only the
+      first comma separates.
     - 56 entities have no name: they are left out, or get their Knowledge Graph id (``unnamed``).
-    - ``id`` is four characters in all shards since 2018 and not the id at YouTube; that is to be
+    - ``id`` is four characters in all shards since 2018 and not the id at YouTube, which must be
       looked up (``id_file``). Half of the videos are no longer there.
     - The order of the features changes from record to record.
     - Segments: rated ones only, of 5 s; a rating can be negative, and labels without one are
       unknown. Some start after the last frame: they are left out.
 
-    Every shard is read once at the start (labels, checksums): about 0.3 ms a video-level record.
+    Every shard is read once at the start (labels, checksums), which takes about 0.3 ms for a
+    video-level record.
 
     Args:
         ann_file: A shard, or a pattern of shards (``video/train*.tfrecord``).
         class_file: The vocabulary, relative to ``data_root``. With ``segment_vocabulary.csv`` only
             its 1,000 classes exist: other labels are left out.
-        source: ``feature``: a sample is a record. ``video``: it is the file of a raw video,
-            labelled by its record.
-        units: ``video``, or ``segment``: a rated segment (of frame-level records of 2019).
-        file_format: Path of a raw video, from ``{id}``.
+        source: Kind of sample: ``feature`` for a record, ``video`` for the file of a raw video that
+            is labelled by its record.
+        units: Unit of a sample: ``video``, or ``segment`` for a rated segment (of frame-level
+            records of 2019).
+        file_format: Form of the path of a raw video, from ``{id}``.
         id_file: Lines with the id of a record and that at YouTube, as ``ABCD,dQw4w9WgXcQ`` or
             ``i("ABCD","dQw4w9WgXcQ");`` (what data.yt8m.org answers). Records that are not in it
             are left out. Without it ``{id}`` is the id of the record.
-        unnamed: ``drop`` or ``id``.
-        check_crc: Whether to check the payloads at the start; they are checked when a sample is
-            read in any case.
+        unnamed: What to do with entities that have no name: ``drop`` them, or take their ``id``.
+        check_crc: Whether to check the payloads at the start; in any case, they are checked when a
+            sample is read.
         **kwargs: See :class:`BaseVideoDataset`.
 
     Examples:
@@ -146,7 +148,7 @@ class YouTube8MDataset(BaseVideoDataset):
         return {**paths, 'class file': self.resolve(self.class_file)}
 
     def read_annotations(self) -> list[VideoAnnotation]:
-        """Records, or their rated segments; fills :attr:`statistics`."""
+        """Records, or their rated segments; it also fills :attr:`statistics`."""
         shards = sorted(glob.glob(self.ann_file))
         if not shards:
             raise DataError(f'YouTube8MDataset: no shard {self.ann_file} found; {self.DOWNLOAD}')
@@ -311,7 +313,7 @@ def _integers(context: Mapping[str, Any], key: str, where: str) -> list[int]:
     """An integer feature of a record; empty where it has none.
 
     Raises:
-        DataError: It is of floats or bytes.
+        DataError: The feature is of floats or bytes.
     """
     values = context.get(key, [])
     if len(values) and not (isinstance(values, np.ndarray) and values.dtype == np.int64):

@@ -1,4 +1,4 @@
-"""What takes part in a run beside the model: hooks and optimizer wrappers."""
+"""Parts of a run beside the model: hooks and optimizer wrappers."""
 
 from ovmlv.compat import apply as _apply, keep_averaged_weights as _keep_averaged_weights
 

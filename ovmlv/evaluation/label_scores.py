@@ -1,4 +1,4 @@
-"""Scores of labels with what the labels are, as drawings and tables of them want it."""
+"""Scores of labels with the labels and their attributes, for drawings and tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LabelScores:
 
     Attributes:
         scores: Probabilities ``(N, C)``.
-        targets: ``(N, C)`` of {1, 0, -1}; of a video that could not be read, all -1.
+        targets: ``(N, C)`` of {1, 0, -1}; for a video that could not be read, all are -1.
         classes: C labels.
         attributes: Axis -> value of each label.
     """

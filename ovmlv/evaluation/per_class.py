@@ -14,18 +14,18 @@ from .label_scores import LabelScores
 
 
 def per_class_rows(runs: Mapping[str, LabelScores], threshold: float = 0.5) -> list[dict]:
-    """Figures of each label: AP of every run, and of the last one what explains it.
+    """Figures of each label: the AP of every run, and figures of the last run that explain it.
 
     Args:
         runs: Name -> predictions of the same labels.
-        threshold: Of predictions, and so of precision and recall.
+        threshold: Threshold of predictions, and so of precision and recall.
 
     Returns:
-        One dict a label, all with the same keys: ``label``, its attributes, ``positives``,
-        ``known``, ``AP`` (with the run's name where there are several; then also ``change``, the
-        last less the first), ``predicted`` (pairs from the threshold on), ``precision``,
-        ``recall``, ``mean_probability`` and ``share`` of positives, whose difference is the label's
-        bias.
+        One dict for each label, all with the same keys: ``label``, its attributes, ``positives``,
+        ``known``, ``AP`` (with several runs, it has the run's name, and ``change`` is the last one
+        minus the first), ``predicted`` (pairs from the threshold on), ``precision``, ``recall``,
+        ``mean_probability`` and ``share`` of positives. The difference of these two is the bias of
+        the label.
     """
     first, last = next(iter(runs.values())), list(runs.values())[-1]
     scores, targets = last.scores.double(), last.targets
@@ -59,7 +59,7 @@ def per_class_rows(runs: Mapping[str, LabelScores], threshold: float = 0.5) -> l
 
 
 def sort_rows(rows: Sequence[dict], key: str, descending: bool = False) -> list[dict]:
-    """Rows by a column, the smallest or the largest first; those without a figure last."""
+    """Sort rows by a column, the smallest or the largest first; rows without a figure come last."""
     if rows and key not in rows[0]:
         raise DataError(f'--sort {key}: there is no such column; there are {", ".join(rows[0])}')
 

@@ -1,4 +1,4 @@
-"""Predictions on disk: scores, targets and what metrics need beside them, in one safe file."""
+"""Predictions on disk: scores, targets and all else that metrics need, in one safe file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Predictions:
     Attributes:
         scores: ``(N, C)`` float32 as the model gave them (those of unreadable videos too).
         targets: ``(N, C)`` int8 of {1, 0, -1}.
-        rows: ``(S,)`` int64: how many of the N rows belong to each sample; 0 stands for a sample
-            that is one row ``(C,)``, not a table of one.
+        rows: ``(S,)`` int64, number of the N rows that belong to each sample; 0 stands for a sample
+            that is one row ``(C,)`` rather than a table with one row.
         sample_idx: ``(S,)`` int64, index in the data set.
-        broken: ``(S,)`` bool, the video could not be read.
+        broken: ``(S,)`` bool, whether the video could not be read.
         unlabeled: ``(S,)`` bool, see ``official_unlabeled`` of Charades.
         filenames: S paths.
-        video_ids: S identities.
+        video_ids: S identities of videos.
         meta: ``classes`` and ``class_attributes`` of the data set.
 
     Examples:
@@ -61,7 +61,7 @@ class Predictions:
 
     @classmethod
     def from_results(cls, results: Sequence[dict], meta: Mapping[str, Any]) -> Predictions:
-        """Of what :class:`~ovmlv.evaluation.metrics.BaseScoreMetric` collects."""
+        """Make them from what :class:`~ovmlv.evaluation.metrics.BaseScoreMetric` collects."""
         scores = [r['scores'] for r in results]
         return cls(
             scores=torch.cat([torch.atleast_2d(s) for s in scores]),
@@ -80,17 +80,17 @@ class Predictions:
 
     @property
     def num_videos(self) -> int:
-        """Different videos; several samples may be of one."""
+        """Number of different videos; several samples may be of one video."""
         return len(set(self._identities()))
 
     def row_videos(self) -> Tensor:
-        """Which video each row is of, ``(N,)`` from 0."""
+        """Number of the video that each row belongs to, ``(N,)`` from 0."""
         numbers = {name: i for i, name in enumerate(dict.fromkeys(self._identities()))}
         of_sample = torch.tensor([numbers[name] for name in self._identities()])
         return of_sample.repeat_interleave(self.rows.clamp(min=1))
 
     def row_broken(self) -> Tensor:
-        """Which rows are of an unreadable video, ``(N,)`` bool."""
+        """Whether each row is of an unreadable video, ``(N,)`` bool."""
         return self.broken.repeat_interleave(self.rows.clamp(min=1))
 
     def _identities(self) -> list[str]:
@@ -131,7 +131,7 @@ class Predictions:
 
         Raises:
             FileNotFoundError: There is no such file.
-            DataError: It holds no predictions.
+            DataError: The file holds no predictions.
         """
         path = Path(path)
         if not path.is_file():

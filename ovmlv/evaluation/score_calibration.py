@@ -1,4 +1,4 @@
-"""Probabilities that are as often right as they say, and the thresholds that suit each label."""
+"""Calibration: probabilities that agree with observed frequencies, and thresholds of labels."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _STEPS = 100
 class Calibration:
     """``p' = sigmoid(logit(p) / temperature + bias)``, the same for all labels, and thresholds.
 
-    One map for all labels applies to labels that were not in the validation set, too, and leaves
-    every ranking as it is.
+    The map is the same for all labels, so it also applies to labels that were not in the validation
+    set, and it leaves every ranking as it is.
 
     Attributes:
-        temperature: Above 0; more than 1 draws probabilities towards one half.
-        bias: Added to logits.
-        threshold: From which calibrated probability on a label counts as present, for labels
+        temperature: Divisor of logits, above 0; more than 1 moves probabilities towards one half.
+        bias: Value that is added to logits.
+        threshold: Least calibrated probability of a label that counts as present, for labels
             without a threshold of their own: the one of peak F1 over all pairs.
         thresholds: Label -> its own threshold, that of its peak F1.
-        fitted_on: What it was fitted on, for the reader.
+        fitted_on: Text that says what it was fitted on, for people.
 
     Examples:
         The logit of 0.8 is log(4); its half is the logit of 2/3:
@@ -66,8 +66,8 @@ class Calibration:
         numbers = (self.temperature, self.bias, self.threshold, *self.thresholds.values())
         if not all(math.isfinite(v) for v in numbers) or self.temperature <= 0:
             raise DataError(
-                f'a calibration of temperature={self.temperature}, bias={self.bias} and threshold='
-                f'{self.threshold} is none; the temperature is above 0 and all are finite'
+                f'temperature={self.temperature}, bias={self.bias} and threshold={self.threshold} '
+                'make no calibration; the temperature must be above 0, and all must be finite'
             )
 
     def apply(self, probabilities: Tensor) -> Tensor:
@@ -112,17 +112,17 @@ def fit_calibration(
 ) -> Calibration:
     """Temperature and bias of least log loss over all known pairs; thresholds of peak F1.
 
-    Platt's scaling (1999) on logits, with his targets ``(P + 1) / (P + 2)`` and ``1 / (N + 2)`` for
-    P positive and N negative pairs, which keep it finite where scores separate them. A label
-    of few positives gets no threshold of its own: the peak of few is a matter of chance and does
-    not last on other videos.
+    This is Platt's scaling (1999) on logits, with his targets ``(P + 1) / (P + 2)`` and
+    ``1 / (N + 2)`` for P positive and N negative pairs, which keep it finite if scores separate
+    them. A label with few positives gets no threshold of its own, since the place of its peak is a
+    matter of chance and differs on other videos.
 
     Args:
-        probabilities: ``(N, C)`` as the model gave them.
+        probabilities: ``(N, C)`` probabilities as the model gave them.
         targets: ``(N, C)`` of {1, 0, -1}.
         classes: C labels.
-        fitted_on: Kept in the result.
-        min_positives: That a label needs for its own threshold.
+        fitted_on: Text that is kept in the result.
+        min_positives: Number of positives that a label needs for its own threshold.
 
     Examples:
         Nine of ten pairs at 0.8 are positive, and one of ten at 0.2; Platt's targets make that
@@ -171,8 +171,8 @@ def calibration_report(
 ) -> dict[str, dict[str, float]]:
     """Metrics ``without`` and ``with`` a calibration.
 
-    ``F1`` is over all pairs at the threshold 0.5, or at each label's own; ``peak_F1`` is the best
-    that one threshold reaches, ``F1_class`` and ``peak_F1_class`` are means over labels.
+    ``F1`` is over all pairs at the threshold 0.5, or at each label's own threshold; ``peak_F1`` is
+    the best that one threshold reaches; ``F1_class`` and ``peak_F1_class`` are means over labels.
 
     Examples:
         Nine of ten pairs at 0.8 are positive, and one of ten at 0.2, so 0.9 and 0.1 are right:
@@ -210,7 +210,7 @@ def _metrics(scores: Tensor, targets: Tensor, thresholds: Tensor) -> dict[str, f
 
 
 def _logits(probabilities: Tensor) -> Tensor:
-    """Float64 and finite; 0 and 1 stay below and above all other float32 probabilities."""
+    """Finite float64 logits; 0 and 1 stay below and above all other float32 probabilities."""
     p = probabilities.double().clamp(1e-46, 1 - 2.0**-25)
     return torch.log(p) - torch.log1p(-p)
 
@@ -218,7 +218,7 @@ def _logits(probabilities: Tensor) -> Tensor:
 def _line(x: Tensor, wanted: Tensor) -> tuple[float, float]:
     """``a`` and ``b`` of least log loss of ``sigmoid(a x + b)``, by Newton's method.
 
-    The loss is convex; steps are halved until it falls.
+    The loss is convex; a step is halved until the loss falls.
     """
     features = torch.stack([x, torch.ones_like(x)])
     theta = torch.tensor([1.0, 0.0], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Models for places without torch; see `ovmlv.runtime`."""
+"""Export of models for programs without torch; see `ovmlv.runtime`."""
 
 from ovmlv.compat import apply as _apply
 

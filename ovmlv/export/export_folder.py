@@ -1,4 +1,4 @@
-"""A folder with all that `ovmlv.runtime` needs."""
+"""Writing a folder with all that `ovmlv.runtime` needs."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def export_model(
     """Write a folder that `ovmlv.runtime.VideoTagger` opens.
 
     Args:
-        model: From :func:`ovmlv.apis.open_model`.
+        model: A model from :func:`ovmlv.apis.open_model`.
         labels: Any texts, without duplicates; or a bank of labels that were encoded before.
-        folder: Made if missing; files of an earlier export are replaced.
-        input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
+        folder: Folder to write. It is made if missing; files of an earlier export are replaced.
+        input_type: Type of the pixels: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
         opset: Version of ONNX's operators.
-        torch_program: Also write ``video_encoder.pt2``, for `torch.export.load`.
-        check: Compare with the model, on random frames in several shapes.
+        torch_program: Whether to write ``video_encoder.pt2`` too, for `torch.export.load`.
+        check: Whether to compare with the model, on random frames in several shapes.
         calibration: See :func:`make_label_set`.
 
     Returns:
-        The largest difference of a probability that the check found; None without it.
+        The largest difference of a probability that the check found; None without a check.
 
     Raises:
         ConfigError: The model cannot be exported, or the check found more than `TOLERANCE`.
@@ -123,8 +123,8 @@ def make_label_set(
     Args:
         model: A recognizer.
         labels: Any texts, without duplicates; or a bank of labels that were encoded before.
-        embeddings: ``(C, E)`` if they were computed before.
-        calibration: Applied to probabilities from then on, with its thresholds.
+        embeddings: Embeddings ``(C, E)``, if they were computed before.
+        calibration: Calibration that is then applied to probabilities, with its thresholds.
     """
     if isinstance(labels, LabelBank):
         labels.check(model)
@@ -163,15 +163,15 @@ def make_label_set(
 def model_fingerprint(model: Recognizer) -> str:
     """Short hash of what label files depend on: weights of the label encoder and the scorer.
 
-    The video encoder is no part of it. It trains with these, or it is CLIP's, where new modules
-    that do nothing yet are random.
+    The video encoder is not part of it. It is trained together with these, or it is CLIP's, whose
+    new modules are random and have no effect yet.
     """
     parts = dict(head=model.head, scorer=model.scorer)
     return fingerprint(nn.ModuleDict(cast('dict[str, nn.Module]', parts)))
 
 
 def meta_of(model: Recognizer, encoder: ExportableEncoder, labels: LabelSet) -> EncoderMeta:
-    """What ``meta.json`` says."""
+    """The content of ``meta.json``."""
     return EncoderMeta(
         fingerprint=labels.fingerprint,
         embed_dim=labels.embeddings.shape[1],

@@ -21,11 +21,12 @@ INPUT_TYPES = {'uint8': torch.uint8, 'float32': torch.float32}
 class ExportableEncoder(nn.Module):
     """Pixels to unit vectors, normalisation included, for any number of videos and frames.
 
-    A float32 copy on the CPU: other precisions take other paths there, and graphs are made once.
+    It is a float32 copy on the CPU, since other precisions take other paths there, and a graph is
+    made only once.
 
     Args:
         model: A recognizer with a backbone that sees pixels.
-        input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
+        input_type: Type of the pixels: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
     """
 
     mean: Tensor
@@ -73,7 +74,7 @@ def capture(encoder: ExportableEncoder) -> ExportedProgram:
     """`torch.export` of the encoder, with dynamic numbers of videos and frames.
 
     Raises:
-        ConfigError: The image tower cannot be captured so.
+        ConfigError: The image tower cannot be captured in this way.
     """
     shapes = ({0: Dim('batch', min=1, max=4096), 1: Dim('time', min=1, max=4096)},)
     try:
@@ -88,12 +89,12 @@ def capture(encoder: ExportableEncoder) -> ExportedProgram:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a message of torch's, which may have hundreds."""
+    """The first line of a message of torch, which may have hundreds of lines."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _exportable(backbone: VideoEncoder) -> nn.Module:
-    """A copy without what only training needs, and without choices by the number of frames."""
+    """A copy without the parts that only training needs and without choices by frame count."""
     encoder = copy.deepcopy(backbone)
     encoder.drop_training_parts()
     copied = cast(nn.Module, encoder).float().cpu().eval()

@@ -26,12 +26,12 @@ class LabelBank:
     """Labels with their embeddings by one label encoder.
 
     Probabilities are those of ``model.predict_labels``, since the model's scorer makes them. A
-    loaded bank stays in its files; they are mapped into memory a part at a time, so that a bank may
+    loaded bank stays in its files, which are mapped into memory one part at a time, so a bank may
     be larger than the memory.
 
     Args:
-        encoder: What made the embeddings.
-        blocks: Labels with embeddings; no label twice.
+        encoder: Identity of the label encoder that made the embeddings.
+        blocks: Labels with embeddings; no label may occur twice.
 
     Examples:
         >>> from ovmlv.apis import open_model
@@ -63,12 +63,12 @@ class LabelBank:
         """Encode labels, none of them twice.
 
         Args:
-            model: Of :func:`~ovmlv.apis.init_recognizer`.
+            model: A model from :func:`~ovmlv.apis.init_recognizer`.
             labels: Any texts.
-            folder: Save the bank here, after every chunk. Where a build was interrupted, the same
-                call encodes only what is missing.
-            chunk_size: Labels of a chunk.
-            progress: Show a bar, if this is a terminal.
+            folder: Folder in which the bank is saved after every chunk. If a build was interrupted,
+                the same call encodes only the missing labels.
+            chunk_size: Number of labels in a chunk.
+            progress: Whether to show a bar, if this is a terminal.
         """
         names = _names(labels)
         bank = cls(EncoderIdentity.of(model))
@@ -91,9 +91,11 @@ class LabelBank:
         """Open a bank that was saved.
 
         Args:
-            folder: Where it is.
-            model: Refuse a bank of another label encoder than this model's.
-            verify: Compare checksums of all files, 2 s a million labels of 512 numbers.
+            folder: Folder of the bank.
+            model: Model whose label encoder must be that of the bank; a bank of another one is
+                refused.
+            verify: Whether to compare the checksums of all files, which takes 2 s for a million
+                labels of 512 numbers.
 
         Raises:
             CheckpointError: Another label encoder made it.
@@ -107,7 +109,7 @@ class LabelBank:
         return cls(encoder, (read_block(folder, entry, verify, size) for entry in chunks))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the bank into a folder, of which an earlier bank is replaced as a whole."""
+        """Write the bank into a folder; an earlier bank there is replaced as a whole."""
         written = write_bank(Path(folder), self.encoder, self._blocks)
         # Files of an earlier bank in this folder are gone; all else stays where it is.
         self._blocks = [
@@ -133,7 +135,7 @@ class LabelBank:
         return tuple(self._blocks)
 
     def embeddings(self, labels: Sequence[str] | None = None) -> Tensor:
-        """Embeddings ``(C, E)`` of labels of the bank; None is all of them."""
+        """Embeddings ``(C, E)`` of labels of the bank; None takes all of them."""
         if labels is None:
             parts = [block.embeddings() for block in self._blocks]
             return torch.cat(parts) if parts else torch.empty(0, self.encoder.embed_dim)
@@ -170,7 +172,7 @@ class LabelBank:
         chunk_size: int = 4096,
         progress: bool = False,
     ) -> tuple[str, ...]:
-        """Encode those labels that are not in the bank, and give them; see :meth:`build`."""
+        """Encode those labels that are not in the bank, and return them; see :meth:`build`."""
         if chunk_size < 1:
             raise ConfigError(f'chunk_size={chunk_size} must be at least 1')
         self.check(model)
@@ -195,7 +197,7 @@ class LabelBank:
         """Take labels out.
 
         Raises:
-            VocabularyError: One is not in the bank; nothing is removed then.
+            VocabularyError: A label is not in the bank; then no label is removed.
         """
         gone = set(check_labels(labels))
         missing = [label for label in gone if label not in self._row]
@@ -215,12 +217,12 @@ class LabelBank:
     def search(
         self, queries: Sequence[str], k: int = 10, model: Recognizer | None = None
     ) -> list[list[Neighbour]]:
-        """The nearest labels of each query, and which of them are the query in another form.
+        """Find the nearest labels of each query, and mark those that are the query in another form.
 
         Args:
             queries: Any texts.
-            k: How many labels.
-            model: Encodes the queries that are not in the bank.
+            k: Number of labels.
+            model: Model that encodes the queries that are not in the bank.
         """
         queries = check_labels(queries)
         unknown = [query for query in dict.fromkeys(queries) if query not in self._row]
@@ -250,7 +252,7 @@ class LabelBank:
         """Probabilities ``(B, C)`` of all labels, those of ``model.predict_labels``.
 
         Args:
-            model: With the label encoder that made the bank.
+            model: Model with the label encoder that made the bank.
             inputs: Videos, see ``OpenVocabRecognizer.encode_videos``.
         """
         self.check(model)
@@ -272,7 +274,7 @@ class LabelBank:
         Args:
             model: See :meth:`probabilities`.
             inputs: B videos.
-            k: How many labels.
+            k: Number of labels.
         """
         self.check(model)
         views = model.encode_views(inputs)
@@ -280,7 +282,7 @@ class LabelBank:
         return self.named(values, rows)
 
     def named(self, logits: Tensor, rows: Tensor) -> list[list[LabelScore]]:
-        """Labels with probabilities, by logits and numbers of labels ``(B, k)``; -1 is none."""
+        """Labels with probabilities, from logits and label numbers ``(B, k)``; -1 is no label."""
         labels = self.labels
         return [
             [LabelScore(labels[i], p) for p, i in zip(*pair) if i >= 0]
@@ -288,7 +290,7 @@ class LabelBank:
         ]
 
     def _best(self, score: Callable[[Tensor], Tensor], size: int, k: int) -> tuple[Tensor, Tensor]:
-        """The k best scores ``(B, k)`` and the numbers of their labels, a part at a time."""
+        """The k best scores ``(B, k)`` and the numbers of their labels, one part at a time."""
         if k < 1:
             raise ConfigError(f'k={k} must be at least 1')
         values, rows, start = torch.empty(size, 0), torch.empty(size, 0, dtype=torch.long), 0
@@ -301,7 +303,7 @@ class LabelBank:
         return values, rows
 
     def _append(self, block: LabelBlock, chunk_size: int = 0) -> None:
-        """Take in new labels; joined to the last block if that is in memory and there is room."""
+        """Take in new labels; they join the last block if it is in memory and has room."""
         for number, label in enumerate(block.labels, len(self._row)):
             if self._row.setdefault(label, number) != number:
                 raise DataError(f'label {label!r} is twice in the bank; build it again')
@@ -332,7 +334,7 @@ def _names(labels: Iterable[str]) -> list[str]:
 
 
 def _pieces(labels: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Labels of a pass through the model, so that a bar can move between them."""
+    """Labels in parts for the passes through the model, so that a bar can move between them."""
     for start in range(0, len(labels), size):
         yield labels[start : start + size]
 

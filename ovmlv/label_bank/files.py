@@ -1,7 +1,7 @@
 """Label banks on disk: a folder with ``bank.json`` and .safetensors files of some labels each.
 
 A file is named by its checksum and never written again, and ``bank.json`` is replaced as a whole.
-So a kill at any time leaves a bank that is whole, and programs that have it open go on.
+Therefore a kill at any time leaves a complete bank, and programs that have it open go on.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class LabelBlock:
 
     Attributes:
         labels: n labels.
-        tensor: Embeddings ``(n, E)``, where they are in memory.
-        path: The .safetensors file with them, where they are not.
-        rows: Which rows of the file the labels are; None is all.
+        tensor: Embeddings ``(n, E)``, if they are in memory.
+        path: The .safetensors file with the embeddings, if they are not in memory.
+        rows: Rows of the file that belong to the labels; None takes all of them.
         digest: Checksum of the file.
     """
 
@@ -60,7 +60,7 @@ class LabelBlock:
         return len(self.labels)
 
     def embeddings(self) -> Tensor:
-        """float32 ``(n, E)``; a file is mapped, not read, and only as long as the tensor lives."""
+        """Embeddings, float32 ``(n, E)``; a file is only mapped, as long as the tensor lives."""
         if self.tensor is not None:
             return self.tensor
         try:
@@ -87,7 +87,7 @@ class LabelBlock:
 def write_bank(
     folder: Path, encoder: EncoderIdentity, blocks: Sequence[LabelBlock]
 ) -> list[LabelBlock]:
-    """Write what is not in the folder yet, then the index; give the blocks as they are in it."""
+    """Write what is not in the folder yet, then the index; return the blocks as they are in it."""
     blocks = [
         b
         if b.path is not None and b.rows is None and b.path.parent == folder

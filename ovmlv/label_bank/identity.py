@@ -1,4 +1,4 @@
-"""What tells one label encoder from another."""
+"""The identity of a label encoder, which distinguishes it from others."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _OTHERS = frozenset(('torch', 'transformers', 'open_clip', 'timm'))
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """A label encoder, told by its class, settings and weights.
+    """The identity of a label encoder: its class, settings and weights.
 
-    The scorer is no part of it: embeddings of labels do not depend on it.
+    The scorer is not part of it, since embeddings of labels do not depend on the scorer.
 
     Attributes:
         type: Class of the head.
         fingerprint: Hash of trained weights, and of samples of the frozen ones.
-        settings: Templates, layers and whatever else shapes the embeddings.
+        settings: Templates, layers and all else that the embeddings depend on.
         embed_dim: E.
         unit_length: Whether embeddings are unit vectors.
 
@@ -55,7 +55,7 @@ class EncoderIdentity:
 
     @classmethod
     def of(cls, model: Recognizer) -> EncoderIdentity:
-        """Of a recognizer's head."""
+        """The identity of a recognizer's head."""
         if lacking(model, Recognizer):
             raise TypeError(
                 f'{type(model).__name__} encodes no labels; make the model by init_recognizer'
@@ -70,7 +70,7 @@ class EncoderIdentity:
         )
 
     def check(self, other: EncoderIdentity, owner: str) -> None:
-        """Raise a :class:`CheckpointError` unless the other one encodes labels alike."""
+        """Raise a :class:`CheckpointError` unless the other encoder encodes labels alike."""
         if self == other:
             return
         kind = self.type != other.type
@@ -98,7 +98,7 @@ class EncoderIdentity:
 
 @torch.no_grad()
 def _fingerprint(head: nn.Module) -> str:
-    """Hash of the head's state dict, which has what was trained, and digests of what is frozen."""
+    """Hash of the head's state dict, which has trained weights, and digests of frozen ones."""
     digest = hashlib.blake2b(digest_size=8)
     for name, value in sorted(head.state_dict().items()):
         if not isinstance(value, Tensor):

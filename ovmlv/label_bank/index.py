@@ -25,11 +25,12 @@ class LabelIndex:
     """Finds the most probable labels of a bank without looking at all of them.
 
     Args:
-        bank: Labels; the index is of no use after the bank was changed.
-        factory: Index as FAISS's ``index_factory`` reads it; None: cells of an inverted file (IVF),
-            or none for a small bank.
-        probes: Cells of an inverted file that are searched: more is slower and misses less.
-        oversample: Candidates that are scored exactly, for each label that is wanted.
+        bank: The bank of labels; when the bank changes, the index can no longer be used.
+        factory: Index as FAISS's ``index_factory`` reads it; None takes cells of an inverted file
+            (IVF), or no cells for a small bank.
+        probes: Number of cells of an inverted file that are searched; with more, the search is
+            slower and misses fewer labels.
+        oversample: Number of candidates that are scored exactly, for each label that is wanted.
 
     Examples:
         >>> import numpy as np
@@ -77,10 +78,10 @@ class LabelIndex:
 
     @torch.no_grad()
     def top_k(self, model: Recognizer, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
-        """As :meth:`LabelBank.top_k`: the probabilities are exact, but a label may be missed.
+        """Like :meth:`LabelBank.top_k`; the probabilities are exact, but a label may be missed.
 
         Raises:
-            ConfigError: The bank is gone, or was changed since it was indexed.
+            ConfigError: The bank is gone, or was changed after it was indexed.
         """
         bank = self._bank()
         if bank is None or bank.revision != self._revision:
@@ -95,8 +96,8 @@ class LabelIndex:
     ) -> tuple[Tensor, Tensor]:
         """Logits ``(B, k)`` of the best labels and their numbers; -1 where there are too few.
 
-        Logits are linear in a label's embedding, ``t . (scale v + w)``, so that vector is the
-        query; what comes back is scored by the model.
+        Logits are linear in a label's embedding, ``t . (scale v + w)``, so ``scale v + w`` is the
+        query; the model scores the labels that come back.
         """
         if k < 1:
             raise ConfigError(f'k={k} must be at least 1')

@@ -1,4 +1,4 @@
-"""Answers kept as they come, so that generation goes on where it was stopped."""
+"""Answers that are kept as they come, so that generation can go on after a stop."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class AnswerFile:
     """A JSONL file: settings in its first line, then one answer a line.
 
     Args:
-        path: The file; made where there is none.
-        settings: What decides on the answers. A file of other settings is refused.
+        path: The file; it is made if there is none.
+        settings: Settings that the answers depend on. A file with other settings is refused.
     """
 
     def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from .text_generator import check_sampling, derive_seed, generate
 
 
 class FrameGenerator:
-    """Answers a prompt about frames; any model of ``AutoModelForImageTextToText`` will do.
+    """Answers a prompt about frames, with any model of ``AutoModelForImageTextToText``.
 
     Args:
         name: Hub name or local folder with model and processor.
@@ -20,8 +20,8 @@ class FrameGenerator:
         top_p: See there.
         max_new_tokens: See there.
         seed: See there.
-        device: Such as ``cpu`` or ``cuda``.
-        dtype: Of the weights, such as ``bfloat16``.
+        device: Device such as ``cpu`` or ``cuda``.
+        dtype: Number format of the weights, such as ``bfloat16``.
     """
 
     def __init__(

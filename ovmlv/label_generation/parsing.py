@@ -23,7 +23,7 @@ _PROSE = frozenset(
 
 @dataclass
 class ParsedLabels:
-    """Labels of an answer, and why other items of it were dropped."""
+    """Labels of an answer, and the reasons why its other items were dropped."""
 
     labels: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -38,15 +38,15 @@ def parse_labels(
 ) -> ParsedLabels:
     """Take the labels out of an answer, in lower case.
 
-    Dropped are items that are empty, longer than ``max_words``, no words, parts of sentences, the
-    source itself, copies of the prompt's examples, excluded, or there already.
+    Items are dropped if they are empty, longer than ``max_words``, not words, parts of sentences,
+    the source itself, copies of the prompt's examples, excluded, or there already.
 
     Args:
         answer: A list separated by commas, semicolons or lines.
-        source: What the answer was derived from.
+        source: The text that the answer was derived from.
         examples: Labels of the prompt.
         excluded: Labels that must not be generated, such as those of a test.
-        max_words: Longest label.
+        max_words: Number of words of the longest label.
     """
     found = ParsedLabels()
     seen: set[str] = set()
@@ -84,7 +84,7 @@ def vote(answers: Sequence[ParsedLabels], min_votes: int = 1) -> ParsedLabels:
     """Labels that at least ``min_votes`` of several answers to one question have.
 
     Returns:
-        The labels, those of most answers first, and all that was dropped.
+        The labels, those of most answers first, and a count of all that was dropped.
     """
     spelling: dict[str, str] = {}
     votes: Counter[str] = Counter()

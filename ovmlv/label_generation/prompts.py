@@ -1,7 +1,7 @@
-"""What the models are asked.
+"""The prompts for the models.
 
 Small models follow examples better than instructions, so the prompts for text are examples to
-continue. Words of the examples that come back are taken for copies and dropped.
+continue. If a word of the examples comes back, it is taken for a copy and dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Prompt:
 
     Attributes:
         text: The prompt.
-        examples: Labels in it that are no answers.
+        examples: Labels in it that do not count as answers.
     """
 
     text: str
@@ -74,7 +74,7 @@ def load_prompt(task: str, path: str | None = None) -> Prompt:
 
     Args:
         task: One of :data:`PROMPTS`.
-        path: File with a prompt of one's own.
+        path: File with a prompt of your own.
     """
     if path is None:
         return PROMPTS[task]

@@ -16,15 +16,15 @@ from ovmlv.models.llm.llm_loading import load_llm
 class TextGenerator:
     """Continues prompts to the end of a line.
 
-    The same prompt, seed and draw give the same answer, in whatever order they are asked: the
-    random stream is made anew for each.
+    The same prompt, seed and draw give the same answer, in whatever order they are asked, since
+    each has a random stream of its own.
 
     Args:
-        temperature: 0 always takes the most probable token.
-        top_p: Draw among the most probable tokens of this share.
-        max_new_tokens: Longest answer.
-        seed: Of the draws.
-        device: Such as ``cpu`` or ``cuda``.
+        temperature: Temperature of the draws; 0 always takes the most probable token.
+        top_p: Share of probability of the most probable tokens that are drawn from.
+        max_new_tokens: Longest answer, in tokens.
+        seed: Seed of the draws.
+        device: Device such as ``cpu`` or ``cuda``.
         llm: Arguments of :func:`.load_llm`: ``name``, or ``config`` of a random model.
     """
 
@@ -97,7 +97,7 @@ def generate(
 
 
 def derive_seed(*parts: object) -> int:
-    """A seed from anything with a text."""
+    """A seed from anything that has a text."""
     text = '\x1f'.join(map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], 'big')
 

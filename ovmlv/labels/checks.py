@@ -2,7 +2,7 @@
 
 A label is one line of visible text. Spaces around it, a byte order mark and other invisible signs
 at its ends do not count, and letters are composed (Unicode's NFC), so that the two spellings of
-"café" are one label. Case counts: ``Dog`` and ``dog`` are two labels.
+"café" are one label. Case matters: ``Dog`` and ``dog`` are two labels.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ _UNSEEN = ('Cc', 'Cf', 'Zs', 'Zl', 'Zp')
 
 
 def clean_label(label: Any, where: str = 'label') -> str:
-    """The label as everything else sees it.
+    """The label in the form in which everything else uses it.
 
     Args:
-        label: What was given.
+        label: The label that was given.
         where: The file and row, or the place in a list, for messages.
 
     Raises:
-        VocabularyError: It is no text, empty, more than a line, or has characters that are no text.
+        VocabularyError: The label is not a text, is empty, has more than one line, or has
+            characters that are not text.
 
     Examples:
         >>> clean_label(' a dog ')
@@ -52,7 +53,7 @@ def clean_label(label: Any, where: str = 'label') -> str:
 
 
 class _UnfitError(Exception):
-    """Why a value is no label."""
+    """The reason why a value is not a label."""
 
 
 def _clean(label: Any) -> str:
@@ -80,17 +81,17 @@ def _clean_text(label: str) -> str:
 
 
 def _trim(text: str) -> str:
-    """Without the spaces and invisible signs around it, in whatever order they are."""
+    """The text without the spaces and invisible signs around it, in whatever order they are."""
     while (trimmed := text.strip().strip(_INVISIBLE)) != text:
         text = trimmed
     return text
 
 
 def check_labels(labels: Iterable[str]) -> list[str]:
-    """The labels cleaned, in their order; the same label may come again.
+    """The cleaned labels in their order; a label may occur more than once.
 
     Raises:
-        VocabularyError: There is none, the whole is a single text, or one cannot be used.
+        VocabularyError: There is no label, the whole is a single text, or a label cannot be used.
 
     Examples:
         >>> check_labels([' a dog', 'running', 'a dog'])
@@ -102,15 +103,15 @@ def check_labels(labels: Iterable[str]) -> list[str]:
 def unique_labels(
     labels: Iterable[str], name: str = 'labels', lines: Sequence[int] | None = None
 ) -> tuple[str, ...]:
-    """The labels cleaned, none of them twice: the columns of a vocabulary.
+    """The cleaned labels, none of them twice: the columns of a vocabulary.
 
     Args:
         labels: Any texts.
-        name: What they are, for messages ("classes", a file).
-        lines: The lines of the file that they stand in, where they do.
+        name: What the labels are, for messages ("classes", a file).
+        lines: The lines of the file that hold the labels, if they are from a file.
 
     Raises:
-        VocabularyError: There is none, one cannot be used, or two are the same.
+        VocabularyError: There is no label, a label cannot be used, or two are the same.
 
     Examples:
         >>> unique_labels([' a dog', 'running'])
@@ -137,17 +138,17 @@ def unique_labels(
 
 
 def clean_labels(labels: Any, name: str, where: str) -> tuple[str, ...]:
-    """What a row says of its video: cleaned labels in their order.
+    """The cleaned labels that a row gives to its video, in their order.
 
-    A row is no vocabulary: a label that it names again is named once.
+    A row is not a vocabulary: if it names a label again, the label is taken once.
 
     Args:
         labels: A list, as the file has it.
-        name: Of the row's list ("labels", "negatives").
+        name: Name of the row's list ("labels", "negatives").
         where: ``file:line``, for messages.
 
     Raises:
-        DataError: It is no list, or a label cannot be used.
+        DataError: The value is not a list, or a label cannot be used.
 
     Examples:
         >>> clean_labels([' a dog', 'running', 'a dog'], 'labels', 'train.jsonl:1')
@@ -185,7 +186,7 @@ def unlisted_label_error(
 def _each(
     labels: Iterable[str], name: str, lines: Sequence[int] | None = None
 ) -> list[tuple[str, Any]]:
-    """Each label cleaned, and as it was given."""
+    """Each label, cleaned and as it was given."""
     if isinstance(labels, (str, bytes)):
         raise VocabularyError(
             f'{name} must be a list of texts, not the single text {shown(labels)}; write '

@@ -1,4 +1,4 @@
-"""Lists, splits and attributes of labels: which columns a data set has."""
+"""Lists, splits and attributes of labels, which decide on the columns of a data set."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ class LabelVocabulary:
         """Labels that become columns.
 
         Args:
-            label_set: ``all``; one or several values of the axis ``split``; or a mapping from axes
-                to values, all of which must hold (``dict(split='seen', kind='action')``).
+            label_set: Choice of labels: ``all``; one or several values of the axis ``split``; or a
+                mapping from axes to values, all of which must hold
+                (``dict(split='seen', kind='action')``).
 
         Returns:
             The labels, in the order of the vocabulary.
@@ -90,7 +91,7 @@ class LabelVocabulary:
         return selected
 
     def attribute_columns(self, labels: Sequence[str]) -> dict[str, list[str]]:
-        """axis -> value of each of ``labels``; ``other`` where a label has none."""
+        """Axis -> value of each of ``labels``; ``other`` if a label has none."""
         return {
             axis: [values.get(label, 'other') for label in labels]
             for axis, values in self.attributes.items()
@@ -100,8 +101,8 @@ class LabelVocabulary:
 def load_labels(source: str | Sequence[str], root: str = '', name: str = 'classes') -> list[str]:
     """Labels from a list or a file, each of them once.
 
-    A file holds a label a line (empty lines are passed over), a JSON list whatever its suffix is,
-    or, if it ends in ``.csv`` or ``.tsv``, a column with the header ``label``.
+    A file holds one label a line (empty lines are skipped), a JSON list whatever its suffix is, or,
+    if it ends in ``.csv`` or ``.tsv``, a column with the header ``label``.
 
     Args:
         source: The list, or a path; a relative path is looked for under ``root`` first.
@@ -110,7 +111,7 @@ def load_labels(source: str | Sequence[str], root: str = '', name: str = 'classe
 
     Raises:
         DataError: There is no such file, or it has another form.
-        VocabularyError: A label cannot be used, is there twice, or there is none.
+        VocabularyError: A label cannot be used or is there twice, or there is no label.
 
     Examples:
         >>> import pathlib
@@ -128,7 +129,7 @@ def load_labels(source: str | Sequence[str], root: str = '', name: str = 'classe
 
 
 def _read_list(path: str) -> tuple[list, list[int] | None]:
-    """The entries of a file as they stand there, and the lines of those that have one."""
+    """The entries of a file unchanged, and the lines of those entries that have a line."""
     suffix = osp.splitext(path)[1].lower()
     if suffix in ('.csv', '.tsv'):
         separator = '\t' if suffix == '.tsv' else ','
@@ -147,7 +148,7 @@ def _read_list(path: str) -> tuple[list, list[int] | None]:
 
 
 def _json_list(text: str, path: str) -> list | None:
-    """The list of a JSON file that is called otherwise; None if the text is no JSON list."""
+    """The JSON list of a file with another suffix; None if the text is not a JSON list."""
     if text.lstrip()[:1] != '[':
         return None
     try:
@@ -161,14 +162,14 @@ def load_label_attributes(source: str | Mapping, root: str = '') -> LabelAttribu
     """Splits and other attributes of labels.
 
     Args:
-        source: One of, in a JSON file or directly:
+        source: One of the following, in a JSON file or directly:
 
-            - ``{"seen": [...], "unseen": [...]}``: split -> its labels. In a config each list may
+            - ``{"seen": [...], "unseen": [...]}``: split -> its labels. In a config, each list may
               also be a path of a file, see :func:`load_labels`.
             - ``{"a dog": {"split": "seen", "kind": "entity"}, ...}``: label -> its attributes.
 
             An entry ``_meta`` says where the split comes from (``make_split.py`` writes one) and is
-            passed over.
+            skipped.
         root: ``data_root`` of the data set.
 
     Returns:
@@ -221,7 +222,7 @@ def _attributes_of_labels(table: Mapping, name: str) -> LabelAttributes:
 
 
 def rename_labels(attributes: LabelAttributes, aliases: Mapping[str, str]) -> LabelAttributes:
-    """The same attributes with each label that is an alias under its own name."""
+    """The same attributes, where each label that is an alias has its own name."""
     renamed: LabelAttributes = {}
     for axis, values in attributes.items():
         renamed[axis] = {aliases.get(label, label): value for label, value in values.items()}
@@ -235,7 +236,7 @@ def rename_labels(attributes: LabelAttributes, aliases: Mapping[str, str]) -> La
 
 
 def find_file(path: str, root: str, what: str) -> str:
-    """``root/path`` if that exists, else ``path``; DataError naming both if neither does."""
+    """``root/path`` if that exists, else ``path``; if neither exists, a DataError names both."""
     candidates = [path] if osp.isabs(path) or not root else [osp.join(root, path), path]
     for candidate in candidates:
         if osp.isfile(candidate):
@@ -260,9 +261,9 @@ def read_reference_vocabulary(source: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def without_training_labels(reference: Iterable[str], training: Iterable[str]) -> tuple[str, ...]:
-    """The reference labels that are no training labels, in whatever case.
+    """The reference labels that are not training labels, whatever their case.
 
-    Distilling the frozen model's opinion on a training label would work against the training.
+    To distil what the frozen model gives for a training label would work against the training.
 
     Examples:
         >>> without_training_labels(['a dog', 'Running', 'a cat'], training=['running'])

@@ -1,4 +1,4 @@
-"""Labels that are one another under another spelling or in another form."""
+"""Labels that say the same in another spelling or in another form."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from .words import label_key, words_of
 
 
 class Neighbour(NamedTuple):
-    """A label near to another one.
+    """A label near another one.
 
     Attributes:
         label: The near label.
         similarity: Cosine of the embeddings.
-        kind: ``same`` string; other ``spelling`` (case, signs, joined words); ``inflection`` (the
-            same words in other forms or order); None where the spelling says nothing.
+        kind: Kind of likeness: the ``same`` string; another ``spelling`` (case, signs, joined
+            words); ``inflection`` (the same words in other forms or order); None if the letters
+            show none.
     """
 
     label: str
@@ -24,7 +25,7 @@ class Neighbour(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """A label that says what an earlier one says; ``kind`` as of :class:`Neighbour`."""
+    """A label that says the same as an earlier one; ``kind`` is as in :class:`Neighbour`."""
 
     label: str
     earlier: str
@@ -32,7 +33,7 @@ class Duplicate(NamedTuple):
 
 
 def likeness(first: str, second: str) -> str | None:
-    """How two labels are the same by their letters, see :class:`Neighbour`."""
+    """In which way two labels are the same by their letters, see :class:`Neighbour`."""
     if first == second:
         return 'same'
     if _spelling(first) == _spelling(second):

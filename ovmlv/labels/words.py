@@ -1,4 +1,4 @@
-"""Words of labels and their stems, for "running" and "runs" to be recognised as one."""
+"""Words of labels and their stems, so that "running" and "runs" are recognised as one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def label_key(label: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """What the forms of an English word have in common; another word's stem in rare cases."""
+    """The part that the forms of an English word share; in rare cases, another word's stem."""
     word = _IRREGULAR.get(word, word)
     if len(word) > 3:
         word = _without_s(word)

@@ -1,7 +1,8 @@
 """Tagging with an exported model: NumPy and onnxruntime, without torch, mmengine or transformers.
 
-Made by ``ovmlv export``. Nothing here may import other parts of ovmlv than `ovmlv.errors`,
-`ovmlv.files`, `ovmlv.schema`, `ovmlv.containers` and `ovmlv.results`, which know no torch either.
+``ovmlv export`` makes such models. Nothing here may import other parts of ovmlv than
+`ovmlv.errors`, `ovmlv.files`, `ovmlv.schema`, `ovmlv.containers` and `ovmlv.results`, which do not
+need torch either.
 """
 
 from .encoder_meta import EncoderMeta

@@ -1,4 +1,4 @@
-"""What must be known of an exported video encoder beside its graph."""
+"""What must be known about an exported video encoder beside its graph."""
 
 from __future__ import annotations
 
@@ -37,21 +37,23 @@ class EncoderMeta:
     """Content of ``meta.json``.
 
     Attributes:
-        fingerprint: Of label encoder and scorer; label files of the model carry the same one.
+        fingerprint: Fingerprint of label encoder and scorer; label files of the model have the same
+            one.
         embed_dim: E.
         image_size: Height and width of the frames that the graph takes.
         num_frames: Frames of a clip, as the model was tested; the graph takes any number.
         num_clips: Clips (temporal views) of a video.
         num_crops: Crops of a clip: 1 (the centre), or 3 along the longer side.
-        short_side: The shorter side is resized to this before the crop; None: to fill the crop.
+        short_side: Size to which the shorter side is resized before the crop; with None, frames
+            just fill the crop.
         average_views: See ``OpenVocabRecognizer``.
-        input_type: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
-        mean: Of each channel in [0, 1]. The graph subtracts it, like all of normalisation.
+        input_type: Type of the pixels: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
+        mean: Mean of each channel in [0, 1]. The graph does the normalisation itself.
         std: Deviation of each channel.
         template: Text that labels were put into; None if the label encoder has no single one.
         layout: Order of the graph's input.
         format: Version of this format.
-        made_by: Versions of what made the graph.
+        made_by: Versions of the libraries that made the graph.
 
     Examples:
         >>> import pathlib
@@ -85,8 +87,8 @@ class EncoderMeta:
         """Read ``meta.json``.
 
         Raises:
-            FileNotFoundError: It is missing.
-            DataError: It is damaged, or of another version.
+            FileNotFoundError: The file is missing.
+            DataError: The file is damaged, or of another version.
         """
         if not path.is_file():
             raise FileNotFoundError(f'{path} not found; make it by "ovmlv export"')

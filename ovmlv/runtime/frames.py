@@ -1,4 +1,4 @@
-"""Frames of any size to views of the size that a model takes."""
+"""From frames of any size to views of the size that a model takes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def make_views(
     """Resize and crop.
 
     Args:
-        frames: ``(T, H, W, 3)``, uint8 or floating point.
+        frames: Frames ``(T, H, W, 3)``, uint8 or floating point.
         size: Height and width of a crop.
-        short_side: The shorter side is resized to this; None: just to fill the crop.
-        num_crops: 1 (the centre), or 3: the centre and both ends of the longer side.
+        short_side: Size to which the shorter side is resized; with None, frames just fill the crop.
+        num_crops: Number of crops: 1 (the centre), or 3 (the centre and both ends of the longer
+            side).
 
     Returns:
         ``(num_crops, T, *size, 3)`` of the type of the frames.

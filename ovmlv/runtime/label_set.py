@@ -1,4 +1,4 @@
-"""Embeddings of labels with what turns similarities into probabilities."""
+"""Embeddings of labels, with the numbers that turn similarities into probabilities."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ _FIELDS = dict(labels=[label], fingerprint=text, sha256=text)
 class LabelSet:
     """C labels, ready to score videos: ``p = sigmoid(scale * s + bias + label_bias)``.
 
-    With a calibration, ``p' = sigmoid(logit(p) / temperature + calibration_bias)`` comes after it.
+    With a calibration, ``p' = sigmoid(logit(p) / temperature + calibration_bias)`` is applied after
+    it.
 
-    In files it is a pair: ``NAME.json`` (labels, in order) and ``NAME.npz`` (numbers).
+    It is saved as a pair of files: ``NAME.json`` (labels, in order) and ``NAME.npz`` (numbers).
 
     Attributes:
         labels: C different texts.
         embeddings: float32 ``(C, E)``.
         scale: ``1 / tau``.
-        bias: The same for all labels.
-        label_bias: float32 ``(C,)``, what the scorer adds for each label.
-        fingerprint: Of the model that made the embeddings.
+        bias: Bias that is the same for all labels.
+        label_bias: float32 ``(C,)``, which the scorer adds for each label.
+        fingerprint: Fingerprint of the model that made the embeddings.
         template: Text that labels were put into, for information.
-        temperature: Of the calibration; 1 without.
-        calibration_bias: Of the calibration; 0 without.
-        thresholds: float32 ``(C,)``, from which probability on a label is present; None without a
-            calibration.
+        temperature: Temperature of the calibration; 1 without a calibration.
+        calibration_bias: Bias of the calibration; 0 without a calibration.
+        thresholds: float32 ``(C,)``, the least probability of each label that is present; None
+            without a calibration.
 
     Examples:
         The view is the first label's embedding, so its logits are 4 * 1 - 2 and 4 * 0 - 2:
@@ -141,8 +142,8 @@ class LabelSet:
         """Read the pair of files.
 
         Raises:
-            FileNotFoundError: One of them is missing.
-            DataError: One is damaged, or they are of different exports.
+            FileNotFoundError: A file is missing.
+            DataError: A file is damaged, or the two are of different exports.
         """
         words, numbers = label_files(path)
         if not words.is_file():

@@ -28,15 +28,15 @@ def read_frames(path: str | Path, num_frames: int, num_clips: int = 1) -> np.nda
 
     Args:
         path: Video file.
-        num_frames: Frames of a clip.
-        num_clips: Clips; they interleave.
+        num_frames: Number of frames of a clip.
+        num_clips: Number of clips; they interleave.
 
     Returns:
         RGB uint8 ``(num_clips, num_frames, H, W, 3)``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DataError: It cannot be decoded, or one of the frames not without errors.
+        DataError: The video cannot be decoded, or one of the frames only with errors.
         DependencyError: PyAV is not installed.
     """
     try:
@@ -66,12 +66,12 @@ def read_frames(path: str | Path, num_frames: int, num_clips: int = 1) -> np.nda
 
 
 def choose_frames(times: np.ndarray, num_frames: int, num_clips: int = 1) -> np.ndarray:
-    """Which frames to take, ``(num_clips, num_frames)``.
+    """Numbers of the frames to take, ``(num_clips, num_frames)``.
 
     Args:
-        times: When each frame begins, in seconds, ascending.
-        num_frames: Equal parts of the video, each of which gives one frame.
-        num_clips: Evenly spaced places in a part; one clip takes the middles.
+        times: Begin of each frame in seconds, ascending.
+        num_frames: Number of equal parts of the video, each of which gives one frame.
+        num_clips: Number of evenly spaced places in a part; one clip takes the middles.
     """
     total = len(times)
     inside = (np.arange(num_clips)[:, None] + 0.5) / num_clips
@@ -110,8 +110,8 @@ def _time(frame: Any, index: int) -> float:
 
 
 def _upright(frame: Any) -> np.ndarray:
-    """The picture turned as phones note it; FFmpeg counts counter-clockwise, like NumPy.
+    """The picture, turned as phones record it; FFmpeg counts counter-clockwise, like NumPy.
 
-    Mirror images, which some front cameras note, stay as they are stored.
+    Mirror images, which some front cameras record, stay as they are stored.
     """
     return np.rot90(frame.to_ndarray(format='rgb24'), round(frame.rotation / 90))

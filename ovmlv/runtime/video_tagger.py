@@ -1,4 +1,4 @@
-"""An exported model at work."""
+"""Tagging videos with an exported model."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class VideoTagger:
     """Tags videos with the content of an exported folder.
 
     Args:
-        folder: Made by ``ovmlv export``.
+        folder: Folder that ``ovmlv export`` made.
         labels: Label file to use instead of the folder's ``labels.json``, or a `LabelSet`.
-        providers: onnxruntime's execution providers; None is the CPU.
+        providers: onnxruntime's execution providers; None takes the CPU.
         num_threads: Threads of one run; None leaves it to onnxruntime.
         views_per_pass: Views that go through the encoder at once.
 
     Attributes:
-        meta: What the folder says of the encoder.
+        meta: What the folder says about the encoder.
         labels: The labels in use.
 
     Examples:
@@ -71,7 +71,7 @@ class VideoTagger:
             labels: Label file (``NAME.json`` beside ``NAME.npz``), or a `LabelSet`.
 
         Raises:
-            CheckpointError: They were embedded by another model.
+            CheckpointError: The labels were embedded by another model.
         """
         found = labels if isinstance(labels, LabelSet) else LabelSet.load(labels)
         if found.fingerprint != self.meta.fingerprint:

@@ -1,4 +1,4 @@
-"""The API as a page: FastAPI's own loads its scripts from another server, this one needs none."""
+"""The API as a page: FastAPI's own page loads scripts from another server, this one needs none."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _FILES = {
     '/icon.svg': ('icon.svg', 'image/svg+xml'),
 }
 _SWEEP = 30.0
-VideoId = Annotated[str, Path(description='Of an uploaded video', max_length=64)]
+VideoId = Annotated[str, Path(description='Id of an uploaded video', max_length=64)]
 
 
 def _seconds(meaning: str) -> Any:
@@ -114,7 +114,7 @@ def build_app(
     )
     async def upload_video(
         request: Request,
-        name: Annotated[str, Query(description='What to call it', max_length=255)] = 'The video',
+        name: Annotated[str, Query(description='Name of the video', max_length=255)] = 'The video',
         window: Annotated[float | None, _seconds('Seconds of a window')] = None,
         stride: Annotated[float | None, _seconds('Seconds from window to window')] = None,
     ) -> schemas.Video:
@@ -155,7 +155,7 @@ def build_app(
     async def get_frames(
         video: VideoId,
         label: Annotated[str, Query(description='Any text', max_length=10_000)],
-        count: Annotated[int, Query(ge=1, le=1000, description='At most')] = 6,
+        count: Annotated[int, Query(ge=1, le=1000, description='Largest number of frames')] = 6,
     ) -> schemas.Frames:
         stored = store.get(video)
         with scoring.reserve() as place:
@@ -191,7 +191,7 @@ def build_app(
 
 
 def plain_name(name: str) -> str:
-    """A client's name of a file as text that can stand in a message; it is never used as a path."""
+    """A client's name of a file as text for a message; it is never used as a path."""
     name = re.split(r'[\\/]', name)[-1]
     name = ''.join(c for c in name if c.isprintable()).strip()
     return name[:120] or 'The video'

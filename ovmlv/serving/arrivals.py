@@ -1,4 +1,4 @@
-"""Bodies of requests on their way: none may dawdle, nor all together take all the room."""
+"""Bodies of requests that arrive: none may be too slow, and all together have limited room."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .service_error import ServiceError
 class Arrivals:
     """Bodies that arrive at the moment.
 
-    A body that stops, or drips, is given up. If all together take more than their room, the one
-    that brings least makes room. So only what really arrives costs anything.
+    A body that stops, or comes in drips, is given up. If all bodies together take more than their
+    room, the slowest is given up. So only bytes that really arrive take room.
 
     Args:
-        count: How many bodies of full size there is room for.
-        size: Bytes of the largest.
-        limits: Of the pace.
+        count: Number of bodies of full size for which there is room.
+        size: Bytes of the largest body.
+        limits: Limits of the pace.
     """
 
     def __init__(self, count: int, size: int, limits: ServingLimits) -> None:
@@ -39,8 +39,8 @@ class Arrivals:
         """Watch a body.
 
         Args:
-            receive: Of the application.
-            refuse: Ends the request with an error, wherever it is.
+            receive: The application's function that receives.
+            refuse: Function that ends the request with an error, whatever it is doing.
         """
         arrival = Arrival(self, receive, refuse)
         self._open.add(arrival)
@@ -50,11 +50,11 @@ class Arrivals:
             self._open.discard(arrival)
 
     def done(self, arrival: Arrival) -> None:
-        """It is there, or given up."""
+        """Note that the body is complete, or given up."""
         self._open.discard(arrival)
 
     def make_room(self) -> None:
-        """Give up the slowest while there is too much."""
+        """Give up the slowest bodies until there is room."""
         while sum(min(arrival.size, self.size) for arrival in self._open) > self.room:
             slowest = min(self._open, key=Arrival.rate)
             self.done(slowest)
@@ -64,12 +64,12 @@ class Arrivals:
 
 
 class Arrival:
-    """A body on its way.
+    """A body that arrives.
 
     Args:
-        arrivals: Those that it is one of.
-        receive: Of the application.
-        refuse: Ends the request with an error.
+        arrivals: All bodies that arrive, of which it is one.
+        receive: The application's function that receives.
+        refuse: Function that ends the request with an error.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Arrival:
         return self._recent / (time.monotonic() - self._since + 1)
 
     async def receive(self) -> Message:
-        """The next part; within each interval there has to come so much, or the end."""
+        """The next part; each interval must bring enough bytes, or the end."""
         if self._complete:
             return await self._receive()
         arrivals, started = self._arrivals, time.monotonic()

@@ -37,8 +37,8 @@ class Decoder:
     """Opens uploads in processes of their own.
 
     Args:
-        reader: Reads clips as the model takes them.
-        limits: How much of a video is taken, and how long that may last.
+        reader: Reader of clips in the form that the model takes.
+        limits: Limits of what is read of a video, and of the time that it takes.
     """
 
     def __init__(self, reader: VideoReader, limits: ServingLimits) -> None:
@@ -63,7 +63,7 @@ class Decoder:
         """Have a process ready for the first upload.
 
         Args:
-            wait: Until it is.
+            wait: Whether to wait until it is ready.
         """
         FORK_SERVER.start(self._modules)
         if wait and not FORK_SERVER.is_ready(_START):
@@ -77,8 +77,8 @@ class Decoder:
 
         Args:
             upload: The file.
-            window: Seconds of a window; None suits the length.
-            stride: Seconds between the starts of windows; None is half a window.
+            window: Seconds of a window; None takes a length that suits the video.
+            stride: Seconds between the starts of windows; None takes half a window.
         """
         FORK_SERVER.start(self._modules)
         with upload.path.open('rb') as file:
@@ -97,7 +97,7 @@ class Decoder:
             pipe.close()
 
     def close(self) -> None:
-        """End what runs: whoever waits for it gets a ``stopping`` error. From any thread."""
+        """End what runs; who waits for it gets a ``stopping`` error. Any thread may call this."""
         self.closed = True
         with self._lock:
             for video in self._open:
@@ -106,10 +106,10 @@ class Decoder:
 
 
 class RemoteVideo:
-    """A video that another process decodes; an inferencer takes it for a source.
+    """A video that another process decodes; an inferencer takes it as a source.
 
     Attributes:
-        name: What the client calls it.
+        name: Name that the client gave.
         duration: Seconds, by its container.
         window: Seconds of a window.
         stride: Seconds between the starts of windows.
@@ -135,13 +135,13 @@ class RemoteVideo:
         self.duration, self.window, self.stride = begun.duration, begun.window, begun.stride
 
     def clips(self, window: float, stride: float) -> Iterator[Clip]:  # noqa: ARG002
-        """Clips of the windows; both lengths are those that the process was told."""
+        """Clips of the windows; both lengths are those that the process was given."""
         while isinstance(part := self._receive(), Clip):
             yield part
         self.strip = part if isinstance(part, Strip) else None
 
     def end(self) -> None:
-        """Kill the process, wherever it is."""
+        """Kill the process, whatever it is doing."""
         if self._pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
@@ -153,7 +153,7 @@ class RemoteVideo:
         return part
 
     def _receive(self) -> Part:
-        """The next part. Time counts only while it is waited for."""
+        """The next part. Time counts only while this method waits for it."""
         started = time.monotonic()
         try:
             if self._decoder.closed:

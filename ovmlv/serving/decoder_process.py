@@ -1,7 +1,7 @@
 """The process that decodes: everything is imported once, and each video gets a copy of it.
 
-A decoder may crash, hang or take all memory on a stranger's file. Here it takes a copy of this
-process along, never the server, and whoever waits for it can end it at any time.
+A decoder may crash, hang or take all memory on a stranger's file. Then it ends a copy of this
+process, never the server, and whoever waits for the copy can end it at any time.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ READ_HEIGHT = 448
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of a copy.
+    """The task of a copy.
 
     Attributes:
-        reader: Reads clips as the model takes them.
-        name: What the client calls the file.
-        limits: How much of a video is taken.
-        window: Seconds of a window; None suits the length.
-        stride: Seconds between the starts of windows; None is half a window.
-        threads: Of torch.
+        reader: Reader of clips in the form that the model takes.
+        name: Name of the file that the client gave.
+        limits: Limits of what is read of a video.
+        window: Seconds of a window; None takes a length that suits the video.
+        stride: Seconds between the starts of windows; None takes half a window.
+        threads: Number of threads of torch.
     """
 
     reader: VideoReader
@@ -57,12 +57,12 @@ class Task:
 
 
 def main(control: int) -> NoReturn:
-    """Do as is asked until nobody is left to ask.
+    """Answer requests until nobody is left who asks.
 
     Args:
-        control: Descriptor of a socket of packets. One with a pipe and a file asks for a copy that
-            answers on the pipe, one with names in JSON for modules to import, so that copies have
-            them.
+        control: Descriptor of a socket of packets. A packet with a pipe and a file asks for a copy
+            that answers on the pipe. A packet with names in JSON asks to import these modules, so
+            that copies have them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)  # a process with other threads cannot be copied
@@ -97,7 +97,7 @@ def main(control: int) -> NoReturn:
 
 
 def _answer(pipe_number: int, file_number: int) -> NoReturn:
-    """The life of a copy: its number, then the parts of the answer, the last of which is None."""
+    """Run in a copy: send its number, then the parts of the answer, the last of which is None."""
     try:
         with contextlib.suppress(OSError):  # the first to go where memory runs out
             Path('/proc/self/oom_score_adj').write_text('1000')
@@ -122,7 +122,7 @@ def _answer(pipe_number: int, file_number: int) -> NoReturn:
 
 
 def look(task: Task, file_number: int) -> Iterator[Part]:
-    """Everything that is done with the bytes of a stranger.
+    """Do all that is done with the bytes of a stranger.
 
     Yields:
         A :class:`Begun`, then a :class:`~ovmlv.apis.video_reader.Clip` for each window, then a

@@ -1,4 +1,4 @@
-"""Processes that begin with everything imported, and with an open file."""
+"""Processes that start with everything imported and with an open file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM
 class ForkServer:
     """Starts :mod:`.decoder_process` when it is first needed, or needed again.
 
-    multiprocessing has such a server too. Its processes run the caller's script once more, which
-    then has to be guarded by ``if __name__ == '__main__'``, and it takes no open files.
+    multiprocessing has such a server too. But its processes run the caller's script once more,
+    which must then be guarded by ``if __name__ == '__main__'``, and it takes no open files.
     """
 
     def __init__(self) -> None:
@@ -36,10 +36,10 @@ class ForkServer:
         self._modules: set[str] = set()
 
     def start(self, modules: Iterable[str] = ()) -> None:
-        """Begin to import, unless that was done; it is not waited for.
+        """Begin to import, unless that was done, and do not wait for it.
 
         Args:
-            modules: What is needed besides.
+            modules: Further modules that are needed.
         """
         with self._lock:
             self._ensure()
@@ -62,10 +62,10 @@ class ForkServer:
             control.settimeout(None)
 
     def fork(self, file: int) -> Connection:
-        """A new copy that has an open file; the other end of its pipe.
+        """Start a new copy that has an open file, and return the other end of its pipe.
 
         Args:
-            file: Descriptor.
+            file: Descriptor of the file.
         """
         near, far = socket.socketpair()
         with self._lock, far:

@@ -1,4 +1,4 @@
-"""What every request goes through: who may ask, how much is read, what answers carry."""
+"""The checks of every request: who may ask, how much is read, and the headers of answers."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Guard:
     """ASGI middleware.
 
     Args:
-        app: What answers.
-        limits: Of the server.
-        hosts: Names that the server goes by; None is any. A page of another site can make its own
-            name mean this computer, but not change the ``Host`` header.
-        decoded: How many videos were decoded.
-        upload_path: The path whose body is left to the application.
-        requests: Those that are worked on.
-        uploads: Bodies of uploads on their way.
+        app: Application that answers.
+        limits: Limits of the server.
+        hosts: Names of the server; None allows any name. A page of another site can make its own
+            name mean this computer, but it cannot change the ``Host`` header.
+        decoded: Function that gives the number of videos that were decoded.
+        upload_path: Path of requests whose body is left to the application.
+        requests: Requests that are worked on.
+        uploads: Bodies of uploads that arrive.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Guard:
         if self.hosts is not None and host not in self.hosts:
             raise ServiceError(
                 'wrong_host',
-                f'This server does not go by the name {host!r}; its owner can allow it '
+                f'This server does not have the name {host!r}; its owner can allow it '
                 '(allowed_hosts).',
             )
 

@@ -1,4 +1,4 @@
-"""uvicorn, so that it stops at once and is not held by idle connections."""
+"""Running uvicorn, so that it stops at once and is not held up by idle connections."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def run(
     """Serve until interrupted.
 
     Args:
-        app: Of ``build_app``.
+        app: Application of ``build_app``.
         listener: A socket that is bound.
-        limits: Of connections.
-        announce: Called when connections are taken.
-        access_log: Log every request.
+        limits: Limits of connections.
+        announce: Function that is called when connections are accepted.
+        access_log: Whether to log every request.
     """
     protocol = functools.partial(PatientProtocol, limits=limits, most=_most_connections(limits))
     config = uvicorn.Config(
@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
 
 
 def _most_connections(limits: ServingLimits) -> int:
-    """As many as there may be, and as this process may have open files: two for an upload."""
+    """As many as allowed, and as this process may have open files: two for an upload."""
     try:
         import resource
     except ImportError:  # no POSIX

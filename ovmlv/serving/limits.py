@@ -1,4 +1,4 @@
-"""How much a server takes, and from whom."""
+"""Limits of what a server takes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from ovmlv.errors import ConfigError
 
 @dataclass(frozen=True)
 class ServingLimits:
-    """What bounds the memory, the disk and the time that requests can take.
+    """Limits of the memory, the disk and the time that requests can take.
 
     Attributes:
-        upload_bytes: Size of a file.
+        upload_bytes: Largest size of a file.
         upload_seconds: Time in which it has to arrive.
-        duration: Seconds of a video.
-        frames: Frames of a video; a rate of thousands a second would evade ``duration``.
-        pixels: Width times height.
-        windows: Windows of a timeline.
+        duration: Longest video, in seconds.
+        frames: Most frames of a video; a rate of thousands a second would evade ``duration``.
+        pixels: Largest product of width and height.
+        windows: Most windows of a timeline.
         strip: Frames of a video that are kept as small pictures.
-        videos: Videos that are kept, as embeddings and small pictures; the one not used for longest
-            goes first.
-        keep_seconds: How long an unused video is kept.
-        queue: Videos that arrived and wait or are looked at; more are told to come back.
-        score_queue: The same for labels.
-        request_bytes: Size of a request that is no upload.
-        connections: Connections that are open. One more closes the one that brought least.
-        header_seconds: Time in which the header of a request has to arrive. A connection on which
-            nothing is asked is closed after it.
-        body_rate: Bytes a second that a body has to bring, on average over ``header_seconds``.
-        decode_seconds: How long a video may take to decode.
-        labels: Labels of a request.
-        label_length: Characters of a label.
-        results: Labels of a bank that an answer holds.
-        bank_labels: Labels of a bank that is offered.
+        videos: Most videos that are kept, as embeddings and small pictures; the one that has not
+            been used for longest is dropped first.
+        keep_seconds: Time for which an unused video is kept.
+        queue: Most videos that have arrived and wait or are looked at; further clients are told to
+            come back.
+        score_queue: Most requests for labels that wait or are worked on.
+        request_bytes: Largest size of a request that is not an upload.
+        connections: Most open connections. If there is one more, the one that brought least is
+            closed.
+        header_seconds: Time in which the header of a request has to arrive. A connection without a
+            request is closed after this time.
+        body_rate: Least bytes a second of a body, on average over ``header_seconds``.
+        decode_seconds: Longest time to decode a video.
+        labels: Most labels of a request.
+        label_length: Most characters of a label.
+        results: Most labels of a bank that an answer holds.
+        bank_labels: Most labels of a bank that is offered.
     """
 
     upload_bytes: int = 200 * 2**20

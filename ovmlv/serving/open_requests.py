@@ -13,7 +13,7 @@ class OpenRequest:
     """A request and the task that answers it.
 
     Attributes:
-        refusal: Why it was ended, if it was.
+        refusal: Reason why it was ended, if it was.
     """
 
     def __init__(self) -> None:
@@ -21,14 +21,14 @@ class OpenRequest:
         self.refusal: ServiceError | None = None
 
     def refuse(self, error: ServiceError) -> None:
-        """Cancel the task; whoever catches that answers with the error."""
+        """Cancel the task; the code that catches this answers with the error."""
         if self.refusal is None and self._task is not None:
             self.refusal = error
             self._task.cancel()
 
 
 class OpenRequests:
-    """All of them. Calls come from the thread of the event loop."""
+    """All open requests. Calls must come from the thread of the event loop."""
 
     def __init__(self) -> None:
         self._open: set[OpenRequest] = set()
@@ -36,7 +36,7 @@ class OpenRequests:
 
     @contextlib.contextmanager
     def enter(self) -> Iterator[OpenRequest]:
-        """A request from its begin to its end."""
+        """The context of a request, from its begin to its end."""
         request = OpenRequest()
         self._open.add(request)
         try:
@@ -50,7 +50,7 @@ class OpenRequests:
             raise ServiceError('stopping')
 
     def stop(self) -> None:
-        """Refuse all, and all that come."""
+        """Refuse all requests, and all that come later."""
         self._stopping = True
         for request in list(self._open):
             request.refuse(ServiceError('stopping'))

@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol, with an end to its patience.
+"""uvicorn's HTTP protocol, with limits to how long it waits.
 
-uvicorn closes a connection that was used and is no longer, but waits for ever for a first request,
-for the rest of a header, and for a client that does not read its answer; its ``limit_concurrency``
-counts all of those, so that they keep everybody else out.
+uvicorn closes a connection that is no longer used, but it waits for ever for a first request, for
+the rest of a header, and for a client that does not read its answer. Its ``limit_concurrency``
+counts all of these connections, so that they keep everybody else out.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class PatientProtocol(H11Protocol):
     """A connection.
 
     Args:
-        *args: Of uvicorn.
-        limits: How long is waited.
-        most: Connections that are open at a time.
-        **kwargs: Of uvicorn.
+        *args: Arguments of uvicorn.
+        limits: Limits of waiting.
+        most: Most connections that are open at a time.
+        **kwargs: Arguments of uvicorn.
     """
 
     def __init__(self, *args: Any, limits: ServingLimits, most: int, **kwargs: Any) -> None:
@@ -82,7 +82,7 @@ class PatientProtocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """What is no HTTP, in the form of all errors."""
+        """Answer a request that is not HTTP with an error in the form of all errors."""
         problem = sys.exc_info()[1]  # uvicorn handles one of h11
         if getattr(problem, 'error_status_hint', 400) == 431:
             self.refuse(ServiceError('header_too_large'))
@@ -90,7 +90,7 @@ class PatientProtocol(H11Protocol):
             self.refuse(ServiceError('invalid_request', 'This is no request of HTTP/1.1.'))
 
     def refuse(self, error: ServiceError) -> None:
-        """Answer in the place of the application, unless it has begun to, and close."""
+        """Answer in place of the application, unless it has begun to answer, and close."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = error.body()
             headers = {**HEADERS, **error.headers, 'Content-Length': str(len(body))}
@@ -107,7 +107,7 @@ class PatientProtocol(H11Protocol):
         self._close()
 
     def _is_asked(self) -> bool:
-        """Whether there is a request that was not answered yet."""
+        """Whether there is a request that has not been answered yet."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _waits_for_client(self) -> bool:
@@ -119,7 +119,7 @@ class PatientProtocol(H11Protocol):
         return self._bytes / (self.loop.time() - self._since + 1)
 
     def _wait(self) -> None:
-        """From now on, for a request."""
+        """Wait for a request from now on."""
         self._stop_waiting()
         self._since, self._bytes = self.loop.time(), 0
         self._patience = self.loop.call_later(self.seconds, self._give_up)

@@ -1,4 +1,4 @@
-"""What requests and answers hold; the API page is made of it."""
+"""The content of requests and answers; the API page is made from it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field
 class Span(BaseModel):
     """A part of a video."""
 
-    start: float = Field(description='Seconds')
-    end: float = Field(description='Seconds')
+    start: float = Field(description='Seconds from the start of the video')
+    end: float = Field(description='Seconds from the start of the video')
 
 
 class Video(BaseModel):
     """A video that was looked at. Its file is gone."""
 
-    id: str = Field(description='Names the video in other requests; who has it can use it')
-    name: str = Field(description='As the client called it')
-    duration: float = Field(description='Seconds')
+    id: str = Field(
+        description='Id of the video for other requests; whoever has it can use the video'
+    )
+    name: str = Field(description='Name that the client gave')
+    duration: float = Field(description='Length in seconds')
     windows: list[Span] = Field(description='Parts that get probabilities of their own')
-    frames: int = Field(description='Frames that are kept as small pictures')
-    keep_seconds: float = Field(description='How long it is kept after its last use')
+    frames: int = Field(description='Number of frames that are kept as small pictures')
+    keep_seconds: float = Field(description='Seconds for which it is kept after its last use')
 
 
 class TagRequest(BaseModel):
@@ -33,7 +35,7 @@ class TagRequest(BaseModel):
     )
     bank: str | None = Field(None, description='Name of a bank that the server offers')
     top_k: int | None = Field(
-        None, ge=1, description='How many of the best labels; by default all, of a bank 20'
+        None, ge=1, description='Number of the best labels; by default all, or 20 of a bank'
     )
 
 
@@ -41,8 +43,10 @@ class Tag(BaseModel):
     """A label of a video."""
 
     label: str
-    probability: float = Field(description='Each label has its own; they do not add up to one')
-    threshold: float | None = Field(description='Of the calibration, where there is one')
+    probability: float = Field(
+        description='Probability of this label; those of all labels do not add up to one'
+    )
+    threshold: float | None = Field(description='Threshold of the calibration, if there is one')
     timeline: list[float] = Field(description='Probability in each window')
 
 
@@ -52,7 +56,7 @@ class Tags(BaseModel):
     id: str
     name: str
     duration: float
-    num_labels: int = Field(description='Labels that were scored')
+    num_labels: int = Field(description='Number of labels that were scored')
     tags: list[Tag]
     windows: list[Span]
 
@@ -61,8 +65,8 @@ class Frame(BaseModel):
     """A frame that speaks for a label."""
 
     number: int
-    time: float = Field(description='Seconds')
-    probability: float = Field(description='Of the label, for this frame alone')
+    time: float = Field(description='Seconds from the start of the video')
+    probability: float = Field(description='Probability of the label for this frame alone')
     picture: str = Field(description='Address of its JPEG file, relative to the server')
 
 
@@ -92,8 +96,8 @@ class Status(BaseModel):
 
     version: str
     model: str
-    videos: int = Field(description='Videos that are kept now')
-    videos_decoded: int = Field(description='Videos that were decoded since the start')
+    videos: int = Field(description='Number of videos that are kept now')
+    videos_decoded: int = Field(description='Number of videos that were decoded since the start')
     queue: Waiting
     banks: list[Bank]
     default_labels: list[str]
@@ -103,8 +107,8 @@ class Status(BaseModel):
 class ErrorDetail(BaseModel):
     """Why a request was refused."""
 
-    code: str = Field(description='For programs')
-    message: str = Field(description='For people')
+    code: str = Field(description='Code for programs')
+    message: str = Field(description='Sentence for people')
 
 
 class Error(BaseModel):

@@ -32,9 +32,10 @@ def create_app(
 
     Args:
         inferencer: An ``OVMLVInferencer``.
-        limits: How much is taken; None is the default.
+        limits: Limits of what is taken; None takes the default limits.
         banks: Name -> label bank, or its folder, that visitors may choose.
-        allowed_hosts: Names, without port, by which browsers reach the server; None is any.
+        allowed_hosts: Names, without port, by which browsers reach the server; None allows any
+            name.
     """
     try:
         from .app import build_app
@@ -56,18 +57,18 @@ def serve(
     allowed_hosts: Collection[str] | None = None,
     access_log: bool = False,
 ) -> bool:
-    """Serve until interrupted. Whoever is served then gets an error, and it ends at once.
+    """Serve until interrupted. Clients that are served then get an error, and serving ends at once.
 
     Args:
         inferencer: An ``OVMLVInferencer``.
-        host: Address to listen on. Others than this computer reach it only if told to: anybody who
-            reaches it can use it.
-        port: 0 takes a free one, which is printed.
+        host: Address to listen on. By default, only this computer reaches it; anybody who reaches
+            the server can use it.
+        port: Port to listen on; 0 takes a free one, which is printed.
         limits: See :func:`create_app`.
         banks: See :func:`create_app`.
-        allowed_hosts: See :func:`create_app`; by default the names of this computer on a loopback
-            address, and any name elsewhere.
-        access_log: Log every request.
+        allowed_hosts: See :func:`create_app`; by default, the names of this computer on a loopback
+            address, and any name on other addresses.
+        access_log: Whether to log every request.
 
     Returns:
         True, when it was interrupted.

@@ -38,11 +38,11 @@ _BOX, _QUALITY = (320, 240), 80
 class TaggingService:
     """Looks at videos and scores labels.
 
-    One thread may look at a video while another scores labels; two never do the same.
+    One thread may look at a video while another scores labels; two threads never do the same.
 
     Args:
         inferencer: An ``OVMLVInferencer``.
-        limits: How much is taken.
+        limits: Limits of what is taken.
         banks: Name -> bank, or its folder, that clients may choose.
     """
 
@@ -74,7 +74,7 @@ class TaggingService:
 
     @property
     def model_name(self) -> str:
-        """What visitors are told of the model."""
+        """Name of the model for visitors."""
         cfg = self.inferencer.model.cfg
         if cfg.filename:
             return Path(cfg.filename).stem
@@ -83,11 +83,11 @@ class TaggingService:
 
     @property
     def videos_decoded(self) -> int:
-        """Since the start."""
+        """Number of videos decoded since the start."""
         return int(self.inferencer.num_decoded)
 
     def start(self, wait: bool = False) -> None:
-        """Get ready for the first video; ``wait`` until that is done."""
+        """Get ready for the first video; with ``wait``, return when that is done."""
         self.decoder.start(wait)
 
     def close(self) -> None:
@@ -101,11 +101,12 @@ class TaggingService:
 
         Args:
             upload: The file.
-            window: Seconds of a window; None suits the length.
-            stride: Seconds between the starts of windows; None is half a window.
+            window: Seconds of a window; None takes a length that suits the video.
+            stride: Seconds between the starts of windows; None takes half a window.
 
         Raises:
-            ServiceError: It is no video, too much of one, or its decoder crashed or took too long.
+            ServiceError: The file is not a video or exceeds the limits, or its decoder crashed or
+                took too long.
         """
         with self._encoding, self.decoder.open(upload, window, stride) as video:
             encoded = self.inferencer.encode(video, window=video.window, stride=video.stride)
@@ -124,7 +125,7 @@ class TaggingService:
         )
 
     def describe(self, video: StoredVideo) -> Video:
-        """What the client is told of a video."""
+        """What the client is told about a video."""
         return Video(
             id=video.id,
             name=video.name,
@@ -171,7 +172,7 @@ class TaggingService:
         )
 
     def frames(self, video: StoredVideo, label: str, count: int) -> Frames:
-        """The frames whose probability of a label is largest, each seen alone."""
+        """The frames with the largest probability of a label, each scored alone."""
         result = self._score(video.frames, self._source([label], None))
         assert result.window_probabilities is not None  # each frame is a window
         scores = result.window_probabilities[:, 0]

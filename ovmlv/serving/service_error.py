@@ -1,4 +1,4 @@
-"""Why a request was refused, for programs (a code) and for people (a sentence)."""
+"""The reason why a request was refused, for programs (a code) and for people (a sentence)."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ServiceError(OvmlvError):
 
     Args:
         code: One of :data:`CODES`.
-        message: A sentence; by default the code's own.
-        retry_after: Seconds after which to try again.
+        message: A sentence; by default, the one of the code.
+        retry_after: Seconds after which the client may try again.
     """
 
     def __init__(self, code: str, message: str = '', retry_after: int | None = None) -> None:
@@ -60,13 +60,13 @@ class ServiceError(OvmlvError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the answer."""
+        """Headers of the answer."""
         headers = {'Content-Type': 'application/json'}
         if self.retry_after is not None:
             headers['Retry-After'] = str(self.retry_after)
         return headers
 
     def body(self) -> bytes:
-        """Of the answer: ``{"error": {"code", "message"}}``."""
+        """Body of the answer: ``{"error": {"code", "message"}}``."""
         content = {'error': {'code': self.code, 'message': self.message}}
         return json.dumps(content, ensure_ascii=False).encode('utf-8', 'replace')

@@ -1,4 +1,4 @@
-"""Uploads: into a file without a name, and checked before anything decodes them."""
+"""Uploads: they go into a file without a name, and are checked before anything decodes them."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Upload:
     """A file that arrived.
 
     Attributes:
-        path: Where it can be opened.
-        name: What the client calls it, for messages.
+        path: Path at which it can be opened.
+        name: Name that the client gave, for messages.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Upload:
 
 @contextlib.asynccontextmanager
 async def received(request: Request, name: str, limits: ServingLimits) -> AsyncIterator[Upload]:
-    """The body of a request as a file of this context, which ends with it."""
+    """The body of a request as a file, which disappears at the end of this context."""
     stated = request.headers.get('content-length', '')
     if stated.isdigit() and int(stated) > limits.upload_bytes:
         await linger(request)
@@ -89,7 +89,7 @@ async def _write(request: Request, file: IO[bytes], name: str, limits: ServingLi
 
 
 async def linger(request: Request) -> None:
-    """Let a refused client send on for a moment: most read no answer before they have sent all."""
+    """Let a refused client send on for a moment: most read no answer until they have sent all."""
     end, size = time.monotonic() + _LINGER_SECONDS, 0
     try:
         while size < _LINGER_BYTES and (left := end - time.monotonic()) > 0:
@@ -108,7 +108,7 @@ def _too_large(name: str, limits: ServingLimits) -> ServiceError:
 
 
 def probe(upload: Upload, limits: ServingLimits) -> float:
-    """Refuse what is no video, or more of one than the limits allow. Nothing is decoded.
+    """Refuse a file that is not a video or exceeds the limits. Nothing is decoded.
 
     Returns:
         Seconds from the first to the last frame.
@@ -183,7 +183,7 @@ def _unreadable(name: str, reason: str) -> ServiceError:
 
 @contextlib.contextmanager
 def decoding(upload: Upload) -> Iterator[None]:
-    """Errors of decoders as sentences that name the client's file, not the server's."""
+    """Turn errors of decoders into sentences that name the client's file, not the server's."""
     try:
         yield
     except (DataError, UnreadableVideoError) as error:
@@ -191,7 +191,7 @@ def decoding(upload: Upload) -> Iterator[None]:
 
 
 def _reason(text: str, path: str) -> str:
-    """What is wrong, without the path and the advice of messages that are meant for files."""
+    """What is wrong, without the path and the advice of messages that are meant for local files."""
     if 'Invalid data found' in text or not text.strip():
         return 'it is damaged or incomplete'
     text = ' '.join(text.replace(path, 'it').split()) if path else text

@@ -1,4 +1,4 @@
-"""Videos that were looked at, kept for a while so that other labels can be asked for."""
+"""A store that keeps videos for a while, so that clients can ask for other labels."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StoredVideo:
     """What is kept of an upload; the file itself is not.
 
     Attributes:
-        name: As the client calls it; never a path of the server.
-        duration: Seconds.
+        name: Name that the client gave; never a path of the server.
+        duration: Length in seconds.
         encoded: Embeddings of the windows, an ``EncodedVideo``.
-        frames: The same, each frame of the strip a window.
-        times: Seconds of those frames.
-        pictures: JPEG files of those frames.
-        id: Unguessable, so that it is the key to the video as well.
+        frames: Embeddings of the frames of the strip, each as a window.
+        times: Seconds of these frames.
+        pictures: JPEG files of these frames.
+        id: Id that cannot be guessed, so that it is also the key to the video.
     """
 
     name: str
@@ -36,12 +36,12 @@ class StoredVideo:
 
 
 class VideoStore:
-    """The videos used last. All calls come from the thread of the event loop.
+    """The videos that were used last. All calls must come from the thread of the event loop.
 
     Args:
-        size: How many are kept.
-        seconds: How long one is kept after its last use.
-        clock: Of seconds.
+        size: Number of videos that are kept.
+        seconds: Time for which a video is kept after its last use.
+        clock: Function that gives the time in seconds.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class VideoStore:
         return len(self._videos)
 
     def add(self, video: StoredVideo) -> None:
-        """Keep a video; the one not used for longest makes room."""
+        """Keep a video; the one that has not been used for longest makes room."""
         self._videos[video.id] = (self._clock(), video)
         self.expire()
         while len(self._videos) > self.size:
@@ -76,7 +76,7 @@ class VideoStore:
         del self._videos[key]
 
     def expire(self) -> None:
-        """Forget the videos that were not used for long. They lie in the order of use."""
+        """Forget the videos that were not used for long. They are in the order of use."""
         oldest = self._clock() - self.seconds
         while self._videos and next(iter(self._videos.values()))[0] < oldest:
             self._videos.popitem(last=False)

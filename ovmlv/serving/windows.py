@@ -1,4 +1,4 @@
-"""Which windows of a video get probabilities of their own."""
+"""The choice of windows of a video that get probabilities of their own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def choose_windows(
     """Length and distance of windows in seconds.
 
     Args:
-        duration: Of the video.
-        window: As asked for; None suits the duration.
-        stride: As asked for; None is half a window.
-        most: Windows that a video may have.
+        duration: Length of the video.
+        window: Length that was asked for; None takes one that suits the duration.
+        stride: Distance that was asked for; None takes half a window.
+        most: Most windows that a video may have.
     """
     for name, value in (('window', window), ('stride', stride)):
         if value is not None and not LEAST <= value <= MOST:

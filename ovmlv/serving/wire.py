@@ -1,7 +1,7 @@
-"""What the process that decodes says, as plain data.
+"""The messages of the process that decodes, as plain data.
 
-That process reads the bytes of strangers. Should one of them take it over, what it says must not
-be able to run anything in the server: JSON and numbers, and no pickle.
+That process reads the bytes of strangers. If a stranger takes it over, its messages must not be
+able to run anything in the server. Therefore they are JSON and numbers, and no pickle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Fault:
     """An error that is a mistake of the server.
 
     Attributes:
-        text: With the traceback, for the log.
+        text: Text with the traceback, for the log.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Begun:
     """What is known of a video before it is decoded.
 
     Attributes:
-        duration: Seconds, by its container.
+        duration: Length in seconds, as its container says.
         window: Seconds of a window.
         stride: Seconds between the starts of windows.
     """
@@ -82,7 +82,7 @@ def unpack(data: bytes) -> Part:
     """The part that :func:`pack` packed.
 
     Raises:
-        ValueError: It is none, as from a process that is no longer ours.
+        ValueError: The bytes are not such a part, as if the process is no longer ours.
     """
     try:
         (size,) = _LENGTH.unpack_from(data)

@@ -22,9 +22,9 @@ class WorkQueue:
     Reservations are made and given back in the thread of the event loop.
 
     Args:
-        name: Of the thread.
-        length: Reservations at a time.
-        what: What the work is on, for the message of a full queue.
+        name: Name of the thread.
+        length: Most reservations at a time.
+        what: What is worked on, for the message of a full queue.
     """
 
     def __init__(self, name: str, length: int, what: str) -> None:
@@ -69,7 +69,7 @@ class WorkQueue:
 class Reservation:
     """A place in a queue: ``with queue.reserve() as place: await place.run(function)``.
 
-    It is given back when the work is done, even if the request is gone before.
+    It is given back when the work is done, even if the request ends before that.
     """
 
     def __init__(self, queue: WorkQueue) -> None:

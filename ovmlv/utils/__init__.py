@@ -1,4 +1,4 @@
-"""Helpers that belong to no single registry."""
+"""Helpers that do not belong to a single registry."""
 
 from .register_all_modules import register_all_modules
 

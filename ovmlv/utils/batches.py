@@ -1,4 +1,4 @@
-"""A loader of training data that would give nothing to train on."""
+"""A check for loaders of training data that give nothing to train on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ovmlv.errors import ConfigError
 
 
 def refuse_missing_batches(loader: Any) -> None:
-    """Refuse to train for epochs of no batch: mmengine does so and saves what it started from.
+    """Refuse to train for epochs without a batch; mmengine would then save the start weights.
 
     An endless sampler fills its batches from several rounds over the data.
 

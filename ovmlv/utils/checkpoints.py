@@ -1,4 +1,4 @@
-"""Checkpoints: which to resume, how runners read them, and averages and mixtures of them."""
+"""Checkpoints: the one to resume, how runners read them, and averages and mixtures of them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def require_checkpoint(path: str) -> None:
 def find_checkpoint(work_dir: str) -> str | None:
     """The checkpoint to resume a work folder from, even if the folder moved.
 
-    That is the one that ``last_checkpoint`` names. Where a kill left that note or that file
-    damaged, it is the newest checkpoint that can be read, and a line on stdout says so.
+    This is the one that ``last_checkpoint`` names. If a kill left that note or that file damaged,
+    it is the newest checkpoint that can be read, and a line on stdout says so.
 
     Raises:
-        CheckpointError: There are checkpoints, and none can be read.
+        CheckpointError: There are checkpoints, but none of them can be read.
     """
     folder = Path(work_dir)
     note = folder / 'last_checkpoint'
@@ -72,7 +72,7 @@ def find_checkpoint(work_dir: str) -> str | None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """Checkpoints of a training: by their number, as copying changes times; the best ones last."""
+    """Checkpoints of a training, by number, since copying changes times; the best are last."""
 
     def age(path: Path) -> tuple[bool, int, float]:
         number = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
@@ -102,10 +102,10 @@ def checkpoint_seed(path: str) -> int | None:
 
 
 def read_checkpoint(path: str) -> Any:
-    """What a local checkpoint holds, without running code that it may bring along.
+    """The content of a local checkpoint, read without running code that it may contain.
 
     Raises:
-        CheckpointError: It is damaged, or holds more than tensors and plain data.
+        CheckpointError: The file is damaged, or holds more than tensors and plain data.
     """
     return read_weight_file(path)
 
@@ -113,8 +113,8 @@ def read_checkpoint(path: str) -> Any:
 def read_state(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What a checkpoint says beside its weights (mmengine's ``meta``), and its state dict.
 
-    Safetensors files hold a state dict alone. The averaged weights are taken where mmengine's
-    ``EMAHook`` was in use.
+    Safetensors files hold only a state dict. If mmengine's ``EMAHook`` was in use, the averaged
+    weights are taken.
     """
     require_checkpoint(path)
     content = read_weight_file(path)
@@ -137,8 +137,9 @@ def write_state(path: str, meta: Mapping[str, Any], state: Mapping[str, Tensor])
 def open_weights_safely() -> None:
     """Let mmengine's runners read checkpoints as :mod:`ovmlv.weight_files` does.
 
-    All mmengine 0.x: files are not compared with their checksums, those of ``https://`` addresses
-    are unpickled whatever they hold, and a resumed run executes the text at ``meta.config``.
+    In all mmengine 0.x, files are not compared with their checksums, those of ``https://``
+    addresses are unpickled whatever they hold, and a resumed run executes the text at
+    ``meta.config``.
     """
     for prefix in ('', 'http://', 'https://'):
         CheckpointLoader.register_scheme(prefix, _load_for_runner, force=True)
@@ -176,7 +177,7 @@ def load_strictly(runner: Any) -> None:
 
 
 def describe_mismatch(text: str) -> str:
-    """mmengine's report of a failed loading, cut to one line and three keys a kind."""
+    """mmengine's report of a failed loading, cut to one line and three keys of each kind."""
     lines = [' '.join(line.split()) for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith('The model and loaded state dict')]
     short = []
@@ -216,11 +217,11 @@ def resume_strictly(runner: Any) -> None:
 def average_states(
     states: Sequence[Mapping[str, Tensor]], names: Sequence[str]
 ) -> dict[str, Tensor]:
-    """The mean of every floating-point tensor; other tensors as in the last one.
+    """The mean of every floating-point tensor; other tensors are those of the last state dict.
 
     Args:
         states: State dicts of one model.
-        names: How messages call them.
+        names: Names of the state dicts in messages.
     """
     _check_alike(states, names)
     out = {}
@@ -240,16 +241,16 @@ def patch_state(
     ratio: float,
     only: Collection[str] | None = None,
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """``start + ratio * (weight - start)`` for what both have; all else as it is in ``state``.
+    """``start + ratio * (weight - start)`` for tensors of both; others are those of ``state``.
 
     Args:
         state: Finetuned weights.
         start: The weights that they started from.
-        ratio: 0 is the start, 1 the finetuned weights.
+        ratio: Share of the way: 0 gives the start, 1 the finetuned weights.
         only: Names that must be in both.
 
     Returns:
-        The state dict, and the names of what was interpolated.
+        The state dict, and the names of the interpolated tensors.
     """
     out, names = dict(state), []
     for key in only if only is not None else state:

@@ -1,6 +1,6 @@
 """What the parsers of the command and of the tools share.
 
-Precedence, the same everywhere: a flag of its own (``--work-dir``, ``--seed``, ...) wins over
+The precedence is the same everywhere: a flag such as ``--work-dir`` or ``--seed`` wins over
 ``--cfg-options``, which wins over the config file.
 
 Importing this is cheap, so that ``--help`` is there at once.
@@ -21,7 +21,7 @@ from ovmlv.errors import DataError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-CONFIG_HELP = 'config file, or ovmlv::NAME for one of the package'
+CONFIG_HELP = 'config file, or ovmlv::NAME for a config of the package'
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -47,7 +47,7 @@ class CfgOptions(argparse.Action):
 
 
 def make_parser(description: str | None, **settings: Any) -> argparse.ArgumentParser:
-    """A parser whose help shows a module's docstring as it stands."""
+    """A parser whose help shows a module's docstring unchanged."""
     return argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -58,7 +58,7 @@ def make_parser(description: str | None, **settings: Any) -> argparse.ArgumentPa
 def parse_arguments(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None = None
 ) -> argparse.Namespace:
-    """Parse arguments; paths may also stand behind options, and behind ``--`` begin with a dash.
+    """Parse arguments; paths may come after options, and after ``--`` they may begin with a dash.
 
     ``parse_intermixed_args`` alone does not take ``--``.
     """
@@ -91,29 +91,33 @@ def add_cfg_options(parser: argparse._ActionsContainer, of: str = 'the config') 
         nargs='+',
         action=CfgOptions,
         metavar='KEY=VALUE',
-        help=f'changes of {of}, nested as a.b.c=value, lists as key="[a,b]"; flags of their own '
-        'win over these',
+        help=f'changes of {of}, nested as a.b.c=value, lists as key="[a,b]"; other flags win over '
+        'these',
     )
 
 
 def add_device_argument(parser: argparse._ActionsContainer) -> None:
     """``--device``."""
-    parser.add_argument('--device', help='such as cpu or cuda:0; default: a GPU if there is one')
+    parser.add_argument(
+        '--device', help='device such as cpu or cuda:0; default: a GPU if there is one'
+    )
 
 
 def add_config_arguments(
     parser: argparse.ArgumentParser, checkpoint: bool = False, device: bool = False
 ) -> None:
-    """Arguments of tools that work on a config: itself, ``--cfg-options`` and ``--debug``.
+    """Arguments of tools that work on a config: the config, ``--cfg-options`` and ``--debug``.
 
     Args:
-        parser: To add them to.
-        checkpoint: Also an optional checkpoint.
-        device: Also ``--device``.
+        parser: The parser that they are added to.
+        checkpoint: Whether to add an optional checkpoint.
+        device: Whether to add ``--device``.
     """
     parser.add_argument('config', help=CONFIG_HELP)
     if checkpoint:
-        parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
+        parser.add_argument(
+            'checkpoint', nargs='?', help='checkpoint file; without it, the model as initialised'
+        )
     if device:
         add_device_argument(parser)
     add_cfg_options(parser)

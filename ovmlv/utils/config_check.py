@@ -1,7 +1,7 @@
 """Looking through a config for mistakes before anything is built.
 
 Every ``type`` is looked up in the registry that will be asked for it, in the scope that will be in
-force there, and the keywords beside it are held against the signature. Nothing is instantiated.
+force there, and the keywords beside it are compared with its signature. Nothing is instantiated.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _OPAQUE = {'metainfo', 'class_attributes', 'data_prefix', 'paramwise_cfg', 'env_
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing wrong with a config: where, and what with its mend."""
+    """One mistake in a config: its place, and what is wrong with how to mend it."""
 
     path: str
     message: str
@@ -180,13 +180,13 @@ def _unknown(kind: str, name: str, scope: str) -> str:
 
 
 def nearest_names(kind: str, name: str, scope: str, count: int = 3) -> list[str]:
-    """Registered names near ``kind``, as they are to be written in ``scope``.
+    """Registered names near ``kind``, in the form in which ``scope`` writes them.
 
     Args:
         kind: The name that was not found, with or without a prefix.
         name: The root registry, such as ``'MODELS'``.
-        scope: The scope in force where it stands.
-        count: At most so many.
+        scope: The scope in force at its place.
+        count: Most names to return.
     """
     root = getattr(roots, name)
     names = {own: own for own in root.module_dict}
@@ -226,7 +226,8 @@ def _check_keywords(
 def _keywords(target: Any) -> tuple[set[str] | None, bool]:
     """Keywords that a class or function takes, and whether it may take others (``**kwargs``).
 
-    A class that passes ``**kwargs`` on is read together with its bases. None: unreadable.
+    A class that passes ``**kwargs`` on is read together with its bases. The result is None if the
+    signature cannot be read.
     """
     functions = [target]
     if inspect.isclass(target):

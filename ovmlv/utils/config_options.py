@@ -1,4 +1,4 @@
-"""Changes of a config from the command line, and settings that must agree with one another."""
+"""Changes of a config from the command line, and settings that must agree with each other."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def merge_options(cfg: Config, options: Mapping[str, Any], name: str) -> None:
     Args:
         cfg: The config.
         options: Dotted keys and their values.
-        name: Of the config, for messages.
+        name: Name of the config, for messages.
 
     Raises:
-        ConfigError: A key would change nothing: it is misspelt, or is a variable of the file that
-            nothing reads. Or it points into something that is no dict.
+        ConfigError: A key would change nothing, because it is misspelt or is a variable of the file
+            that nothing reads; or it points into something that is not a dict.
     """
     for key in options:
         _refuse_without_effect(cfg, key, name)
@@ -41,10 +41,10 @@ def merge_options(cfg: Config, options: Mapping[str, Any], name: str) -> None:
 
 
 def settle_loaders(cfg: Config) -> None:
-    """Leave out what torch refuses beside ``num_workers=0``, in place.
+    """Leave out settings that torch refuses together with ``num_workers=0``, in place.
 
-    ``persistent_workers`` and ``prefetch_factor`` are of workers; who turns those off, as to debug,
-    means these as well.
+    ``persistent_workers`` and ``prefetch_factor`` are settings of workers; who turns workers off,
+    for example to debug, turns these off as well.
     """
     for loader in _loaders(cfg):
         if not loader.get('num_workers', 0):
@@ -83,7 +83,7 @@ def _refuse_without_effect(cfg: Config, key: str, name: str) -> None:
 
 
 def _mend(cfg: Config, root: str) -> str:
-    """What to write instead of a key that is not there: only keys that have an effect."""
+    """What to write instead of a key that is not there; only keys with an effect are named."""
     near = get_close_matches(root, {*cfg, *TOP_LEVEL}, 3)
     for key in near:
         places = [key] if is_read(cfg, key) else places_of(cfg, key)

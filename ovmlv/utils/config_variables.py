@@ -1,7 +1,7 @@
 """Variables of a config: names at its top level that nothing reads once the file was executed.
 
-``max_epochs = 10; train_cfg = dict(max_epochs=max_epochs)`` leaves two copies of the 10 behind, and
-a change of the first one, as by ``--cfg-options max_epochs=1``, has no effect.
+``max_epochs = 10; train_cfg = dict(max_epochs=max_epochs)`` leaves two copies of the 10, and a
+change of the first one, as by ``--cfg-options max_epochs=1``, has no effect.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def is_read(cfg: Mapping[str, Any], key: str) -> bool:
 
 
 def places_of(cfg: Any, key: str) -> list[str]:
-    """Where the value of an unread name ends up: keys to set in its place.
+    """The places where the value of an unread name ends up: keys to set instead.
 
     Args:
         cfg: An mmengine ``Config`` of a file.
         key: The name, also with keys below it (``dataset.data_root``).
 
     Returns:
-        Dotted keys that are in the config, with those that are computed from the value; none if
-        the name is used nowhere.
+        Dotted keys that are in the config, with those that are computed from the value; there are
+        none if the name is not used.
     """
     root, *below = key.split('.')
     trees = list(_trees(getattr(cfg, 'text', '') or ''))
@@ -59,7 +59,7 @@ def places_of(cfg: Any, key: str) -> list[str]:
 
 
 def _trees(text: str) -> Iterator[ast.Module]:
-    """Syntax trees of a config and its bases; mmengine keeps them behind one another, each after a
+    """Syntax trees of a config and its bases; mmengine keeps them one after the other, each after a
     line with its path.
     """
     parts: list[list[str]] = [[]]
@@ -110,7 +110,7 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[_Path, ast.expr]]:
 
 
 def _target(node: ast.expr) -> _Path:
-    """``a['b'].c`` as a path; empty where it is none."""
+    """``a['b'].c`` as a path; empty if it is not one."""
     if isinstance(node, ast.Name):
         return (node.id,)
     if isinstance(node, ast.Attribute):
@@ -123,7 +123,7 @@ def _target(node: ast.expr) -> _Path:
 
 
 def _uses(node: ast.expr, name: str) -> Iterator[_Path]:
-    """Paths within a value at which a name stands, alone or in an expression."""
+    """Paths within a value at which a name occurs, alone or in an expression."""
     if isinstance(node, ast.Name):
         if node.id == name:
             yield ()

@@ -1,6 +1,6 @@
-"""Configs from their files, and what is refused or settled before anything of them is built.
+"""Configs from their files, and what is refused or decided before anything of them is built.
 
-Importing this is cheap: mmengine and torch are imported by what needs them.
+Importing this is cheap: mmengine and torch are imported only by the functions that need them.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config and merge ``--cfg-options`` into it.
 
-    A config in Python is a program and runs; one in JSON or YAML is data, and nothing of it does.
+    A config in Python is a program and is run; a config in JSON or YAML is data, and nothing of it
+    is run.
 
     Args:
-        path: What :func:`config_file` takes.
+        path: Path or name that :func:`config_file` takes.
         options: Dotted keys and their values.
 
     Raises:
         FileNotFoundError: The file or a base of it does not exist.
-        ConfigError: It is no config, or an option does not fit; see :func:`merge_options`.
+        ConfigError: The file is not a config, or an option does not fit; see :func:`merge_options`.
     """
     apply()
     from mmengine.config import Config
@@ -48,7 +49,9 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         cause: BaseException = error
         while isinstance(inner := cause.__cause__ or cause.__context__, ImportError):
             cause = inner
-        raise ConfigError(f'{path} imports what cannot be imported: {one_line(cause)}') from error
+        raise ConfigError(
+            f'{path} imports a module that cannot be imported: {one_line(cause)}'
+        ) from error
     except (SyntaxError, OSError, ValueError, TypeError, NameError, KeyError) as error:
         if isinstance(error, OvmlvError):
             raise
@@ -64,13 +67,14 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
 
 def config_file(path: str) -> str:
-    """The file that is meant by a path, by ``ovmlv::NAME`` or by a bare NAME of the package.
+    """The file that a path, ``ovmlv::NAME`` or a bare NAME of the package stands for.
 
-    A file goes before a config of the package; where that is taken for a bare name, stderr says so.
-    A path with folders means a file: the message then names the config of the package.
+    A file has precedence over a config of the package. If a bare name means the config of the
+    package, a line on stderr says so. A path with folders always means a file; if there is none,
+    the message names the config of the package.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is no such file.
     """
     if path.startswith('ovmlv::'):
         return find_named_config(path)
@@ -111,7 +115,7 @@ def refuse_mistakes(cfg: Config, path: str) -> None:
 
 
 def refuse_missing_data(cfg: Config, *loaders: str) -> None:
-    """Look for the files of the data sets before models are built, which may take downloads.
+    """Look for the files of the data sets before models are built, which may need downloads.
 
     Raises:
         DataError: An annotation file or a video folder is missing.
@@ -144,7 +148,7 @@ def leaf_datasets(dataset: Any) -> Iterator[dict]:
 
 
 def leave_amp_to_gpus(cfg: Config) -> None:
-    """Without a GPU, train a config with mixed precision in float32: mmengine refuses it there."""
+    """Without a GPU, train a config with mixed precision in float32, since mmengine refuses it."""
     from mmengine.device import get_device
 
     kind = (cfg.get('optim_wrapper') or {}).get('type')

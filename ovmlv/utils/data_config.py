@@ -1,7 +1,8 @@
 """Configs that are data: JSON and YAML files, and those of published folders.
 
 A config in Python is a program, and mmengine's reader of YAML builds any object that a file names.
-What is read here runs nothing: values are plain, and each ``type`` is a name that a registry has.
+Configs that are read here run nothing: values are plain, and each ``type`` is a name that a
+registry has.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _FOREIGN = re.compile(r'(^|\.)llm\.config$')
 
 
 def read_data_config(path: str | Path) -> Config:
-    """A JSON or YAML file as a config, with its ``_base_`` files, which must be such files too.
+    """A JSON or YAML file as a config, with its ``_base_`` files, which must be JSON or YAML too.
 
     The types are not checked here, since options may change them; see :func:`check_types`.
 
     Raises:
-        ConfigError: It is no config, or wants to run something.
+        ConfigError: The file is not a config, or would run something.
     """
     try:
         found = _read(Path(path).expanduser().resolve(), ())
@@ -51,10 +52,10 @@ def read_data_config(path: str | Path) -> Config:
 
 
 def check_types(config: Mapping[str, Any], where: str | Path) -> None:
-    """Raise unless every ``type`` of a config is registered, and nothing in it is to be run.
+    """Raise unless every ``type`` of a config is registered, and nothing in it would be run.
 
     Raises:
-        ConfigError: See above.
+        ConfigError: A type is not registered, or something would be run.
     """
     config = config.to_dict() if isinstance(config, Config) else config
     for key in ('custom_imports', '_base_'):
@@ -77,7 +78,7 @@ def check_types(config: Mapping[str, Any], where: str | Path) -> None:
 
 
 def find_type(name: Any, scope: Any, registries: tuple[Registry, ...]) -> Any:
-    """What one of the registries has under a name, or None."""
+    """The object that one of the registries has under a name, or None."""
     if not isinstance(name, str) or not isinstance(scope, str) or not _WORD.fullmatch(name):
         return None
     found = (find_registered(registry, name, scope) for registry in registries)
@@ -88,7 +89,7 @@ def dicts_of(config: Any, scope: Any = 'ovmlv') -> Iterator[tuple[str, Mapping[s
     """Each dict of a config with its place, as ``model.head.``, and the scope of its names.
 
     Raises:
-        ConfigError: There is no end of them.
+        ConfigError: There are too many dicts, or they are nested too deep.
     """
     waiting: list[tuple[int, str, Any, Any]] = [(0, '', config, scope)]
     count = 0
@@ -104,7 +105,9 @@ def dicts_of(config: Any, scope: Any = 'ovmlv') -> Iterator[tuple[str, Mapping[s
             continue
         count += len(inner)
         if count > _MOST_PARTS or depth > _DEEPEST:
-            raise ConfigError('the config has parts without end; write it without aliases')
+            raise ConfigError(
+                'the config has too many parts, or parts without end; write it without aliases'
+            )
         waiting += [
             (depth + 1, f'{place}{key}.', value, scope)
             for key, value in inner

@@ -44,7 +44,7 @@ def run_tool(main: Callable[[argparse.Namespace], int | None], args: argparse.Na
     """Run a tool's ``main``; a user's mistake becomes one line on stderr and exit status 2.
 
     Args:
-        main: Takes the parsed arguments and returns an exit status or None.
+        main: Function that takes the parsed arguments and returns an exit status or None.
         args: Parsed arguments; ``args.debug`` or ``OVMLV_DEBUG=1`` lets tracebacks through.
     """
     try:

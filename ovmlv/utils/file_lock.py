@@ -26,8 +26,8 @@ def lock_file(file: IO[bytes], busy: str) -> None:
     """Keep other holders of this lock out until the file is closed or the process has ended.
 
     Args:
-        file: Open for writing, without a buffer (forked processes close theirs, and would write
-            what is in it twice). It is closed where the lock is taken.
+        file: File that is open for writing, without a buffer (forked processes close theirs, and
+            would write the content of a buffer twice). It is closed if another holds the lock.
         busy: The message for that case.
 
     Raises:
@@ -63,8 +63,8 @@ def only_training_in(work_dir: str | Path, launcher: str = 'none') -> Iterator[N
     Of several processes of one training, the first holds the lock for all.
 
     Args:
-        work_dir: The folder; made if missing.
-        launcher: Of the processes; see ``ovmlv train``.
+        work_dir: The folder; it is made if missing.
+        launcher: Launcher of the processes; see ``ovmlv train``.
 
     Raises:
         ConfigError: Another training writes there.

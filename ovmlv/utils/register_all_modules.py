@@ -12,11 +12,12 @@ LOCATIONS = ('apis', 'datasets', 'engine', 'evaluation', 'models', 'visualizatio
 def register_all_modules(init_default_scope: bool = True) -> None:
     """Import every module of ovmlv, so that all of its classes are in the registries.
 
-    Configs do not need this: the registries import their ``locations`` on first use. Programs
-    that look into registries without a Runner do, and ``mmengine.hub`` calls it by this name.
+    Configs do not need this, since the registries import their ``locations`` on first use. Programs
+    that look into registries without a Runner need it, and ``mmengine.hub`` calls it by this name.
 
     Args:
-        init_default_scope: Also make ``ovmlv`` the scope in which unprefixed names are looked up.
+        init_default_scope: Whether to make ``ovmlv`` the scope in which unprefixed names are looked
+            up.
     """
     for location in LOCATIONS:
         import_module(f'ovmlv.{location}')

@@ -1,6 +1,7 @@
-"""Which requirements an environment does not meet.
+"""The requirements that an environment does not meet.
 
-Standard library only: tools/check_env.py reads this file where nothing is installed yet.
+It uses the standard library only: tools/check_env.py reads this file where nothing is installed
+yet.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ def problem(line: str, installed: Callable[[str], str] = importlib.metadata.vers
 
 
 def declared(package: Path) -> dict[str, list[str]]:
-    """Requirement lines that are needed (``runtime``) and those of more functions (``optional``).
+    """Requirement lines that are needed (``runtime``), and those of more functions (``optional``).
 
     Args:
-        package: The package's folder. In a checkout requirements/ is read, since what was noted at
-            the installation may be older; elsewhere what the wheel says.
+        package: The package's folder. In a checkout, requirements/ is read, since the notes of the
+            installation may be older; elsewhere, the requirements of the wheel.
     """
     folder = package.parent / 'requirements'
     found: dict[str, list[str]] = {'runtime': [], 'optional': []}

@@ -1,4 +1,4 @@
-"""The one place where commands write to a terminal or to what stands in its place."""
+"""The one place where commands write to a terminal or to a stream in place of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BEYOND_ASCII = re.compile('[^\x00-\x7f]')
 class Terminal(io.TextIOBase):
     """A stream that takes any text, whatever its encoding, and never fails at a character.
 
-    Text for people (:meth:`write`) shows controls as escapes, and characters that the encoding
-    lacks as well. Data for programs is never altered: it goes out as UTF-8 (:meth:`write_data`), or
-    as JSON that is valid in every encoding (:meth:`write_json`).
+    Text for people (:meth:`write`) shows control characters as escapes, and also characters that
+    the encoding lacks. Data for programs is never altered: it goes out as UTF-8
+    (:meth:`write_data`), or as JSON that is valid in every encoding (:meth:`write_json`).
 
     Args:
-        stream: Where it goes; another Terminal is looked through.
+        stream: Stream that the text goes to; of another Terminal, its stream is taken.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,18 +30,18 @@ class Terminal(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """Of the stream; UTF-8 where it is held in memory."""
+        """Encoding of the stream; UTF-8 if it is held in memory."""
         return getattr(self.stream, 'encoding', None) or 'utf-8'
 
     def write(self, text: str) -> int:
-        """Write for people."""
+        """Write text for people."""
         write_text(self.stream, visible(text, keep='\n\t'))
         return len(text)
 
     def write_data(self, text: str) -> None:
-        """Write what a program reads, such as CSV or a list of labels, as UTF-8.
+        """Write data for programs, such as CSV or a list of labels, as UTF-8.
 
-        Bytes of file names that are no UTF-8 go out as they are.
+        Bytes of file names that are not UTF-8 are written unchanged.
         """
         buffer = getattr(self.stream, 'buffer', None)
         if buffer is None:  # held in memory
@@ -57,24 +57,24 @@ class Terminal(io.TextIOBase):
         self.write_data(text)
 
     def flush(self) -> None:
-        """Let all of it go out."""
+        """Write out all that is buffered."""
         self.stream.flush()
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """Whether the stream is a terminal."""
         return self.stream.isatty()
 
     def fileno(self) -> int:
-        """Of the stream."""
+        """File descriptor of the stream."""
         return self.stream.fileno()
 
     def writable(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
 
 def ascii_json(text: str) -> str:
-    """The same JSON in ASCII: in JSON, other characters stand within strings alone."""
+    """The same JSON in ASCII, since in JSON, other characters occur only within strings."""
 
     def escape(match: re.Match[str]) -> str:
         units = match[0].encode('utf-16-be', 'surrogatepass')
@@ -84,7 +84,7 @@ def ascii_json(text: str) -> str:
 
 
 def write_text(stream: TextIO, text: str) -> None:
-    """Write what a stream's encoding may not have, as escapes."""
+    """Write a text with escapes for characters that the stream's encoding lacks."""
     try:
         stream.write(text)
     except UnicodeEncodeError:

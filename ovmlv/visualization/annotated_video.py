@@ -37,17 +37,19 @@ def write_annotated_video(
 ) -> Path:
     """Write a video with the most probable labels on its frames.
 
-    A result of windows shows at each moment the labels of its window; where several overlap, of the
-    one whose middle is nearest. Frames keep their times; the sound is left out.
+    If the result has windows, the video shows at each moment the labels of the window at that
+    moment; if several windows overlap, those of the window whose middle is nearest. Frames keep
+    their times; the sound is left out.
 
     Args:
         video: The video file that the result is of.
-        result: Of tagging it.
+        result: Result of tagging the video.
         out: Video to write: ``.mp4``, ``.mov`` or ``.mkv``.
-        top_k: Labels to show at a moment.
-        threshold: Leave out labels that are less probable. Without it, labels stand out from the
+        top_k: Number of labels to show at a moment.
+        threshold: Least probability of labels that are shown. Without it, labels stand out from the
             result's own thresholds on, or from 0.5.
-        place: ``over`` the picture, ``beside`` it, or ``auto``; see :class:`FrameLabeler`.
+        place: Place of the labels: ``over`` the picture, ``beside`` it, or ``auto``; see
+            :class:`FrameLabeler`.
 
     Raises:
         DataError: The video cannot be read, or its result is an error.
@@ -104,11 +106,11 @@ def write_annotated_video(
 
 
 class Moments:
-    """What to show of a result at each time.
+    """The part of a result to show at each time.
 
     Args:
-        result: Of a whole video or of windows.
-        top_k: Labels of a moment.
+        result: Result of a whole video or of windows.
+        top_k: Number of labels at a moment.
         threshold: See :func:`write_annotated_video`.
 
     Attributes:
@@ -146,7 +148,7 @@ class Moments:
 
 
 def choose_encoder() -> tuple[str, dict[str, str]]:
-    """The best encoder that is there, with its options."""
+    """The best available encoder, with its options."""
     import av
 
     for name in _ENCODERS:
@@ -161,7 +163,7 @@ def choose_encoder() -> tuple[str, dict[str, str]]:
 def _read(source: Any, video: str | Path) -> Iterator[tuple[float, np.ndarray, Fraction]]:
     """Time, upright picture ``(H, W, 3)`` and mean rate of each frame.
 
-    After a damage the video goes on with the next frame that can be decoded.
+    After damage, the video goes on with the next frame that can be decoded.
     """
     from av.error import FFmpegError
 

@@ -24,8 +24,8 @@ class Canvas:
     Args:
         width: Width in units.
         height: Height in units.
-        scale: Pixels a unit.
-        color: Background.
+        scale: Pixels for each unit.
+        color: Colour of the background.
     """
 
     def __init__(self, width: int, height: int, scale: int, color: Color = (255, 255, 255)) -> None:
@@ -35,7 +35,7 @@ class Canvas:
         self.draw = ImageDraw.Draw(self.image)
 
     def box(self, x: float, y: float, w: float, h: float, color: Color, radius: float = 0) -> None:
-        """A filled rectangle, with round corners where it is wide enough."""
+        """Draw a filled rectangle, with round corners if it is wide enough."""
         if w <= 0 or h <= 0:
             return
         z = self.zoom
@@ -43,7 +43,7 @@ class Canvas:
         self.draw.rounded_rectangle(corners, min(radius, w / 2, h / 2) * z, color)
 
     def line(self, points: list[tuple[float, float]], color: Color, width: float) -> None:
-        """A line through points."""
+        """Draw a line through points."""
         z = self.zoom
         points = [(x * z, y * z) for x, y in points]
         self.draw.line(points, color, round(width * z), joint='curve')
@@ -62,11 +62,11 @@ class Canvas:
         anchor: str = 'lm',
         room: float | None = None,
     ) -> float:
-        """A line of text, cut with an ellipsis where it is wider than ``room``.
+        """Draw a line of text, cut with an ellipsis if it is wider than ``room``.
 
         Args:
-            x: Place of the anchor.
-            y: Place of the anchor.
+            x: Place of the anchor, to the right.
+            y: Place of the anchor, downwards.
             text: The text.
             size: Size of the font.
             color: Colour.
@@ -75,7 +75,7 @@ class Canvas:
             room: Greatest width.
 
         Returns:
-            The width of what was drawn.
+            The width of the drawn text.
         """
         pixels = round(size * self.zoom)
         line = _Line(' '.join(text.split()), pixels, bold)
@@ -100,7 +100,7 @@ class Canvas:
 
 
 class _Line:
-    """A line of text in as many fonts as it needs; characters of none are boxes."""
+    """A line of text in as many fonts as it needs; characters that no font has are boxes."""
 
     def __init__(self, text: str, size: int, bold: bool) -> None:
         self.content, self.size, self.bold = text, max(size, 1), bold
@@ -160,7 +160,7 @@ class _Line:
     def _draw_box(
         self, draw: ImageDraw.ImageDraw, x: float, y: float, character: str, color: Color
     ) -> None:
-        """The number of a character in a box, as browsers do."""
+        """Draw the number of a character in a box, as browsers do."""
         size, side = self.size, self._box
         top = y - 0.8 * size
         draw.rectangle(

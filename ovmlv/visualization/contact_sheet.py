@@ -37,11 +37,10 @@ class SheetLabel:
 
     Attributes:
         label: Its text.
-        probability: In [0, 1]; None: the label alone, without a bar.
+        probability: Its probability in [0, 1]; None shows the label alone, without a bar.
         truth: Whether it is right; None if that is not known.
         group: The column that it goes into, such as ``unseen``.
-        present: Whether it stands out, where the truth is not known; None: that is not known
-            either.
+        present: Whether it stands out if the truth is not known; None if this is not known either.
     """
 
     label: str
@@ -59,7 +58,7 @@ class SheetRow:
         frames: RGB uint8 ``(T, H, W, 3)``.
         labels: Its labels, best first within their groups.
         title: A few words above it.
-        problem: Why there are no frames.
+        problem: Reason why there are no frames.
     """
 
     frames: np.ndarray
@@ -79,15 +78,16 @@ def contact_sheet(
 ) -> np.ndarray:
     """Draw videos below each other: frames from left to right, then labels with their bars.
 
-    A bar is as long as its label's probability. Labels of different groups stand in columns.
+    The length of a bar is its label's probability. Labels of different groups are in different
+    columns.
 
     Args:
         rows: The videos.
         title: Heading.
-        max_frames: Frames to show of a video, spread from its first to its last.
-        max_labels: Labels to show in each column.
+        max_frames: Number of frames to show of a video, spread from its first to its last.
+        max_labels: Number of labels to show in each column.
         frame_size: Height of a frame, in units.
-        scale: Pixels a unit; 2 is sharp on screens of high resolution.
+        scale: Pixels for each unit; 2 is sharp on screens of high resolution.
         column: Width of a column of labels, in units.
 
     Returns:
@@ -163,7 +163,7 @@ class _Column:
 
 
 def _columns(rows: Sequence[SheetRow], max_labels: int) -> list[_Column]:
-    """A column for each group; several where one would be too high."""
+    """A column for each group, or several columns if one would be too high."""
     columns = []
     for group in dict.fromkeys(label.group for row in rows for label in row.labels):
         most = max(sum(label.group == group for label in row.labels) for row in rows)
@@ -176,7 +176,7 @@ def _columns(rows: Sequence[SheetRow], max_labels: int) -> list[_Column]:
 def _heading(
     title: str, columns: Mapping[str, float], width: int, scale: int, known: bool, room: int
 ) -> np.ndarray:
-    """Title, what the colours mean, and the names of the columns where they begin."""
+    """Draw the title, the meaning of the colours, and the names of the columns."""
     named = any(columns)
     canvas = Canvas(width, _MARGIN + (26 if title or known else 0) + (20 if named else 0), scale)
     y = _MARGIN + 8

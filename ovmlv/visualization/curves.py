@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Precision against recall, from the best score on; ``ap`` is the area by its steps."""
+    """Precision against recall, from the best score on; ``ap`` is the area under its steps."""
 
     recall: np.ndarray
     precision: np.ndarray
@@ -61,7 +61,7 @@ class Reliability:
 
 
 def reliability(scores: Tensor, targets: Tensor, num_bins: int = 15) -> Reliability:
-    """Bins of equal width, as those of the calibration error.
+    """Bins of equal width, like those of the calibration error.
 
     Args:
         scores: Probabilities ``(N, C)``.
@@ -83,13 +83,13 @@ def reliability(scores: Tensor, targets: Tensor, num_bins: int = 15) -> Reliabil
 def draw_curves(
     runs: Mapping[str, LabelScores], path: str | Path, axis: str = 'split', num_bins: int = 15
 ) -> Path:
-    """For each group of labels, and for all: precision and recall, reliability, pairs in each bin.
+    """Draw precision and recall, reliability and pairs in each bin, for groups and all labels.
 
     Args:
         runs: Name -> predictions of the same labels.
         path: Picture to write.
         axis: Attribute whose values are the groups; a group without positives is left out.
-        num_bins: Of the reliability diagram.
+        num_bins: Number of bins of the reliability diagram.
     """
     first = next(iter(runs.values()))
     values = list(dict.fromkeys(first.attributes.get(axis, ())))

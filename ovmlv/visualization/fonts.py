@@ -22,11 +22,13 @@ _told: set[str] = set()
 def split_by_font(text: str, bold: bool = False) -> list[tuple[str, Path | None]]:
     """Cut a line into runs that one font can draw.
 
-    DejaVu Sans draws what it has (Latin, Greek, Cyrillic, Arabic, Hebrew and more), then the fonts
-    of ``OVMLV_FONTS``, then those of the system. Marks stay with what they belong to.
+    DejaVu Sans draws the characters that it has (Latin, Greek, Cyrillic, Arabic, Hebrew and more),
+    then the fonts of ``OVMLV_FONTS`` draw theirs, then those of the system. Marks stay with the
+    characters that they belong to.
 
     Returns:
-        Runs with the file of their font; None: no font has these characters. The log says so once.
+        Runs with the file of their font; None if no font has these characters. The log says so
+        once.
     """
     first = default_font(bold)
     runs: list[tuple[str, Path | None]] = []
@@ -48,7 +50,7 @@ def split_by_font(text: str, bold: bool = False) -> list[tuple[str, Path | None]
 
 @functools.cache
 def default_font(bold: bool = False) -> Path | None:
-    """DejaVu Sans, which comes with matplotlib; None where that is not installed."""
+    """DejaVu Sans, which comes with matplotlib; None if matplotlib is not installed."""
     try:
         import matplotlib
     except ImportError:
@@ -59,7 +61,7 @@ def default_font(bold: bool = False) -> Path | None:
 
 @functools.lru_cache(maxsize=64)
 def load_font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font at a size in pixels; Pillow's own for None."""
+    """A font at a size in pixels; None takes Pillow's own."""
     if path is None:
         return ImageFont.load_default(size)
     return ImageFont.truetype(str(path), size)
@@ -77,7 +79,7 @@ def _find(character: str) -> Path | None:
 
 @functools.cache
 def fallback_fonts() -> tuple[Path, ...]:
-    """Fonts to look into where DejaVu Sans lacks a character."""
+    """Fonts to look into if DejaVu Sans lacks a character."""
     from matplotlib.font_manager import findSystemFonts
 
     named = [Path(part) for part in os.environ.get(VARIABLE, '').split(os.pathsep) if part]
@@ -102,7 +104,7 @@ def _has(font: Path, character: str) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _characters(font: Path) -> frozenset[int]:
-    """Code points that a font has; none where it cannot be used, such as fonts of bitmaps."""
+    """Code points that a font has; none if it cannot be used, such as a font of bitmaps."""
     from matplotlib.ft2font import FT2Font
 
     try:

@@ -1,4 +1,4 @@
-"""What validation said over the epochs of a training."""
+"""Metrics of validation over the epochs of a training."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PREFIX = 'multilabel/'
 def read_history(work_dir: str | Path) -> dict[str, dict[int, float]]:
     """Metrics of the validations of a run: metric -> step -> value.
 
-    A run that was resumed has several log folders; what was validated again counts as the later one
-    says.
+    A run that was resumed has several log folders; if a step was validated again, the later value
+    counts.
 
     Args:
         work_dir: Its work folder, or a ``scalars.json`` / vis_data file.
@@ -58,8 +58,9 @@ def draw_forgetting(
     Args:
         runs: Name -> history of :func:`read_history`.
         path: Picture to write.
-        metrics: What to show, where any run has it.
-        start: Metrics before training (zero-shot): step 0 of every line, and a level to keep.
+        metrics: Metrics to show, if any run has them.
+        start: Metrics before training (zero-shot), which are step 0 of every line and a level to
+            keep.
     """
     start = start or {}
     metrics = [m for m in metrics if any(m in history for history in runs.values())]

@@ -1,4 +1,4 @@
-"""Which frames a temporal module looks at."""
+"""The frames that a temporal module looks at."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def frame_attention(backbone: VideoEncoder, video: Tensor) -> dict[str, Tensor]:
         video: Normalised ``(C, T, H, W)``.
 
     Returns:
-        Name of the block or layer -> weights ``(N, heads, T, T)``: with which weight a frame (row)
-        reads each frame (column), at each of N token positions (one for modules between frames).
+        Name of the block or layer -> weights ``(N, heads, T, T)`` with which a frame (row) reads
+        each frame (column), at each of N token positions (one for modules between frames).
 
     Raises:
         ConfigError: The temporal module has no attention over frames alone.
@@ -56,13 +56,13 @@ def video_attention(
     """Attention over the frames of a video file, read as the model's test pipeline does.
 
     Args:
-        model: An ``OVMLVInferencer``, or a recognizer of :func:`~ovmlv.apis.open_model`.
+        model: An ``OVMLVInferencer``, or a recognizer from :func:`~ovmlv.apis.open_model`.
         video: Path, binary file object, or frames uint8 ``(T, H, W, 3)``.
         num_frames: Frames of a clip, in place of the pipeline's.
 
     Returns:
-        What :func:`frame_attention` returns, and the frames, RGB uint8 ``(T, H, W, 3)``: those of
-        the middle view.
+        What :func:`frame_attention` returns, and the frames of the middle view, RGB uint8
+        ``(T, H, W, 3)``.
     """
     from ovmlv.apis.ovmlv_inferencer import OVMLVInferencer
     from ovmlv.apis.video_reader import VideoReader
@@ -111,13 +111,13 @@ def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 
 def _messages(branch: Any, sender: Tensor) -> Tensor:
-    """X-CLIP's exchange between the messages of frames."""
+    """Attention in X-CLIP's exchange between the messages of frames."""
     y = branch.norm(branch.write(sender))
     return branch.exchange(y, y, y, average_attn_weights=False)[1]
 
 
 def _transformer(module: Any, frames: Tensor) -> dict[str, Tensor]:
-    """The layers of a transformer over frames, one after the other."""
+    """Attention in the layers of a transformer over frames, one after the other."""
     y = module.norm(frames) + module.positions(frames.shape[1])
     found = {}
     for i, layer in enumerate(module.layers.layers):
@@ -130,10 +130,10 @@ def _transformer(module: Any, frames: Tensor) -> dict[str, Tensor]:
 def draw_attention(
     attention: Mapping[str, Tensor], frames: np.ndarray, path: str | Path, title: str = ''
 ) -> Path:
-    """The frames, how much attention each receives, and who reads whom.
+    """Draw the frames, how much attention each receives, and which frame reads which.
 
     Args:
-        attention: Of :func:`frame_attention`.
+        attention: Result of :func:`frame_attention`.
         frames: RGB uint8 ``(T, H, W, 3)``.
         path: Picture to write.
         title: Heading.
@@ -177,7 +177,7 @@ def draw_attention(
 def _draw_strip(
     figure: Any, attention: Mapping[str, Tensor], frames: np.ndarray, title: str
 ) -> None:
-    """Frames in a row, under them a line for each block of the attention that they receive."""
+    """Draw frames in a row, and under them a line for each block of the attention they get."""
     num_frames = len(frames)
     axes = figure.subplots(2, 1, height_ratios=[1.2, 1], sharex=True)
     height, width = frames.shape[1:3]

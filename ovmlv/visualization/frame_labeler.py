@@ -43,11 +43,12 @@ class FrameLabeler:
 
     Args:
         size: Height and width of the frames.
-        labels: All labels that may be drawn, for the width.
-        max_rows: Labels of a frame; fewer where they do not fit, then the last row says how many
-            are missing.
-        place: ``over`` the picture, at its lower left; ``beside`` it, hiding nothing; ``auto``:
-            beside small frames, which are enlarged, over others.
+        labels: All labels that may be drawn; they decide on the width.
+        max_rows: Number of labels of a frame. If they do not fit, there are fewer, and the last row
+            says how many are missing.
+        place: Place of the labels: ``over`` the picture, at its lower left; ``beside`` it, so that
+            nothing is hidden; or ``auto``, which is beside small frames, which are enlarged, and
+            over others.
         headed: Whether there is a line above the labels.
     """
 
@@ -150,9 +151,9 @@ class FrameLabeler:
         return round(min(max(wanted, min(13 * self.font, limit)), limit))
 
     def _plate(self, rows: tuple[PlateRow, ...], heading: str) -> tuple[np.ndarray, np.ndarray]:
-        """What to add to a picture, and how much of it shines through, in 1/256.
+        """The plate to add to a picture, and how much of the picture shines through, in 1/256.
 
-        Kept, since it changes far less often than frames.
+        It is kept, since it changes far less often than frames.
         """
         key = (rows, heading)
         if self._drawn is None or self._drawn[0] != key:

@@ -46,14 +46,13 @@ class FrameScore(NamedTuple):
 class FrameRelevance:
     """Probabilities of labels for single frames, each seen as a video of its own.
 
-    Single frames know no motion: what moves is told by :meth:`OVMLVInferencer.__call__` with
-    windows.
+    Single frames show no motion; for motion, call :meth:`OVMLVInferencer.__call__` with windows.
 
     Attributes:
         video: Path or name.
         labels: C labels.
         pictures: T frames, RGB uint8 ``(T, H, W, 3)``.
-        times: When each begins and ends, in seconds ``(T, 2)``.
+        times: Begin and end of each frame in seconds ``(T, 2)``.
         probabilities: float32 ``(T, C)``.
     """
 
@@ -82,10 +81,10 @@ def frame_relevance(
     """Score single frames of a video, spread over its length.
 
     Args:
-        inferencer: Of the model; its calibration counts.
+        inferencer: Inferencer with the model; its calibration is applied.
         video: Path of a video file, or its frames uint8 ``(T, H, W, 3)``.
         labels: See ``OVMLVInferencer.iterate``; None takes the inferencer's.
-        num_frames: How many frames; the video is decoded once.
+        num_frames: Number of frames; the video is decoded once.
         fps: Frames a second of an array.
     """
     strip = read_strip(video, num_frames, _KEPT, fps)
@@ -111,7 +110,7 @@ def encode_frames(model: Recognizer, frames: np.ndarray) -> np.ndarray:
         frames: RGB uint8 ``(T, H, W, 3)`` of any size.
 
     Returns:
-        Unit vectors float32 ``(T, 1, E)``, as of T windows of one view.
+        Unit vectors float32 ``(T, 1, E)``, as for T windows of one view.
     """
     size = model.backbone.image_size
     device = next(model.parameters()).device
@@ -132,16 +131,16 @@ def draw_frame_relevance(
     title: str | None = None,
     scale: int = 2,
 ) -> Path:
-    """Draw the frames for each label, those that speak less for it paler.
+    """Draw the frames for each label; frames that speak less for it are paler.
 
     Args:
-        relevance: Of :func:`frame_relevance`.
+        relevance: Result of :func:`frame_relevance`.
         out: Picture to write: ``.png``, ``.jpg`` or ``.webp``.
         labels: Labels to draw; None takes the ``top_k`` with the highest probability in any frame.
         top_k: See ``labels``.
-        max_frames: Frames to draw; the best one of each label is always among them.
-        title: Heading; None is the name of the video.
-        scale: Pixels a unit; 2 is sharp on screens of high resolution.
+        max_frames: Number of frames to draw; the best one of each label is always among them.
+        title: Heading; None takes the name of the video.
+        scale: Pixels for each unit; 2 is sharp on screens of high resolution.
     """
     out = check_picture(out)
     if min(top_k, max_frames, scale) < 1:
@@ -187,7 +186,7 @@ def draw_frame_relevance(
 
 
 def _spread(total: int, count: int, always: int) -> list[int]:
-    """``count`` of ``total`` numbers, evenly spread, one of them given."""
+    """``count`` of ``total`` numbers, evenly spread; a given number is one of them."""
     chosen = ((np.arange(count) + 0.5) * total / count).astype(int)
     chosen[np.abs(chosen - always).argmin()] = always
     return sorted(chosen.tolist())

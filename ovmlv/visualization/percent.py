@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def percent(probability: float) -> str:
-    """A probability in per cent, with a decimal where it is small.
+    """A probability in per cent, with a decimal if it is small.
 
     Examples:
         >>> percent(0.73), percent(0.024), percent(0.0001)

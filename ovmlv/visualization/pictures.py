@@ -21,7 +21,7 @@ def check_picture(path: str | Path) -> Path:
 
 
 def save_picture(pixels: np.ndarray, path: str | Path) -> Path:
-    """Write RGB uint8 ``(H, W, 3)``; the suffix says the format."""
+    """Write RGB uint8 ``(H, W, 3)``; the suffix chooses the format."""
     path = check_picture(path)
     options = dict(optimize=True) if path.suffix.lower() == '.png' else dict(quality=90)
     with whole_file(path) as scratch:

@@ -38,13 +38,13 @@ def write_contact_sheet(
     thresholds, or from 0.5 on, stand out.
 
     Args:
-        results: Of tagging; they are taken one after the other.
+        results: Results of tagging; they are taken one after the other.
         out: Picture to write: ``.png``, ``.jpg`` or ``.webp``.
-        top_k: Labels of a video.
-        frames: RGB uint8 ``(T, H, W, 3)`` of videos that are no files, by their names.
+        top_k: Number of labels of a video.
+        frames: RGB uint8 ``(T, H, W, 3)`` of videos that are not files, by their names.
         title: Heading.
-        max_frames: Frames of a video.
-        page_size: Videos of a picture; further ones go to ``<out>-2``, ``<out>-3``, ...
+        max_frames: Number of frames of a video.
+        page_size: Number of videos in a picture; further ones go to ``<out>-2``, ``<out>-3``, ...
 
     Returns:
         The pictures.
@@ -79,10 +79,10 @@ def make_row(
     """A row of a sheet.
 
     Args:
-        result: Of a video.
-        top_k: Labels to keep.
+        result: Result of a video.
+        top_k: Number of labels to keep.
         frames: Its frames ``(T, H, W, 3)``; None reads them from the file.
-        max_frames: Frames to keep.
+        max_frames: Number of frames to keep.
     """
     name, problem = Path(result.video).name, result.error
     if frames is None and problem is None:

@@ -20,8 +20,8 @@ def best_labels(
     Args:
         scores: Probabilities ``(C,)``.
         truth: ``(C,)`` of {1, 0, -1}; None if it is not known.
-        metainfo: Of the data set.
-        top_k: Labels a split.
+        metainfo: Metainfo of the data set.
+        top_k: Number of labels of each split.
     """
     classes, splits = metainfo['classes'], label_splits(metainfo)
     order = np.argsort(-scores, kind='stable')

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def choose_labels(
     classes: Sequence[str], attributes: Mapping[str, Sequence[str]], num: int
 ) -> list[int]:
-    """A spread of labels, grouped by split and by the axes behind it.
+    """A selection of labels, grouped by split and by the axes after it.
 
     Args:
         classes: C labels.
         attributes: Axis -> value of each.
-        num: At most so many; each split gets its share.
+        num: Most labels to choose; each split gets its share.
     """
     splits = list(attributes.get('split') or [''] * len(classes))
     axes = [values for axis, values in attributes.items() if axis != 'split']
@@ -43,14 +43,14 @@ def draw_similarity(
     path: str | Path,
     splits: Sequence[str] = (),
 ) -> Path:
-    """Three maps: cosines before, after, and their change.
+    """Draw three maps: cosines before and after, and their change.
 
     Args:
         before: Unit vectors ``(C, E)``.
         after: Unit vectors ``(C, E)``.
         labels: C labels.
         path: Picture to write.
-        splits: Split of each label; labels of one split stand together.
+        splits: Split of each label; labels of one split are next to each other.
     """
     maps = [v @ v.T for v in (before, after)]
     maps.append(maps[1] - maps[0])

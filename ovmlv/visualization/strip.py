@@ -36,13 +36,13 @@ def read_strip(
 
     Args:
         video: Path of a video file, or its frames uint8 ``(T, H, W, 3)``.
-        num_frames: How many; fewer where the video has no more.
-        height: Make higher frames smaller.
+        num_frames: Number of frames; there are fewer if the video has no more.
+        height: Largest height; higher frames are made smaller.
         fps: Frames a second of an array.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DataError: It cannot be decoded.
+        DataError: The video cannot be decoded.
     """
     if num_frames < 1:
         raise ConfigError(f'num_frames={num_frames} must be at least 1')

@@ -48,10 +48,10 @@ def chart(
     """A figure with a grid of axes, drawn off screen and without pyplot's global state.
 
     Args:
-        rows: Rows of axes.
-        columns: Columns of axes.
-        size: Inches of the whole figure.
-        **kwargs: For ``Figure.subplots``.
+        rows: Number of rows of axes.
+        columns: Number of columns of axes.
+        size: Size of the whole figure, in inches.
+        **kwargs: Arguments of ``Figure.subplots``.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -64,7 +64,7 @@ def chart(
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
-    """Write a figure; its suffix (``.png``, ``.svg``, ``.pdf``) says the format."""
+    """Write a figure; its suffix (``.png``, ``.svg``, ``.pdf``) chooses the format."""
     path = Path(path)
     with whole_file(path) as scratch:
         figure.savefig(scratch, dpi=dpi)

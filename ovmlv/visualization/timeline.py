@@ -46,18 +46,18 @@ def draw_timeline(
 ) -> Path:
     """Draw labels against time, each window as dark as its probability.
 
-    Where windows overlap, a moment belongs to the one whose middle is nearer. Cells of labels
-    that are present, by the result's thresholds or from 0.5 on, are underlined.
+    If windows overlap, a moment belongs to the one whose middle is nearer. Cells of labels that are
+    present, by the result's thresholds or from 0.5 on, are underlined.
 
     Args:
-        result: Of tagging with windows.
+        result: Result of tagging with windows.
         out: Picture to write: ``.png``, ``.jpg`` or ``.webp``.
-        top_k: Labels, those with the highest probability in any window.
+        top_k: Number of labels, those with the highest probability in any window.
         frames: RGB uint8 ``(T, H, W, 3)``, spread over the video, to show above; None reads them
             from the video, if it is a file.
-        title: Heading; None is the name of the video.
+        title: Heading; None takes the name of the video.
         width: Width of the time axis in units.
-        scale: Pixels a unit; 2 is sharp on screens of high resolution.
+        scale: Pixels for each unit; 2 is sharp on screens of high resolution.
     """
     out = check_picture(out)
     return save_picture(timeline(result, top_k, frames, title, width, scale), out)
@@ -127,7 +127,7 @@ def _thumbnails(result: TagResult, frames: np.ndarray | None, width: int) -> np.
 
 
 def _draw_frames(canvas: Canvas, frames: np.ndarray, x: float, y: float, width: float) -> None:
-    """Frames in the middles of equal parts of the time axis, cut at the sides where they meet."""
+    """Draw frames in the middles of equal parts of the time axis, cut at the sides if they meet."""
     share = width / len(frames)
     height, full = frames.shape[1:3]
     each = min(_STRIP * full / height, share - _GAP)
@@ -147,7 +147,7 @@ def _draw_cells(
     values: np.ndarray,
     limit: float,
 ) -> None:
-    """A row: pixel by pixel, so that a thousand windows fit as well as two."""
+    """Draw a row, pixel by pixel, so that a thousand windows fit as well as two."""
     pixels = round(width * canvas.zoom)
     places = (np.arange(pixels) + 0.5) / canvas.zoom
     first = np.searchsorted(edges[:, 1], places, side='right').clip(max=len(values) - 1)

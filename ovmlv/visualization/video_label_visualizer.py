@@ -25,18 +25,18 @@ from .strip import read_strip
 class VideoLabelVisualizer(Visualizer):
     """Draws videos with the probabilities of their labels, and whether they are right.
 
-    A sample becomes one picture: frames from left to right, then the most probable labels with bars
-    (for seen, unseen and novel ones apart, where the data set knows them). It goes to all backends:
-    files, TensorBoard, Weights & Biases.
+    A sample becomes one picture: frames from left to right, then the most probable labels with
+    bars. If the data set knows seen, unseen and novel labels, they have separate columns. The
+    picture goes to all backends: files, TensorBoard, Weights & Biases.
 
     Args:
         name: See mmengine's ``Visualizer``.
         vis_backends: See mmengine's ``Visualizer``.
         save_dir: See mmengine's ``Visualizer``.
-        top_k: Labels to draw, in each column.
-        max_frames: Frames to draw.
-        threshold: From which probability on :meth:`draw_labels` lets a label stand out.
-        scale: Pixels a unit of the sheet; 2 is sharp on screens of high resolution.
+        top_k: Number of labels to draw in each column.
+        max_frames: Number of frames to draw.
+        threshold: Least probability of labels that stand out in :meth:`draw_labels`.
+        scale: Pixels for each unit of the sheet; 2 is sharp on screens of high resolution.
     """
 
     def __init__(
@@ -71,19 +71,19 @@ class VideoLabelVisualizer(Visualizer):
         out_file: str | Path | None = None,
         step: int = 0,
     ) -> np.ndarray:
-        """Draw a sample and hand it to the backends.
+        """Draw a sample and give it to the backends.
 
         Args:
             name: Name of the picture.
             video: Frames uint8 ``(T, H, W, 3)``; or ``inputs`` as a pipeline packs them, uint8
                 ``(C, T, H, W)`` or ``(M, C, T, H, W)``, of which the middle view is drawn; or the
                 path of a video.
-            data_sample: With ``gt_label``, ``pred_score``, both or neither.
-            draw_gt: Draw what is right.
-            draw_pred: Draw what is predicted.
-            show: Show it in a window.
-            wait_time: Seconds that the window stays; 0: until a key is pressed.
-            out_file: Write it here and give it to no backend.
+            data_sample: Sample with ``gt_label``, ``pred_score``, both or neither.
+            draw_gt: Whether to draw the right labels.
+            draw_pred: Whether to draw the predicted labels.
+            show: Whether to show the picture in a window.
+            wait_time: Seconds that the window stays; with 0, it stays until a key is pressed.
+            out_file: File to write; the picture is then given to no backend.
             step: Step of the training, for the backends.
 
         Returns:
@@ -126,11 +126,11 @@ class VideoLabelVisualizer(Visualizer):
             frame: RGB uint8 ``(H, W, 3)``.
             scores: Labels with their probabilities, such as ``result.top()``; the ``top_k`` most
                 probable are drawn.
-            place: ``over`` the frame, ``beside`` it, or ``auto``: small frames are enlarged and
-                get their labels beside them.
+            place: Place of the labels: ``over`` the frame, ``beside`` it, or ``auto``, with which
+                small frames are enlarged and get their labels beside them.
 
         Returns:
-            RGB uint8, of the frame's size where labels are over it and it is not small.
+            RGB uint8, of the frame's size if labels are over it and it is not small.
         """
         pairs = list(scores.items() if isinstance(scores, Mapping) else scores)
         pairs = sorted(pairs, key=lambda pair: -pair[1])[: self.top_k]
@@ -177,7 +177,7 @@ def _field(sample: Any, name: str) -> np.ndarray | None:
 
 
 def _as_columns(truth: np.ndarray, count: int) -> np.ndarray:
-    """Truth of every label ``(C,)``, also from the indices of the right ones."""
+    """Truth of every label ``(C,)``, also if only the indices of the right ones are given."""
     if truth.shape == (count,):
         return truth
     columns = np.zeros(count, np.int64)

@@ -1,4 +1,4 @@
-"""Which window a moment of a video belongs to."""
+"""The window that a moment of a video belongs to."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def window_cells(windows: Sequence[Any]) -> np.ndarray:
-    """Where each window's cell begins and ends ``(N, 2)``, in seconds.
+    """Begin and end ``(N, 2)`` of each window's cell, in seconds.
 
-    Where windows overlap, a moment belongs to the one whose middle is nearer.
+    If windows overlap, a moment belongs to the one whose middle is nearer.
 
     Args:
-        windows: N of them with ``start`` and ``end``, in the order of time.
+        windows: N windows with ``start`` and ``end``, in the order of time.
     """
     spans = np.array([(w.start, w.end) for w in windows], np.float64).reshape(-1, 2)
     earlier, later = spans[:-1], spans[1:]
@@ -28,6 +28,6 @@ def window_cells(windows: Sequence[Any]) -> np.ndarray:
 
 
 def cell_at(cells: np.ndarray, time: float) -> int:
-    """The cell that a time is in, or the nearest one between cells; the earlier at a bound."""
+    """The cell that a time is in, or the nearest one between cells; at a bound, the earlier one."""
     distance = np.maximum(cells[:, 0] - time, time - cells[:, 1]).clip(min=0)
     return int(distance.argmin())

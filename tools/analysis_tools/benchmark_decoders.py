@@ -1,8 +1,8 @@
-"""Compare the video readers: time for the frames of a clip, and whether they give the same.
+"""Compare the video readers: the time for the frames of a clip, and whether they give the same.
 
     python tools/analysis_tools/benchmark_decoders.py VIDEO [VIDEO ...] [--frames 16] [--repeat 5]
 
-Each reader opens the video and decodes frames spread over it, in turn; the best time counts.
+In turn, each reader opens the video and decodes frames spread over it; the best time counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from ovmlv.utils.error_door import run_tool
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('videos', nargs='+', help='video files')
-    parser.add_argument('--frames', type=int, default=16, help='of a clip (default: %(default)s)')
+    parser.add_argument(
+        '--frames', type=int, default=16, help='frames of a clip (default: %(default)s)'
+    )
     parser.add_argument('--repeat', type=int, default=5, help='rounds (default: %(default)s)')
     add_debug_argument(parser)
     return parser.parse_args(argv)

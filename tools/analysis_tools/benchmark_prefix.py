@@ -1,9 +1,9 @@
 """Time the shared LLM prefix against plain passes over whole sequences, side by side.
 
-Learnable tokens stand before the label. They do not see it, so ``PrefixReadout`` computes their
-keys and values once for all labels; the plain way runs prefix and label for every label. Both use
-the same frozen decoder, the same labels in one right-padded batch, forward and backward, in turns.
-Also timed with ``--all``: one step of every readout.
+Learnable tokens come before the label. They do not see it, so ``PrefixReadout`` computes their keys
+and values once for all labels, whereas the plain way runs prefix and label for every label. Both
+use the same frozen decoder and the same labels in one right-padded batch, and run forward and
+backward in turns. With ``--all``, one step of every readout is timed too.
 
 Example::
 
@@ -78,7 +78,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--num-labels', type=int, default=157)
     parser.add_argument('--num-tokens', type=int, default=16, help='learnable tokens')
     parser.add_argument(
-        '--repeats', type=int, default=3, help='the fastest of so many turns counts'
+        '--repeats', type=int, default=3, help='number of turns, of which the fastest counts'
     )
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cpu')

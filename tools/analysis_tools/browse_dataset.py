@@ -3,8 +3,8 @@
     python tools/analysis_tools/browse_dataset.py CONFIG --out sheet.png [--loader train] [--num 8]
 
 Each row is a sample: its file and segment, the frames that the pipeline gives, and its positive
-labels, apart for seen and unseen ones where the data set knows them. Labels that are unknown (not
-negative) stand in a column of their own.
+labels. If the data set knows seen and unseen labels, they have separate columns. Labels that are
+unknown (not negative) have a column of their own.
 """
 
 from __future__ import annotations
@@ -31,12 +31,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add_config_arguments(parser)
     parser.add_argument('--out', required=True, help='picture to write (.png, .jpg, .webp)')
     parser.add_argument(
-        '--loader', choices=('train', 'val', 'test'), default='train', help='which samples'
+        '--loader',
+        choices=('train', 'val', 'test'),
+        default='train',
+        help='data loader that the samples come from',
     )
-    parser.add_argument('--num', type=int, default=8, help='samples (default: %(default)s)')
+    parser.add_argument(
+        '--num', type=int, default=8, help='number of samples (default: %(default)s)'
+    )
     parser.add_argument('--indices', nargs='+', type=int, help='samples by index')
     parser.add_argument('--label', help='only samples with this positive label')
-    parser.add_argument('--seed', type=int, default=0, help='of what the pipeline draws')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the random draws of the pipeline'
+    )
     parser.add_argument('--max-frames', type=int, default=8, help='frames of a sample')
     parser.add_argument('--max-labels', type=int, default=8, help='labels of a column')
     parser.add_argument('--title', default='', help='heading')

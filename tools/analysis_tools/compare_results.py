@@ -3,10 +3,11 @@
     python tools/analysis_tools/compare_results.py "zero-shot=a.json" "trained=b.json" \\
         [--markdown results.md] [--require [--strict]]
 
-The files are those of ``tools/test.py --out``. Figures are in percent; the harmonic mean is of seen
-and unseen labels; "joint" is over all labels. ``--require`` says of every row after the first one
-whether learning motion cost the open vocabulary anything: actions at least --action-gain times the
-first row's mAP, unseen entities at least --keep of it, and a better harmonic mean.
+The files are those of ``ovmlv test --out``. Figures are in percent; the harmonic mean is of seen
+and unseen labels; "joint" is over all labels. ``--require`` says for every row after the first one
+whether learning motion cost the open vocabulary anything: actions must have at least --action-gain
+times the first row's mAP, unseen entities at least --keep times it, and the harmonic mean must be
+better.
 
 Exit status: 0; with --strict 1 if a requirement is not met; 2 if a file cannot be used.
 """

@@ -2,9 +2,9 @@
 
     python tools/analysis_tools/contact_sheet.py CONFIG [CHECKPOINT] --out sheet.png [--num 8]
 
-The videos are spread evenly over the test set, or chosen by --indices. Each row shows a video and,
-apart for seen, unseen and novel labels where the test set knows them, the most probable labels:
-right ones with a tick, wrong ones with a cross.
+The videos are spread evenly over the test set, or chosen by --indices. Each row shows a video and
+its most probable labels: right ones with a tick, wrong ones with a cross. If the test set knows
+seen, unseen and novel labels, they have separate columns.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     add_config_arguments(parser, checkpoint=True, device=True)
     parser.add_argument('--out', required=True, help='picture to write (.png, .jpg, .webp)')
-    parser.add_argument('--num', type=int, default=8, help='videos (default: %(default)s)')
+    parser.add_argument(
+        '--num', type=int, default=8, help='number of videos (default: %(default)s)'
+    )
     parser.add_argument('--indices', nargs='+', type=int, help='videos by index in the test set')
-    parser.add_argument('--top-k', type=int, default=5, help='labels a column')
+    parser.add_argument('--top-k', type=int, default=5, help='labels in each column')
     parser.add_argument('--max-frames', type=int, default=6, help='frames of a video')
     parser.add_argument('--title', default='', help='heading')
     return parser.parse_intermixed_args(argv)

@@ -6,9 +6,10 @@
         --metric MultilabelMetric --options "extra=['AUPR','GAP','peak_F1']" topk="(3,5)"
     python tools/analysis_tools/eval_metric.py a.safetensors --compare b.safetensors
 
-With --config the metrics are those of its test_evaluator, else --metric. --bootstrap adds
-confidence intervals; videos are resampled. --compare says for mAP, and mAP of each group of labels,
-whether the second file is better than the first one on the same videos (paired bootstrap).
+With --config, the metrics are those of its test_evaluator; otherwise --metric names one.
+--bootstrap adds confidence intervals, for which videos are resampled. --compare says for the mAP,
+and for the mAP of each group of labels, whether the second file is better than the first one on the
+same videos (paired bootstrap).
 """
 
 from __future__ import annotations
@@ -27,15 +28,23 @@ from ovmlv.utils.error_door import run_tool
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument('predictions', help='.safetensors file of tools/test.py --dump')
+    parser.add_argument('predictions', help='.safetensors file that "ovmlv test --dump" wrote')
     parser.add_argument('--config', help='take the metrics from the test_evaluator of this config')
     parser.add_argument('--metric', default='MultilabelMetric', help='default: %(default)s')
     parser.add_argument(
-        '--options', nargs='+', action=CfgOptions, default={}, help='of the metrics: key=value'
+        '--options',
+        nargs='+',
+        action=CfgOptions,
+        default={},
+        help='options of the metric: key=value',
     )
-    parser.add_argument('--bootstrap', type=int, help='resamples (default: 0; 1000 to compare)')
-    parser.add_argument('--confidence', type=float, help='of the intervals (default: 0.95)')
-    parser.add_argument('--seed', type=int, help='of the resamples (default: 0)')
+    parser.add_argument(
+        '--bootstrap', type=int, help='number of resamples (default: 0; 1000 with --compare)'
+    )
+    parser.add_argument(
+        '--confidence', type=float, help='confidence of the intervals (default: 0.95)'
+    )
+    parser.add_argument('--seed', type=int, help='seed of the resamples (default: 0)')
     parser.add_argument('--compare', metavar='OTHER', help='predictions of another model')
     parser.add_argument('--out', help='write the metrics to this .json file')
     add_debug_argument(parser)

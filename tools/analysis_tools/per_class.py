@@ -1,11 +1,11 @@
-"""A table of all labels from dumped predictions.
+"""Make a table of all labels from dumped predictions.
 
     python tools/test.py CONFIG CHECKPOINT --dump trained.safetensors
     python tools/analysis_tools/per_class.py zero=zero.safetensors trained=trained.safetensors \\
         --sort change
 
-With several NAME=FILE of the same test set, AP of each and the change from the first to the last;
-the other figures are of the last.
+With several NAME=FILE of the same test set, the table has the AP of each and the change from the
+first to the last; the other figures are of the last.
 """
 
 from __future__ import annotations
@@ -26,13 +26,21 @@ from ovmlv.utils.error_door import run_tool
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     add_runs_arguments(parser)
-    parser.add_argument('--sort', help='column to sort by, smallest first; default: as they come')
-    parser.add_argument('--descending', action='store_true', help='largest first')
-    parser.add_argument('--threshold', type=float, default=0.5, help='of precision and recall')
     parser.add_argument(
-        '--min-positives', type=int, default=1, help='leave out labels of fewer (%(default)s)'
+        '--sort',
+        help='column to sort by, smallest first; default: the order of the labels in the file',
     )
-    parser.add_argument('--num', type=int, help='print only so many; the file has all')
+    parser.add_argument('--descending', action='store_true', help='largest first')
+    parser.add_argument(
+        '--threshold', type=float, default=0.5, help='threshold of precision and recall'
+    )
+    parser.add_argument(
+        '--min-positives',
+        type=int,
+        default=1,
+        help='leave out labels with fewer positives (default: %(default)s)',
+    )
+    parser.add_argument('--num', type=int, help='print only this many labels; the file has all')
     parser.add_argument('--out', help='also write all rows to this .csv file')
     return parser.parse_args(argv)
 

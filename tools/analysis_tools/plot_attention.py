@@ -1,9 +1,9 @@
-"""Which frames of a video the temporal module looks at.
+"""Draw which frames of a video the temporal module looks at.
 
     python tools/analysis_tools/plot_attention.py CONFIG [CHECKPOINT] --video V.mp4 --out a.png
 
-Rows of the maps read, columns are read; the mean over token positions, of all heads and of those
-that choose most among frames.
+Rows of the maps are the frames that read, and columns are the frames that are read. A map is a mean
+over token positions; one is of all heads, and one of the heads that choose most among frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add_config_arguments(parser, checkpoint=True, device=True)
     parser.add_argument('--video', required=True, help='video file')
     parser.add_argument('--out', required=True, help='picture to write')
-    parser.add_argument('--num-frames', type=int, help="in place of the config's")
+    parser.add_argument('--num-frames', type=int, help="number of frames, in place of the config's")
     parser.add_argument('--title', help='heading; default: name of the video')
     return parser.parse_intermixed_args(argv)
 

@@ -1,11 +1,11 @@
-"""Seen, unseen and novel mAP over the epochs of trainings: what was learnt, what was forgotten.
+"""Draw seen, unseen and novel mAP over the epochs: what was learnt, and what was forgotten.
 
     python tools/train.py CONFIG --work-dir DIR --cfg-options train_cfg.val_interval=1
     python tools/analysis_tools/plot_forgetting.py full=DIR naive=DIR2 --out forgetting.png \\
         [--start zero_shot.json]
 
-Reads what mmengine's LocalVisBackend wrote. --start is a file of tools/test.py --out: the metrics
-before training, drawn at epoch 0 and as a level.
+The tool reads what mmengine's LocalVisBackend wrote. --start is a file of "ovmlv test --out" with
+the metrics before training, which are drawn at epoch 0 and as a level.
 """
 
 from __future__ import annotations
@@ -20,11 +20,16 @@ from ovmlv.utils.error_door import run_tool
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument('runs', nargs='+', metavar='NAME=DIR', help='a line and its work folder')
+    parser.add_argument(
+        'runs', nargs='+', metavar='NAME=DIR', help='name of a line and its work folder'
+    )
     parser.add_argument('--out', required=True, help='picture to write')
     parser.add_argument('--start', help='.json file of the metrics before training')
     parser.add_argument(
-        '--metrics', nargs='+', default=['mAP_seen', 'mAP_unseen', 'mAP_novel'], help='panels'
+        '--metrics',
+        nargs='+',
+        default=['mAP_seen', 'mAP_unseen', 'mAP_novel'],
+        help='metrics; each has a panel',
     )
     add_debug_argument(parser)
     return parser.parse_args(argv)

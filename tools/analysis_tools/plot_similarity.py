@@ -1,9 +1,10 @@
-"""Cosines between labels before and after training.
+"""Draw the cosines between labels before and after training.
 
     python tools/analysis_tools/plot_similarity.py CONFIG CHECKPOINT --out similarity.png
 
-Before is the frozen CLIP with its template (what the label encoder starts from), after is the label
-encoder with the checkpoint. Labels are a spread over the splits of the test set, or --labels.
+"Before" is the frozen CLIP with its template, from which the label encoder starts. "After" is the
+label encoder with the checkpoint. The labels are spread over the splits of the test set, or are
+those of --labels.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     add_config_arguments(parser, checkpoint=True, device=True)
     parser.add_argument('--out', required=True, help='picture to write')
-    parser.add_argument('--num', type=int, default=36, help='labels to show (%(default)s)')
-    parser.add_argument('--labels', nargs='+', help='these labels')
+    parser.add_argument(
+        '--num', type=int, default=36, help='number of labels to show (default: %(default)s)'
+    )
+    parser.add_argument('--labels', nargs='+', help='show these labels')
     return parser.parse_intermixed_args(argv)
 
 

@@ -3,7 +3,7 @@
     python tools/analysis_tools/print_config.py CONFIG [--cfg-options model.loss.video_distill=1]
     python tools/analysis_tools/print_config.py CONFIG [CONFIG ...] --check
 
-``--check`` looks up every ``type`` in its registry and holds the keywords beside it against the
+``--check`` looks up every ``type`` in its registry and compares the keywords beside it with its
 signature. It lists all mistakes with the nearest names and exits with status 1 if there are any.
 """
 

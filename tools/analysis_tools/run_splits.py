@@ -2,8 +2,8 @@
 
     python tools/analysis_tools/run_splits.py CONFIG [CHECKPOINT] [--out METRICS.json]
 
-The config names its splits in ``test_splits``: name -> overrides, as after --cfg-options. Each is a
-run of tools/test.py.
+The config names its splits in ``test_splits``: name -> overrides, as after --cfg-options. Each
+split is a run of tools/test.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ TEST = Path(__file__).resolve().parents[1] / 'test.py'
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('config', help='config file with test_splits')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; none: as initialised')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='checkpoint file; without it, the model as initialised'
+    )
     parser.add_argument('--work-dir', help='folder for logs and results (work_dirs/<config>)')
     parser.add_argument('--out', help='.json file for the table (splits.json in that folder)')
     add_cfg_options(parser)

@@ -4,11 +4,11 @@
     python tools/data/check_leaks.py --split seen_unseen.json
     python tools/data/check_leaks.py --train seen.txt --test unseen.txt
 
-Of a config: the labels that training uses (and the model's reference_vocabulary), against the test
-labels that are not marked as seen. By spelling: the same string, another spelling (case, signs,
-joined words), inflections ("ran", "running"), and labels whose words are all in another. By
-meaning, with --clip or --llm: labels with close embeddings. Ends with status 1 if test labels are
-in training as they are, in another spelling or inflected.
+For a config, the tool compares the labels that training uses (and the model's reference_vocabulary)
+with the test labels that are not marked as seen. By spelling, it finds the same string, another
+spelling (case, signs, joined words), inflections ("ran", "running"), and labels whose words are all
+in another. By meaning, with --clip or --llm, it finds labels with close embeddings. It ends with
+status 1 if test labels are in training as they are, in another spelling or inflected.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from ovmlv.utils.error_door import run_tool
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('config', nargs='?', help='config file')
-    parser.add_argument('--split', help='instead: a label_split; what is not seen is tested')
-    parser.add_argument('--train', help='instead: training labels (text, one a line, or JSON)')
-    parser.add_argument('--test', help='instead: test labels, likewise')
+    parser.add_argument('--split', help='instead of a config: a label_split file; all labels but the seen ones are tested')
+    parser.add_argument('--train', help='instead of a config: file of training labels (text, one a line, or JSON)')
+    parser.add_argument('--test', help='instead of a config: file of test labels, in the same form')
     parser.add_argument('--clip', help="compare meanings by this CLIP (open_clip's name or a JSON)")
     parser.add_argument('--pretrained', help='weights of --clip: tag or file')
     parser.add_argument('--llm', help='compare meanings by this language model, such as smollm2')

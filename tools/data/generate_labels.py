@@ -4,10 +4,10 @@
     python tools/data/generate_labels.py captions captions.jsonl --out synthetic.jsonl
     python tools/data/generate_labels.py frames train.jsonl --videos DIR --llm NAME --out s.jsonl
 
-`labels`: from each given label (a list in a text or JSON file, or a label_split file, of which
---split is taken and the other labels are held out: they are never generated). `captions`: from
-rows {"video": ..., "caption": ...}. `frames`: by a multimodal model, from the videos of an
-annotation file.
+`labels` derives labels from each given label. These come from a list in a text or JSON file, or
+from a label_split file; of the latter, --split is taken, and the other labels are held out and
+never generated. `captions` derives labels from rows {"video": ..., "caption": ...}. `frames`
+derives labels from the videos of an annotation file, by a multimodal model.
 
 The same seed gives the same labels. Answers are kept in <out>.answers.jsonl as they come: a run
 that was stopped goes on when the same command is given again. The default language model is the one
@@ -53,22 +53,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('task', choices=('labels', 'captions', 'frames'))
     parser.add_argument('source', help='file of labels, captions or videos')
     parser.add_argument('--out', required=True, help='.json (labels) or .jsonl file to write')
-    parser.add_argument('--split', default='seen', help='of a label_split file (%(default)s)')
+    parser.add_argument('--split', default='seen', help='labels to take from a label_split file (default: %(default)s)')
     parser.add_argument('--exclude', nargs='*', default=[], help='files of labels not to generate')
     parser.add_argument('--videos', default='', help='folder of the videos (frames)')
-    parser.add_argument('--num-frames', type=int, default=4, help='of a video (%(default)s)')
+    parser.add_argument('--num-frames', type=int, default=4, help='frames of a video (default: %(default)s)')
     parser.add_argument('--llm', default='smollm2', help='language model (%(default)s)')
     parser.add_argument('--prompt', help='text file with a prompt of your own, one {} in it')
-    parser.add_argument('--samples', type=int, default=1, help='answers a source (%(default)s)')
+    parser.add_argument('--samples', type=int, default=1, help='answers for each source (default: %(default)s)')
     parser.add_argument(
-        '--min-votes', type=int, default=1, help='answers that a label must be in (%(default)s)'
+        '--min-votes', type=int, default=1, help='answers that must name a label (default: %(default)s)'
     )
-    parser.add_argument('--temperature', type=float, default=0.7, help='0: greedy (%(default)s)')
+    parser.add_argument('--temperature', type=float, default=0.7, help='0 is greedy (default: %(default)s)')
     parser.add_argument('--top-p', type=float, default=0.9)
     parser.add_argument('--max-new-tokens', type=int, default=40)
-    parser.add_argument('--max-words', type=int, default=4, help='of a label (%(default)s)')
+    parser.add_argument('--max-words', type=int, default=4, help='longest label, in words (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--limit', type=int, help='only so many sources')
+    parser.add_argument('--limit', type=int, help='use only this many sources')
     parser.add_argument('--device', default='cpu')
     add_debug_argument(parser)
     args = parser.parse_args(argv)

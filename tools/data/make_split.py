@@ -4,12 +4,12 @@
     python tools/data/make_split.py counts.json --out seen_unseen.json
     python tools/data/make_split.py names.txt --out seen_unseen.json
 
-Labels are counted in the training set of the config, or the JSON says how often they are ({"label":
-12, ...}, or {"verb": {"label": 12, ...}, ...} to balance groups by themselves); of a list of names
-all are alike. Unseen labels are drawn so that they are as frequent as the seen ones; labels of the
-same words ("running", "a run") stay together. The file is a label_split of our data sets. Its _meta
-holds version, seed, counts and source, from which the same split can be drawn again. Where a
-published split exists, use that one instead.
+Labels are counted in the training set of the config, or the JSON says how often each occurs
+({"label": 12, ...}, or {"verb": {"label": 12, ...}, ...} to balance each group by itself). All
+labels of a list of names count as equally frequent. Unseen labels are drawn so that they are as
+frequent as the seen ones; labels of the same words ("running", "a run") stay together. The file is
+a label_split of our data sets. Its _meta holds version, seed, counts and source, from which the
+same split can be drawn again. If a published split exists, use that one instead.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='config file, JSON of {label: number of its positives}, or .txt with a name a line',
     )
     parser.add_argument('--out', required=True, help='JSON file to write')
-    parser.add_argument('--unseen', type=float, default=0.25, help='share (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='of the draw (default: %(default)s)')
+    parser.add_argument('--unseen', type=float, default=0.25, help='share of unseen labels (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the draw (default: %(default)s)')
     parser.add_argument(
         '--group-by', help='attribute of the labels (such as kind): balance each value by itself'
     )
-    parser.add_argument('--note', help='what else there is to say about the source, for _meta')
+    parser.add_argument('--note', help='a note about the source, for _meta')
     parser.add_argument('--force', action='store_true', help='overwrite --out')
     add_cfg_options(parser)
     add_debug_argument(parser)

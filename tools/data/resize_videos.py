@@ -2,10 +2,10 @@
 
     python tools/data/resize_videos.py SOURCE_FOLDER TARGET_FOLDER [--short-side 256] [--workers 2]
 
-Each video becomes an H.264 .mp4 of the same relative name, upright, its frames at the same times,
-without sound, with key frames close to each other. Files appear when they are complete; run the
-tool again to go on after an interruption. Videos that are damaged are named at the end and have no
-file in the target folder. FFmpeg comes with PyAV; none needs to be installed.
+Each video becomes an H.264 .mp4 of the same relative name. It is upright, has its frames at the
+same times, has no sound, and has key frames close to each other. Files appear when they are
+complete; run the tool again to go on after an interruption. Videos that are damaged are named at
+the end and have no file in the target folder. FFmpeg comes with PyAV and need not be installed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('source', help='folder of videos')
     parser.add_argument('target', help='folder to write to')
-    parser.add_argument('--short-side', type=int, default=256, help='pixels (default: %(default)s)')
+    parser.add_argument('--short-side', type=int, default=256, help='pixels of the shorter side (default: %(default)s)')
     parser.add_argument(
         '--gop', type=int, default=32, help='frames between key frames (default: %(default)s)'
     )
-    parser.add_argument('--quality', type=int, default=20, help="x264's CRF (default: %(default)s)")
-    parser.add_argument('--preset', default='veryfast', help="x264's (default: %(default)s)")
+    parser.add_argument('--quality', type=int, default=20, help='CRF of x264 (default: %(default)s)')
+    parser.add_argument('--preset', default='veryfast', help='preset of x264 (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=2, help='processes (default: %(default)s)')
     parser.add_argument(
         '--time-limit', type=float, default=1800, help='seconds for a file (default: %(default)s)'

@@ -4,8 +4,8 @@
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT --labels-file words.txt --out DIR
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT --labels-file more.txt --labels-only DIR/more
 
-DIR then holds what `ovmlv.runtime` tags with (docs/deployment.md). Exit status: 0, or 2 with one
-line on stderr.
+DIR then holds the files that `ovmlv.runtime` tags with (docs/deployment.md). Exit status: 0, or 2
+with one line on stderr.
 """  # noqa: E501
 
 from __future__ import annotations

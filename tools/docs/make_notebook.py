@@ -5,7 +5,7 @@
     python tools/docs/make_notebook.py --check      # is the notebook that of the page?
 
 A block ``python runnable`` becomes a cell of code, a block ``bash runnable`` a cell of ``%%bash``;
-all else is text.
+everything else is text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What mkdocs does beside its configuration: pages and links that lie outside ``docs/``.
+"""What mkdocs does beside its configuration: it treats pages and links outside ``docs/``.
 
-On the hub of the repository a page may link to any file. The site has pages alone, so that
-``configs/README.md`` becomes one of them, and the name of another file stands there without a link.
+On the hub of the repository, a page may link to any file. The site has only pages, so
+``configs/README.md`` becomes one of them, and the name of any other file is shown without a link.
 """
 
 from __future__ import annotations

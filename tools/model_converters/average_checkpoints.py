@@ -2,8 +2,8 @@
 
     python tools/model_converters/average_checkpoints.py work_dirs/x/epoch_*.pth --out average.pth
 
-The mean of every weight, as Open-VCLIP's averaging of epochs and "model soups" (Wortsman et al.,
-ICML 2022) take it. To average while training, use mmengine's EMAHook with
+The result has the mean of every weight, as in Open-VCLIP's averaging of epochs and in "model soups"
+(Wortsman et al., ICML 2022). To average while training, use mmengine's EMAHook with
 ema_type='StochasticWeightAverage'.
 """
 

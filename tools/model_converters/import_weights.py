@@ -2,10 +2,10 @@
 
     python tools/model_converters/import_weights.py WEIGHTS --model ViT-B-16 --out x.safetensors
 
-Understood are OpenAI's files, transformers' CLIPModel (file or folder), open_clip's, ViFi-CLIP's,
-and those of Open-VCLIP and FROSTER. Every name and shape is checked against the architecture. What
-a file leaves out (ViFi-CLIP keeps no token embeddings, an image tower has no texts) comes from
---base. ``pretrained=`` also reads all of these files directly where they are complete.
+The tool reads files of OpenAI, of transformers' CLIPModel (file or folder), of open_clip, of
+ViFi-CLIP, of Open-VCLIP and of FROSTER. Every name and shape is checked against the architecture.
+Weights that a file lacks (ViFi-CLIP keeps no token embeddings, an image tower has no text tower)
+come from --base. ``pretrained=`` also reads all of these files directly if they are complete.
 
 The result takes CLIP's place in a config:
 

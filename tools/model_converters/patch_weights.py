@@ -7,10 +7,10 @@ The result is start + ratio * (finetuned - start): ratio 1 is the finetuned mode
 Going part of the way back keeps much of what finetuning learned and returns much of what it forgot
 (Wortsman et al., CVPR 2022; Open-VCLIP takes 0.5).
 
-With --config, the file is one of ours. Frozen weights are in none of our checkpoints and need no
-change; those that CLIP filled, and new modules that start at zero, are moved towards the start; all
-else is copied. With --start, both files hold state dicts of one model, such as two CLIPs; names
-that the start does not have are copied.
+With --config, the file is a checkpoint of ovmlv. Frozen weights are not in such a checkpoint and
+need no change. Weights that were loaded from CLIP, and new modules that start at zero, are moved
+towards the start; all other weights are copied. With --start, both files hold state dicts of one
+model, such as two CLIPs; names that the start does not have are copied.
 """
 
 from __future__ import annotations

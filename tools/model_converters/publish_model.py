@@ -1,4 +1,4 @@
-"""Write a model as one folder that every entry point opens: ``ovmlv publish`` from a checkout.
+"""Write a model as one folder that every command opens: ``ovmlv publish`` from a checkout.
 
     python tools/model_converters/publish_model.py CONFIG CHECKPOINT --out my_model
     python tools/model_converters/publish_model.py CONFIG CHECKPOINT --out my_model \\

@@ -1,4 +1,4 @@
-"""Keep labels that were encoded once, to tag with any number of them.
+"""Keep labels that were encoded once, and tag with any number of them.
 
     ovmlv bank build words --model my_model --labels-file words.txt
     ovmlv bank add words --model my_model --labels "a red kite"
@@ -6,7 +6,7 @@
     ovmlv bank info words --duplicates
     ovmlv tag videos/ --model my_model --bank words --top-k 10
 
-A bank is of use for all models with the label encoder that made it.
+A bank can be used with all models that have the label encoder that made it.
 """
 
 COMMANDS = {
@@ -14,6 +14,6 @@ COMMANDS = {
     'add': 'encode those labels that are not in a bank',
     'remove': 'take labels out',
     'merge': 'take in the labels of other banks',
-    'search': 'the nearest labels of any text',
-    'info': 'what a bank holds',
+    'search': 'find the labels nearest to a text',
+    'info': 'say what a bank holds',
 }

@@ -2,8 +2,8 @@
 
     ovmlv bank build words --model my_model --labels-file words.txt
 
-Every finished part is kept; the same command goes on after an interruption. A bank is of use for
-models with the same label encoder.
+Every finished part is kept; the same command goes on after an interruption. A bank can be used with
+all models that have the same label encoder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_label_arguments(parser, bank=False)
     parser.add_argument(
-        '--chunk-size', type=positive, default=4096, help='labels of a part (default: %(default)s)'
+        '--chunk-size',
+        type=positive,
+        default=4096,
+        help='labels in each part (default: %(default)s)',
     )
 
 

@@ -1,4 +1,4 @@
-"""What a bank holds.
+"""Say what a bank holds.
 
     ovmlv bank info words
     ovmlv bank info words --duplicates --format csv
@@ -23,9 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bank', metavar='DIR', help='folder of the bank')
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        '--duplicates', action='store_true', help='labels that are another one in other words'
+        '--duplicates',
+        action='store_true',
+        help='list labels that say the same as another one in other words',
     )
-    what.add_argument('--list', action='store_true', help='all labels, one a line')
+    what.add_argument('--list', action='store_true', help='list all labels, one a line')
     add_format_argument(parser)
 
 

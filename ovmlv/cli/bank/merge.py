@@ -1,4 +1,4 @@
-"""Take the labels of other banks into one; all of the same label encoder.
+"""Take the labels of other banks into one; all must have the same label encoder.
 
     ovmlv bank merge words more_words even_more
     ovmlv bank merge words more_words --out all_words

@@ -2,7 +2,7 @@
 
     ovmlv bank remove words --labels "a red kite"
 
-Where one of the labels is not in the bank, nothing is removed.
+If one of the labels is not in the bank, nothing is removed.
 """
 
 from __future__ import annotations

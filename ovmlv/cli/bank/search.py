@@ -1,4 +1,4 @@
-"""The nearest labels of any text, and which are the text in another spelling or form.
+"""Find the labels nearest to a text, and mark those that are the text in another spelling or form.
 
     ovmlv bank search words "flying a kite" --model my_model --top-k 5
 
@@ -24,8 +24,10 @@ from ..result_formats import write_rows
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv bank search``."""
     parser.add_argument('bank', metavar='DIR', help='folder of the bank')
-    parser.add_argument('queries', nargs='+', metavar='QUERY', help='text')
-    parser.add_argument('--top-k', type=positive, default=10, help='default: %(default)s')
+    parser.add_argument('queries', nargs='+', metavar='QUERY', help='text to search for')
+    parser.add_argument(
+        '--top-k', type=positive, default=10, help='labels for each text (default: %(default)s)'
+    )
     add_format_argument(parser)
     add_model_arguments(parser, required=False)
 

@@ -12,7 +12,7 @@ from .base import BaseReader
 
 
 class ArrayReader(BaseReader):
-    """An array in the place of a file.
+    """An array in place of a file.
 
     Args:
         frames: RGB uint8 ``(T, H, W, 3)``.

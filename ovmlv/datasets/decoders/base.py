@@ -1,4 +1,4 @@
-"""What the samplers and transforms ask of a reader, whichever library decodes."""
+"""What the samplers and transforms need from a reader, whichever library decodes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BaseReader:
 
     @property
     def rate(self) -> float:
-        """Frames a second, on average; 0 where the video has no length."""
+        """Frames a second, on average; 0 if the video has no length."""
         length = self.times[-1, 1] - self.times[0, 0]
         return float(len(self) / length) if length > 0 else 0.0
 
@@ -41,7 +41,7 @@ class BaseReader:
         """Frames as they are to be shown: RGB uint8 ``(H, W, 3)``, in the order of ``indices``.
 
         Raises:
-            UnreadableVideoError: One of them cannot be decoded, or not without errors.
+            UnreadableVideoError: A frame cannot be decoded, or only with errors.
         """
         raise NotImplementedError
 

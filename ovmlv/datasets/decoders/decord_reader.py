@@ -19,17 +19,18 @@ from .pyav_reader import PyAVReader
 class DecordReader(BaseReader):
     """A video read by decord, refused where decord 0.6.0 can be seen to be wrong.
 
-    That is: other frames or times than PyAV finds (AVI with B-frames, edit lists), and small
-    pictures whose rows it takes for four channels (widths of 16, 24 and 48). It knows no AV1. After
-    going to a key frame it gives wrong frames of many codecs with B-frames or open groups of
-    pictures, which cannot be seen, so frames are read one after the other from the first; MPEG
-    transport streams are wrong even then and are refused. Prefer ``pyav``.
+    It is refused if decord gives other frames or times than PyAV finds (AVI with B-frames, edit
+    lists), and for small pictures whose rows decord takes for four channels (widths of 16, 24 and
+    48). decord cannot read AV1. After it goes to a key frame, it gives wrong frames of many codecs
+    with B-frames or open groups of pictures. This cannot be noticed, so frames are read one after
+    the other from the first. MPEG transport streams are wrong even then and are refused. Prefer
+    ``pyav``.
 
-    Its FFmpeg opens what playlists name and takes ``http:x`` in a name for an address, so it gets
-    absolute paths alone, of files that PyAV takes for a plain container.
+    decord's FFmpeg opens the files that playlists name and takes ``http:x`` in a name for an
+    address, so it gets only absolute paths, of files that PyAV takes for a plain container.
 
     Args:
-        source: Path, or what the file holds.
+        source: Path, or content of the file.
         num_threads: Threads of the decoder.
 
     Examples:
@@ -88,7 +89,9 @@ class DecordReader(BaseReader):
         indices = np.ravel(indices).tolist()
         outside = [i for i in indices if not 0 <= i < len(self)]
         if outside:
-            raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
+            raise UnreadableVideoError(
+                f'frame {outside[0]} was asked for, but it has only {len(self)}'
+            )
         wanted = set(indices)
         found: dict[int, np.ndarray] = {}
         if min(wanted, default=0) < self._next:

@@ -20,7 +20,7 @@ def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any)
     """Open a video.
 
     Args:
-        source: Path, or what the file holds.
+        source: Path, or content of the file.
         backend: One of :data:`READERS`.
         **kwargs: Arguments of that reader.
 

@@ -1,4 +1,4 @@
-"""Frames by PyAV, which brings FFmpeg along."""
+"""Frames by PyAV, which includes FFmpeg."""
 
 from __future__ import annotations
 
@@ -34,11 +34,9 @@ from .video_index import (
 _CONVERTS_IN_THREADS = int(av.__version__.split('.')[0]) >= 17
 # Packets as the container stores them: by default FFmpeg fills in times that it guesses.
 _AS_STORED = {'fflags': '+nofillin-genpts', 'analyzeduration': '1', 'fpsprobesize': '0'}
-_CHOICES = {
-    'truncated': ('refuse', 'use'),
-    'damaged': ('refuse', 'skip'),
-    'resized': ('refuse', 'scale'),
-}
+_CHOICES = dict(
+    truncated=('refuse', 'use'), damaged=('refuse', 'skip'), resized=('refuse', 'scale')
+)
 # Where a partition of a picture is broken, this decoder may leave in it what its memory held, and
 # say nothing. A new decoder begins with empty memory, whatever was asked before.
 _LEAVES_GAPS = frozenset(['vp8'])
@@ -46,31 +44,32 @@ _LOGGED: set[tuple[str, str]] = set()
 
 
 class PyAVReader(BaseReader):
-    """A video, of which wanted frames alone are decoded where that is sure to give the right ones.
+    """A video of which only wanted frames are decoded, if that is sure to give the right frames.
 
-    The order of frames and their times are those of a plain decode from the first packet, and so
-    are the pictures: rotation, edit lists, rates that vary, B-frames in whatever container. Where
-    the packets tell the frames (see :mod:`.video_index`), decoding starts at the key frame before a
-    wanted frame, and each frame that comes out has to be the one that the index has next. In all
-    other cases the file is decoded once when it is opened, and where its times say nothing again
-    from the first packet to the last wanted frame.
+    The order of frames, their times and their pictures are those of a plain decode from the first
+    packet, whatever the rotation, the edit lists, the frame rate, the B-frames and the container.
+    If the packets tell the frames (see :mod:`.video_index`), decoding starts at the key frame
+    before a wanted frame, and each frame that comes out must be the next one in the index. In all
+    other cases, the file is decoded once when it is opened. If its times are of no use, it is
+    decoded again from the first packet to the last wanted frame.
 
-    What a recording that starts inside a group of pictures has before its first key frame is left
+    If a recording starts inside a group of pictures, the frames before its first key frame are left
     out. A frame is damaged if any frame from its key frame to it has errors; see
-    :func:`ovmlv.containers.decode_packets`. Once damage was met, all is decoded once, so that the
-    answer for a frame does not depend on what else is asked.
+    :func:`ovmlv.containers.decode_packets`. As soon as damage is found, the whole file is decoded
+    once, so that the answer for a frame does not depend on what else is asked for.
 
     Args:
-        source: Path, or what the file holds.
+        source: Path, or content of the file.
         num_threads: Threads of the decoder; the workers of a data loader are parallel already.
         stream: Index of the stream in the file; by default FFmpeg's choice.
-        truncated: ``refuse`` files whose end is missing, or ``use`` what is left.
-        damaged: ``refuse`` to give damaged frames, or ``skip`` them: the video then has the good
-            frames alone, which takes a decode of all when it is opened.
-        resized: ``refuse`` frames of several sizes, or ``scale`` all to the size of the first.
+        truncated: Whether to ``refuse`` files whose end is missing, or to ``use`` what is left.
+        damaged: Whether to ``refuse`` damaged frames, or to ``skip`` them. If they are skipped, the
+            video has only the good frames, and the whole file is decoded when it is opened.
+        resized: Whether to ``refuse`` frames of several sizes, or to ``scale`` all to the size of
+            the first.
 
     Raises:
-        UnreadableVideoError: With the reason.
+        UnreadableVideoError: The video cannot be used; the message has the reason.
         FileNotFoundError: There is no such file.
 
     Examples:
@@ -130,7 +129,9 @@ class PyAVReader(BaseReader):
         indices = np.asarray(indices, dtype=np.int64).ravel()
         outside = indices[(indices < 0) | (indices >= len(self))]
         if len(outside):
-            raise UnreadableVideoError(f'frame {outside[0]} asked for, but it has {len(self)}')
+            raise UnreadableVideoError(
+                f'frame {outside[0]} was asked for, but it has only {len(self)}'
+            )
         indices = self._kept[indices]
         wanted = np.unique(indices)
         with _translated():
@@ -149,16 +150,16 @@ class PyAVReader(BaseReader):
         self.container = self.stream = None  # type: ignore[assignment]
 
     def reopen(self) -> None:
-        """Open the file, again where it is open, and choose the stream."""
+        """Open the file, also if it is open already, and choose the stream."""
         self.close()
         self.container = open_container(self.source)
         self.stream = self._choose(self.container)
         set_threads(self.stream, self.num_threads)
 
     def decode_all(self) -> Iterator[tuple[int, av.VideoFrame, str]]:
-        """A plain decode from the first packet: number, frame, and what speaks against it.
+        """A plain decode from the first packet: number, frame, and what is wrong with it.
 
-        What comes before the first key frame is left out.
+        Frames before the first key frame are left out.
         """
         self.reopen()
         packets = self.container.demux(self.stream)
@@ -193,7 +194,7 @@ class PyAVReader(BaseReader):
         return damage
 
     def _clear(self, damage: dict[int, str]) -> None:
-        """Take back what is said of frames that are good when decoding starts at a key frame."""
+        """Clear the damage of frames that are good when decoding starts at a key frame."""
         index = self.index
         damaged = np.array(list(damage))
         keys = np.searchsorted(index.key_pts, index.pts[damaged], side='right') - 1
@@ -313,7 +314,7 @@ class PyAVReader(BaseReader):
                 )
 
     def _from_key(self, key: int, wanted: np.ndarray) -> dict[int, np.ndarray] | None:
-        """Frames after a key frame; None if they cannot be had that way."""
+        """Frames after a key frame; None if this way does not give them."""
         left, last, found = set(wanted.tolist()), self.index.until[wanted].max(), {}
         for i, frame in self._walk(key):
             if i in left:
@@ -323,7 +324,7 @@ class PyAVReader(BaseReader):
         return None
 
     def _walk(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames from a key frame on, while each is good and the one that the index has next."""
+        """Frames from a key frame on, while each is good and is the next one in the index."""
         index = self.index
         if self.stream.codec_context.codec.canonical_name in _LEAVES_GAPS:
             self.reopen()
@@ -350,7 +351,7 @@ class PyAVReader(BaseReader):
         raise UnreadableVideoError(f'damaged: frame {min(left)} cannot be decoded')
 
     def _seek(self, key: int) -> Iterator[av.Packet]:
-        """Packets from a key frame on; none if it cannot be gone to."""
+        """Packets from a key frame on; none if seeking to it fails."""
         # Demuxers differ, also between versions of FFmpeg, in which of the stamps they go by.
         goal = int(self.index.key_pts[key])
         for stamp in (goal, self.index.key_dts[key]):
@@ -390,7 +391,7 @@ class PyAVReader(BaseReader):
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """FFmpeg's errors as ours."""
+    """Turn FFmpeg's errors into ours."""
     try:
         yield
     except FFmpegError as error:

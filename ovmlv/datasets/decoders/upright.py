@@ -17,10 +17,11 @@ def upright(picture: np.ndarray, matrix: Any) -> np.ndarray:
 
     Args:
         picture: ``(H, W, 3)``.
-        matrix: Nine little-endian int32 in 16.16 (or None: as it is).
+        matrix: Nine little-endian int32 in 16.16, or None for a picture that stays as it is.
 
     Raises:
-        UnreadableVideoError: It is turned by no multiple of 90 degrees.
+        UnreadableVideoError: The picture is turned by an angle that is not a multiple of 90
+            degrees.
     """
     if matrix is None:
         return picture

@@ -1,8 +1,9 @@
-"""Which frames a video has, and when: by its packets where they can be trusted, else by decoding.
+"""The frames of a video and their times, by its packets if they can be trusted, else by decoding.
 
-A plain decode from the first packet is the truth, and slow. Packets tell the same without decoding
-where the container *stores* the time at which each is shown, each holds one picture, and nothing
-speaks of another order. Whether that is so is asked of the stream, never of a container's name.
+A plain decode from the first packet is the truth, but it is slow. Packets tell the same without
+decoding if the container *stores* the time at which each is shown, each holds one picture, and
+there is no sign of another order. The stream decides whether that is so, never the name of a
+container.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ class VideoIndex:
         pts: Time stamps ``(N,)`` in units of the stream's time base, not decreasing.
         times: Begin and end in seconds ``(N, 2)``, from the start of the container.
         key_pts: Time stamps of the frames at which decoding can start, increasing.
-        key_dts: Where to seek for those.
+        key_dts: Decoding time stamps to seek to for these frames.
         reliable: Whether the time stamp of a decoded frame tells which frame it is. Otherwise the
             frames have to be counted from the first.
-        until: For each frame the last one that was decoded before it or is it ``(N,)``: it is good
-            only if all up to there are.
+        until: ``(N,)`` for each frame, the last frame that was decoded before it, or the frame
+            itself: a frame is good only if all frames up to there are.
         stated_end: Seconds at which the header says that the video ends; None if it does not.
-        left_out: Frames that a plain decode gives before the first key frame: what they are made
-            from is not in the file.
-        damage: Frame -> why it is not good; None where not all frames were decoded.
-        doubt: Why the packets could not be trusted; empty if they could.
-        backwards: How often the stamps of decoded frames go backwards.
-        sizes: Sizes of the decoded frames; empty where not all were.
+        left_out: Number of frames that a plain decode gives before the first key frame; the frames
+            that they are predicted from are not in the file.
+        damage: Frame -> why it is not good; None if not all frames were decoded.
+        doubt: Reason why the packets could not be trusted; empty if they could.
+        backwards: Number of times that the stamps of decoded frames go backwards.
+        sizes: Sizes of the decoded frames; empty if not all were decoded.
 
     Examples:
         >>> import tempfile
@@ -83,7 +84,7 @@ class VideoIndex:
 
     @property
     def cut_short(self) -> str:
-        """Why the file must have lost its end; empty if nothing says so."""
+        """Reason why the file must have lost its end; empty if there is none."""
         if self.stated_end is None:
             return ''
         end, frame = self.times[-1, 1], np.median(np.diff(self.times, axis=1))
@@ -97,7 +98,7 @@ class VideoIndex:
 
 
 class PacketRow(NamedTuple):
-    """What a packet says of itself."""
+    """What a packet says about itself."""
 
     pts: int | None
     dts: int | None
@@ -108,7 +109,7 @@ class PacketRow(NamedTuple):
 
 
 class FrameRow(NamedTuple):
-    """What a plain decode says of a frame."""
+    """What a plain decode says about a frame."""
 
     pts: int | None
     duration: int
@@ -119,7 +120,7 @@ class FrameRow(NamedTuple):
 
 
 def is_even(times: np.ndarray) -> bool:
-    """Whether all frames ``(N, 2)`` begin within half a frame of where an even rate has them, and
+    """Whether all frames ``(N, 2)`` begin within half a frame of their times at an even rate, and
     the last one lasts no longer than one and a half.
     """
     begins = times[:, 0]
@@ -134,7 +135,7 @@ def read_packets(container: av.container.InputContainer, stream: av.VideoStream)
     """Read all packets of a stream once.
 
     Raises:
-        UnreadableVideoError: There is none.
+        UnreadableVideoError: There is no packet.
     """
     codec = stream.codec_context.codec
     rows = [
@@ -160,15 +161,15 @@ def index_by_packets(
     container: av.container.InputContainer,
     stream: av.VideoStream,
 ) -> VideoIndex | str:
-    """The index without decoding, or why the packets cannot be trusted.
+    """The index without decoding, or the reason why the packets cannot be trusted.
 
     Args:
-        rows: Packets with what the container stores, nothing filled in.
-        container: To ask for its start.
+        rows: Packets with the values that the container stores; nothing is filled in.
+        container: The container, which gives its start.
         stream: Its stream.
 
-    A container that stores the times of decoding in the place of those of showing is not seen here;
-    the reader sees it by the first frame that comes out in another order.
+    A container that stores the times of decoding in place of those of showing is not noticed here;
+    the reader notices it by the first frame that comes out in another order.
     """
     codec = stream.codec_context.codec
     pts = [row.pts for row in rows if row.pts is not None]
@@ -212,11 +213,11 @@ def index_by_frames(
     """The index by a plain decode.
 
     Args:
-        frames: All that come out, in their order.
-        packets: With what the container stores, nothing filled in.
-        container: To ask for its start.
+        frames: All frames that come out, in their order.
+        packets: Packets with the values that the container stores; nothing is filled in.
+        container: The container, which gives its start.
         stream: Its stream.
-        lost: What never came out, see :func:`ovmlv.containers.decode_packets`.
+        lost: Frames that never came out, see :func:`ovmlv.containers.decode_packets`.
 
     Raises:
         UnreadableVideoError: No frame came out, or there is neither a time nor a frame rate.
@@ -271,7 +272,7 @@ def index_by_frames(
 
 
 def increasing(order: Sequence[int]) -> list[int]:
-    """With -1 in the place of what does not go on from those before it."""
+    """The values, with -1 in place of each that does not increase from those before it."""
     kept, last = [], -1
     for place in order:
         kept.append(place if place > last else -1)
@@ -280,7 +281,7 @@ def increasing(order: Sequence[int]) -> list[int]:
 
 
 def spread_damage(rows: dict[int, FrameRow], index: VideoIndex) -> dict[int, str]:
-    """Damage of each frame, where frames that never came out are damage to others as well."""
+    """Damage of each frame; frames that never came out damage others as well."""
     found, reason = [], ''
     for i, time in enumerate(index.times[:, 0]):
         row = rows.get(i)
@@ -338,7 +339,7 @@ def _times(
 
 
 def _base(stream: av.VideoStream) -> float:
-    """Seconds of a step of the time stamps."""
+    """Length of a step of the time stamps, in seconds."""
     assert stream.time_base is not None  # FFmpeg sets it for all that it demuxes
     return float(stream.time_base)
 
@@ -348,7 +349,7 @@ def _start(container: av.container.InputContainer) -> float:
 
 
 def _even_stamps(count: int, stream: av.VideoStream) -> np.ndarray:
-    """Time stamps where decoded frames have none: by the frame rate."""
+    """Time stamps by the frame rate, if decoded frames have none."""
     rate = float(stream.average_rate or stream.guessed_rate or 0)
     if rate <= 0:
         raise UnreadableVideoError('neither its frames nor its header tell their times')
@@ -357,7 +358,7 @@ def _even_stamps(count: int, stream: av.VideoStream) -> np.ndarray:
 
 
 def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """Where the header says that the stream ends, in seconds from the start of the container."""
+    """The end of the stream as the header says, in seconds from the start of the container."""
     start = _start(container)
     if stream.duration:
         begin = (stream.start_time or 0) * _base(stream) - start

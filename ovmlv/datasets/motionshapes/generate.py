@@ -83,9 +83,9 @@ def generate(
         root: The folder to write to.
         sizes: The number of videos of each split in ``train``, ``val`` and ``test``.
         seed: The same seed gives the same scenes and pictures.
-        num_frames: The frames of a video.
-        num_workers: Processes that draw and encode.
-        progress: Wraps the iterator over videos, for instance ``tqdm``.
+        num_frames: The number of frames of a video.
+        num_workers: The number of processes that draw and encode.
+        progress: Function that wraps the iterator over videos, for instance ``tqdm``.
 
     Returns:
         Whether anything had to be written.

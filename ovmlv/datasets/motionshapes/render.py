@@ -117,7 +117,7 @@ def draw_background(name: str, rng: np.random.Generator, size: int = IMAGE_SIZE)
     """A grey, slightly tinted background, float32 ``(size, size, 3)`` in 0-255.
 
     Raises:
-        ValueError: If ``name`` is no background of the world.
+        ValueError: If ``name`` is not a background of the world.
     """
     low, high = rng.uniform(85, 105), rng.uniform(140, 165)
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Scenes of MotionShapes: who is on stage, how each actor moves, and what is true of it."""
+"""Scenes of MotionShapes: their actors, how each actor moves, and which labels are true."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def sample_scene(
 
     Args:
         rng: The source of randomness.
-        video: Give every actor a motion.
-        hold_out_pairs: Leave out the pairs of color and shape that pretraining never renders.
+        video: Whether every actor has a motion.
+        hold_out_pairs: Whether to leave out the pairs of color and shape that pretraining never
+            renders.
         counts: The probabilities of one, two and three actors.
     """
     count = int(rng.choice([1, 2, 3], p=counts))
@@ -122,7 +123,7 @@ def trajectory(
     from one frame.
 
     Raises:
-        ValueError: If ``motion`` is no motion of the world.
+        ValueError: If ``motion`` is not a motion of the world.
     """
     u = np.linspace(0, 1, num_frames)
     x, y = np.full(num_frames, float(centre[0])), np.full(num_frames, float(centre[1]))

@@ -22,10 +22,10 @@ class Concept:
 
     Attributes:
         name: Its name in CLDR, one word.
-        subgroup: Where CLDR has it, such as ``animal-mammal``.
+        subgroup: Its group in CLDR, such as ``animal-mammal``.
         keywords: Other words of CLDR and emojibase for it.
         names: Language -> name.
-        families: Who draws it.
+        families: Families that draw it.
     """
 
     name: str
@@ -40,10 +40,10 @@ class HumanMotion:
     """A motion-captured movement.
 
     Attributes:
-        first: Its first tile.
-        frames: Tiles of a side, sixteen a second.
+        first: Index of its first tile.
+        frames: Number of tiles for each side, sixteen a second.
         loops: Whether its end leads to its beginning.
-        path: Where the body is on the ground, in metres ``(frames, 2)``.
+        path: Place of the body on the ground, in metres ``(frames, 2)``.
     """
 
     first: int

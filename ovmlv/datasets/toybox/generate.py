@@ -67,8 +67,8 @@ def generate(
         root: The folder to write to.
         sizes: Number of videos of each of :data:`SPLITS` that is wanted.
         seed: The same seed gives the same scenes and pictures.
-        num_workers: Processes that draw and encode.
-        progress: Wraps the iterator over videos, for instance ``tqdm``.
+        num_workers: Number of processes that draw and encode.
+        progress: Function that wraps the iterator over videos, for instance ``tqdm``.
 
     Returns:
         Whether anything had to be written.

@@ -1,4 +1,4 @@
-"""Scenes of Toybox: who is there, what they do, and what is true of it."""
+"""Scenes of Toybox: their actors, what these do, and which labels are true."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Actor:
 
     Attributes:
         thing: Number of the concept, or PERSON.
-        family: Whose drawing it is; empty for a person.
-        does: What it surely does.
-        maybe: What it may be seen to do.
-        track: Where it is; None in a still image.
-        side: From where a person is seen.
-        movement: Which movement of a person is drawn.
-        mirrored: Whether it is drawn the other way round.
-        colors: Of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``.
+        family: Family of its drawing; empty for a person.
+        does: Actions that it surely does.
+        maybe: Actions that it may be seen to do.
+        track: Its place in each frame; None in a still image.
+        side: Side from which a person is seen.
+        movement: Movement of a person that is drawn.
+        mirrored: Whether it is drawn mirrored.
+        colors: Colours of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``.
     """
 
     thing: int
@@ -100,8 +100,8 @@ def sample_scene(
     Args:
         rng: The source of randomness.
         extent: Side of the picture in pixels.
-        held_out: Draw things by the held-out family, else by the others.
-        weights: How often each concept occurs; by default all alike.
+        held_out: Whether things are drawn by the held-out family rather than by the others.
+        weights: How often each concept occurs; by default, all occur alike.
     """
     num_frames = int(rng.integers(2 * FPS, 4 * FPS + 1))
     count = int(rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1]))
@@ -138,7 +138,7 @@ def sample_image(
     weights: Sequence[float] | None = None,
     counts: Sequence[float] = (0.5, 0.3, 0.15, 0.05),
 ) -> Scene:
-    """The scene of a still image: things alone, which do nothing that could be seen or said."""
+    """The scene of a still image: only things, which do nothing that could be seen or said."""
     count = 1 + int(rng.choice(len(counts), p=counts))
     actors = []
     chosen = rng.choice(len(concepts()), count, replace=False, p=weights).tolist()
@@ -251,7 +251,7 @@ def _places(rng: np.random.Generator, count: int, extent: int) -> np.ndarray:
 
 
 def _colors(rng: np.random.Generator) -> np.ndarray:
-    """Skin as people have it, clothes of any colour."""
+    """Colours of skin as people have it, and of clothes in any colour."""
     light, dark = np.array([240, 200, 170]), np.array([90, 58, 40])
     share = rng.random()
     clothes = rng.integers(20, 236, (len(_CLOTHES), 3))

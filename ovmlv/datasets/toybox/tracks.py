@@ -1,6 +1,4 @@
-"""How actors move over a clip: paths of things, of people, and of two that have to do with each
-other.
-"""
+"""How actors move over a clip: paths of things, of people, and of two that are related."""
 
 from __future__ import annotations
 
@@ -18,12 +16,12 @@ class Track:
     """Where and how an actor is in each of T frames.
 
     Attributes:
-        x: Centre in pixels ``(T,)``.
-        y: The same, downwards.
+        x: Centre in pixels ``(T,)``, to the right.
+        y: Centre in pixels ``(T,)``, downwards.
         size: Side of the drawing in pixels.
-        angle: Degrees, anticlockwise.
+        angle: Angle in degrees, anticlockwise.
         opacity: 0 or 1.
-        tile: Of a person: which frame of the movement.
+        tile: Frame of the movement, for a person.
     """
 
     x: np.ndarray
@@ -96,7 +94,7 @@ def move_person(
     """Give a resting track a human movement, with a part of its way over the ground.
 
     Returns:
-        How far the person gets to the right, in pixels.
+        Distance that the person moves to the right, in pixels.
     """
     motion, settings = human_motions()[doing], people_settings()
     num_frames = len(track.x)
@@ -125,7 +123,7 @@ def move_person(
 def relate(
     first: Track, second: Track, relation: str, rng: np.random.Generator, extent: float
 ) -> int:
-    """Give two resting tracks a common motion; the first one is who acts.
+    """Give two resting tracks a common motion, in which the first one acts.
 
     Returns:
         1 if the first goes to the right, -1 if to the left.

@@ -1,12 +1,13 @@
-"""The labels of Toybox, what each is true of, and how they are split.
+"""The labels of Toybox, the scenes that each is true of, and how they are split.
 
 Words come from CLDR and WordNet, and a seed splits them; nobody chose a novel word by hand.
 
 * *novel*: a fifth of all words, drawn by the seed, and two fifths of the few words for actions
-  (the labels of the actions themselves aside, which training has to teach). No label that has one
-  of them is in any caption of pretraining or is a label of training videos, so that only a language
-  model knows it.
-* *unseen*: a quarter of the other labels. The tiny CLIP has read them; training videos have not.
+  (except the labels of the actions themselves, which training has to teach). No label with one of
+  these words is in any caption of pretraining or is a label of training videos, so that only a
+  language model knows it.
+* *unseen*: a quarter of the other labels. The tiny CLIP has read them; training videos do not have
+  them.
 * *seen*: the rest.
 """
 
@@ -35,10 +36,10 @@ _SMALL_WORDS = {'a', 'an', 'the', 'of', 'with', 'from', 'to', 'on', 'up', 'and',
 
 @dataclass(frozen=True)
 class Label:
-    """A label and what it is true of.
+    """A label and the scenes that it is true of.
 
-    It is true of a scene if an actor is one of ``things`` (where there are any) and does one of
-    ``doings`` (where there are any).
+    It is true of a scene if an actor is one of ``things`` (if there are any) and does one of
+    ``doings`` (if there are any).
 
     Attributes:
         text: The label.
@@ -48,7 +49,7 @@ class Label:
         split: ``seen``, ``unseen`` or ``novel``.
         things: Numbers of concepts, or :data:`PERSON`.
         doings: Names of actions.
-        parts: Of a pair: the labels of its thing and of what that does.
+        parts: For a pair, the labels of its thing and of what that does.
     """
 
     text: str

@@ -1,7 +1,7 @@
 """Transforms that MMAction2 lacks; its own are used with the prefix ``mmaction.``.
 
-The pipelines of this project have no ``mmaction.Flip``: labels such as "moving left" or "turning
-to the right" would be wrong for the mirrored video. Add it where no label tells left from right.
+The pipelines of this project have no ``mmaction.Flip``: labels such as "moving left" or "turning to
+the right" would be wrong for the mirrored video. Add it if no label tells left from right.
 """
 
 from .cache_frames import CacheFrames

@@ -23,15 +23,15 @@ _INPUTS = ('filename', 'segment', 'start_index', 'num_clips')
 class CacheFrames(BaseTransform):
     """Keep on disk what transforms make of a video, and read it there the next time.
 
-    For small videos that are trained on again and again: opening and decoding a file of 64 x 64
-    pixels takes 3.5 ms, reading its 8 frames here 0.3 ms. The transforms must choose the same
-    frames every time (``SampleSegmentFrames(test_mode=True)``): of others, the first draw would be
-    used for ever. A video that changed (size or time of modification) is decoded anew. Nothing is
-    ever removed; delete the folder to free the space.
+    This is for small videos that are trained on again and again: to open and decode a file of 64 x
+    64 pixels takes 3.5 ms, and to read its 8 frames here takes 0.3 ms. The transforms must choose
+    the same frames every time (``SampleSegmentFrames(test_mode=True)``), since otherwise the first
+    draw would be used for ever. A video that changed (size or time of modification) is decoded
+    again. Nothing is ever removed; delete the folder to free the space.
 
     Args:
-        transforms: From opening the video to decoding it.
-        folder: Where to keep frames, uncompressed.
+        transforms: Transforms from opening the video to decoding it.
+        folder: Folder that keeps the frames, uncompressed.
     """
 
     def __init__(self, transforms: Sequence[dict | Any], folder: str) -> None:
@@ -62,7 +62,7 @@ class CacheFrames(BaseTransform):
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    """Arrays as arrays, the rest as JSON; whole or not at all, whoever else writes the same."""
+    """Write arrays as arrays and the rest as JSON, whole or not at all, whoever else writes it."""
     arrays: dict[str, Any] = {
         key: np.stack(value) if key == 'imgs' else value
         for key, value in values.items()
@@ -74,7 +74,7 @@ def _write(path: Path, values: dict[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What was written, or None where there is nothing that can be read."""
+    """What was written, or None if there is nothing that can be read."""
     try:
         with np.load(path, allow_pickle=False) as file:
             values = {key: file[key] for key in file.files}

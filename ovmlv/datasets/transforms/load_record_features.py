@@ -1,4 +1,4 @@
-"""Features from TFRecord files, in the place of decoded frames."""
+"""Features from TFRecord files, in place of decoded frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LoadRecordFeatures(BaseTransform):
     """Read the features of a :class:`YouTube8MDataset` sample.
 
     They come as a "video" of D channels and one pixel, so that the rest of a pipeline and the
-    recognizer take them as they are; :class:`FeatureBackbone` encodes it.
+    recognizer accept them unchanged; :class:`FeatureBackbone` encodes this "video".
 
     Video-level records hold ``mean_rgb`` and ``mean_audio`` (floats): T is 1. Frame-level records
     hold ``rgb`` and ``audio``, one row of bytes a second, which are dequantised as in the data
@@ -38,9 +38,9 @@ class LoadRecordFeatures(BaseTransform):
         - num_clips: 1
 
     Args:
-        features: Which to join along D, in this order: ``rgb`` (1024), ``audio`` (128).
-        num_frames: T of frame-level records: the middle frames of that many equal parts (frames
-            are repeated where there are fewer). None: the mean over the frames, T is 1.
+        features: Features to join along D, in this order: ``rgb`` (1024), ``audio`` (128).
+        num_frames: T of frame-level records: the middle frames of that many equal parts (frames are
+            repeated if there are fewer). None takes the mean over the frames, and T is 1.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class PackMultilabelInputs(BaseTransform):
     :class:`ActionDataSample` with ``gt_label`` and the meta keys; ``broken`` is always there).
 
     Args:
-        meta_keys: Keys to keep as meta information, where the sample has them.
+        meta_keys: Keys to keep as meta information, if the sample has them.
 
     Examples:
         >>> import numpy as np

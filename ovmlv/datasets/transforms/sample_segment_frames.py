@@ -15,15 +15,15 @@ class SampleSegmentFrames(BaseTransform):
     """Cut a video, or its ``segment``, into ``clip_len`` equal parts and take a frame of each
     (TSN).
 
-    The parts are equal in time: where the frame rate varies, each gives the frame that is on the
-    screen at the chosen moment. At an even rate that is the same as equal numbers of frames.
+    The parts are equal in time: if the frame rate varies, each gives the frame that is on the
+    screen at the chosen moment. At an even rate, this is the same as equal numbers of frames.
 
-    MMAction2's ``SampleFrames`` and ``UniformSample`` know no segments. In training the frame is
-    drawn at random within its part; in test mode the ``num_clips`` views take it at evenly spaced
-    places (one view: the middle), so that views differ and nothing is random.
+    MMAction2's ``SampleFrames`` and ``UniformSample`` do not support segments. In training, the
+    frame is drawn at random within its part. In test mode, the ``num_clips`` views take it at
+    evenly spaced places (one view takes the middle), so that views differ and nothing is random.
 
     A segment that reaches past the end of the video is cut there. Frames are found by their own
-    time stamps where the reader has them (:class:`VideoInit`, decord), else by ``avg_fps``.
+    time stamps if the reader has them (:class:`VideoInit`, decord), and else by ``avg_fps``.
 
     Required Keys:
 
@@ -41,10 +41,11 @@ class SampleSegmentFrames(BaseTransform):
         - num_clips
 
     Args:
-        clip_len: Frames of a clip (T).
-        num_clips: Clips (temporal views) of a video.
-        test_mode: Deterministic sampling.
-        out_of_bound: ``repeat`` frames when there are fewer than ``clip_len``, or ``error``.
+        clip_len: Number of frames of a clip (T).
+        num_clips: Number of clips (temporal views) of a video.
+        test_mode: Whether sampling is deterministic.
+        out_of_bound: What to do if there are fewer frames than ``clip_len``: ``repeat`` frames, or
+            ``error``.
 
     Examples:
         >>> from ovmlv.datasets import SampleSegmentFrames

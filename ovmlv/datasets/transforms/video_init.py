@@ -16,8 +16,8 @@ from ovmlv.registry import TRANSFORMS
 class VideoInit(BaseTransform):
     """Open the video of a sample; :class:`VideoDecode` reads its frames.
 
-    In place of ``mmaction.DecordInit`` and ``mmaction.DecordDecode``, for any sampler between the
-    two. It gives the samplers the times of all frames.
+    The two take the place of ``mmaction.DecordInit`` and ``mmaction.DecordDecode``, for any sampler
+    between them. This transform gives the samplers the times of all frames.
 
     Required Keys:
 
@@ -31,9 +31,9 @@ class VideoInit(BaseTransform):
         - frame_times: begin and end of each frame in seconds ``(N, 2)``
 
     Args:
-        backend: ``pyav`` (right for all videos of ``docs/datasets.md``) or ``decord``.
+        backend: Reader: ``pyav`` (right for all videos of ``docs/datasets.md``) or ``decord``.
         num_threads: Threads of the decoder.
-        backend_args: Of mmengine's ``fileio``, for videos that are no local files.
+        backend_args: Arguments of mmengine's ``fileio``, for videos that are not local files.
         **kwargs: Further arguments of the reader, such as ``truncated='use'`` of
             :class:`~ovmlv.datasets.decoders.PyAVReader`.
 

@@ -14,7 +14,7 @@ class BaseClockHook(Hook):
 
     Attributes:
         clock: The clock.
-        key: Under which a checkpoint holds its state and what :meth:`extra_state` adds.
+        key: Key under which a checkpoint holds its state and what :meth:`extra_state` adds.
     """
 
     priority = 'VERY_HIGH'

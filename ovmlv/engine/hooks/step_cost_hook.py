@@ -17,10 +17,10 @@ from .base_clock_hook import BaseClockHook
 
 @HOOKS.register_module()
 class StepCostHook(BaseClockHook):
-    """Measures the cost of training; :meth:`cost` tells it afterwards.
+    """Measures the cost of training; :meth:`cost` gives it afterwards.
 
-    A step is forward, backward and update; validation and waiting for data are apart from it. What
-    was measured goes into the checkpoints, so that a resumed run reports the whole training.
+    A step is forward, backward and update, without validation and waiting for data. The measured
+    values go into the checkpoints, so that a resumed run reports the whole training.
     """
 
     # The priority: what other hooks do before a step is part of the method; what they do after it
@@ -74,10 +74,10 @@ class StepCostHook(BaseClockHook):
 
 
 def peak_memory() -> float:
-    """Greatest resident size of this process so far in MiB, its children not counted.
+    """Greatest resident size of this process so far in MiB, without its children.
 
-    Linux lets ``ru_maxrss`` of a new program begin at the size of the one that started it, so the
-    kernel's own mark of this program is read where there is one.
+    On Linux, ``ru_maxrss`` of a new program begins at the size of the program that started it, so
+    the kernel's own mark of this program is read if there is one.
     """
     status = Path('/proc/self/status')
     if status.is_file():

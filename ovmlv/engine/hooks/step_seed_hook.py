@@ -25,16 +25,16 @@ class StepSeedHook(Hook):
 
     mmengine seeds once at the start and writes no generator's state into checkpoints, so that a
     resumed run draws other augmentations, dropout masks and label subsets than the uninterrupted
-    one would have. With this hook both draw the same: a run that is killed and resumed ends with
-    the weights of the run that was not (on the CPU; on GPUs up to non-deterministic kernels).
+    one would have. With this hook, both draw the same: a run that is killed and resumed ends with
+    the weights of a run that is not killed (on the CPU; on GPUs, up to non-deterministic kernels).
 
-    It also gives the workers of a loader new seeds every epoch, where mmengine's get the same ones
-    again, and lets an epoch start with new workers even if they are persistent, since the state
+    It also gives the workers of a loader new seeds in every epoch, whereas mmengine gives them the
+    same ones again. An epoch starts with new workers even if they are persistent, since the state
     of old ones cannot be restored.
 
     Args:
-        restart_workers: Give up persistent workers at the end of an epoch. False keeps them, and
-            makes augmentations after a resumption differ.
+        restart_workers: Whether to end persistent workers at the end of an epoch. False keeps them,
+            but augmentations after a resumption then differ.
     """
 
     priority = 'VERY_HIGH'

@@ -14,15 +14,15 @@ from .base_clock_hook import BaseClockHook
 
 @HOOKS.register_module()
 class TimeBudgetHook(BaseClockHook):
-    """Ends training after so many seconds of it, validation not counted.
+    """Ends training after a number of seconds; validation does not count.
 
-    Training by epochs ends with the epoch whose end is nearest to the budget, training by
-    iterations with the step that crosses it. Schedules are not shortened, so give them a length
-    that the time allows. Time used before an interruption counts. An early end is no exact
-    repetition: how many steps fit depends on the machine.
+    Training by epochs ends with the epoch whose end is nearest to the budget, and training by
+    iterations ends with the step that crosses it. Schedules are not shortened, so give them a
+    length that the time allows. Time used before an interruption counts. A run with a budget cannot
+    be repeated exactly, since the number of steps that fit depends on the machine.
 
     Args:
-        seconds: The budget.
+        seconds: The budget in seconds.
     """
 
     # The priority: it decides before hooks that act at the end, such as the checkpoint's.

@@ -1,4 +1,4 @@
-"""How long training took, apart from validation, over interruptions."""
+"""A clock for training: it leaves out validation and goes on after interruptions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 
 class TrainingClock:
-    """Measures steps, and what passes between them (waiting for data).
+    """Measures steps, and the time between them (waiting for data).
 
-    Call :meth:`resume` where training begins or goes on after something else, and :meth:`begin` and
+    Call :meth:`resume` when training begins or goes on after something else, and :meth:`begin` and
     :meth:`end` around each step. Its state goes into checkpoints, so that time counts once.
     """
 
@@ -27,17 +27,17 @@ class TrainingClock:
         return self.waiting + sum(self.steps)
 
     def resume(self) -> None:
-        """Forget what passed since the last step."""
+        """Forget the time that has passed since the last step."""
         self._mark = _now()
 
     def begin(self) -> None:
-        """A step begins."""
+        """Note that a step begins."""
         now = _now()
         self.waiting += now - self._mark
         self._mark, self._cpu_mark = now, time.process_time()
 
     def end(self) -> None:
-        """A step ends."""
+        """Note that a step ends."""
         now = _now()
         self.steps.append(now - self._mark)
         self.cpu.append(time.process_time() - self._cpu_mark)
@@ -48,7 +48,7 @@ class TrainingClock:
         return dict(steps=list(self.steps), cpu=list(self.cpu), waiting=self.waiting)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from this state."""
         self.steps, self.cpu = list(state['steps']), list(state['cpu'])
         self.waiting = float(state['waiting'])
 

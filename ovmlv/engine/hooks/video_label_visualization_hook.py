@@ -21,8 +21,8 @@ class VideoLabelVisualizationHook(Hook):
     mmaction2's ``VisualizationHook`` takes samples without a dimension for views, ``(C, T, H, W)``.
 
     Args:
-        num_samples: How many to draw, spread over the data set. In distributed testing those of the
-            first process are drawn.
+        num_samples: Number of samples to draw, spread over the data set. In distributed testing,
+            those of the first process are drawn.
         out_dir: Folder for the pictures; None gives them to the backends of the visualizer.
         draw_args: Further arguments of ``VideoLabelVisualizer.add_datasample``.
     """

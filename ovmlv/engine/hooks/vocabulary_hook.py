@@ -1,4 +1,4 @@
-"""The model's labels are those of the data set at hand."""
+"""The hook that gives the model the labels of the data set in use."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class VocabularyHook(Hook):
     A config thus cannot disagree with its data about the number of classes or their order, and a
     test set may have other labels than the training set. Before training, the labels of validation
     and test data are checked with those of training, since a label that the model cannot encode
-    would otherwise end a long run. Works through wrappers of models (DDP,
-    averaged models) and of data sets (``ConcatDataset``, ``RepeatDataset``,
-    ``torch.utils.data.Subset`` ...).
+    would otherwise end a long run. It works through wrappers of models (DDP, averaged models) and
+    of data sets (``ConcatDataset``, ``RepeatDataset``, ``torch.utils.data.Subset`` ...).
     """
 
     # Before hooks that use the model at the same point.
@@ -63,7 +62,7 @@ class VocabularyHook(Hook):
         self._set(runner, runner.test_dataloader.dataset, 'test')
 
     def after_train(self, runner: Runner) -> None:
-        """Training is over."""
+        """Note that training is over."""
         self._training = None
 
     @staticmethod
@@ -78,7 +77,7 @@ class VocabularyHook(Hook):
 def _later_datasets(runner: Runner) -> Iterator[Any]:
     """The validation set, and the test set if it is another one and can be read.
 
-    A Runner that trains has not built the test set; to train without its files is allowed.
+    A Runner that trains has not built the test set, and training without its files is allowed.
     """
     if runner.val_loop is not None:
         yield runner.val_dataloader.dataset

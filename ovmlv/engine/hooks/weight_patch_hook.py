@@ -19,13 +19,13 @@ class WeightPatchHook(Hook):
     """Validates and tests ``theta_CLIP + ratio (theta - theta_CLIP)`` (patching: Ilharco et al.,
     NeurIPS 2022; Open-VCLIP has ratio 0.5).
 
-    Training goes on with the weights as they were, and checkpoints hold those; to write patched
-    ones, use ``tools/model_converters/patch_weights.py``. Works beside mmengine's ``EMAHook``: the
-    averaged weights are then patched. Which weights have a start in CLIP:
-    :func:`~ovmlv.models.utils.weights_from_clip`.
+    Training goes on with the unpatched weights, and checkpoints hold these; to write patched ones,
+    use ``tools/model_converters/patch_weights.py``. The hook works beside mmengine's ``EMAHook``:
+    the averaged weights are then patched. :func:`~ovmlv.models.utils.weights_from_clip` says which
+    weights have a start in CLIP.
 
     Args:
-        ratio: 1 is the finetuned weights, 0 the start.
+        ratio: Share of the way to the finetuned weights: 1 gives these, 0 the start.
         parts: Parts of the recognizer: ``backbone``, ``head``.
     """
 

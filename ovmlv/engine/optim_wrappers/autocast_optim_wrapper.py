@@ -23,7 +23,8 @@ class AutocastOptimWrapper(OptimWrapper):
     fast as in float32; those without instructions for it are slower with it.
 
     Args:
-        dtype: ``bfloat16``; ``auto``: bfloat16 where the device computes in it, else float32.
+        dtype: Number format: ``bfloat16``; or ``auto``, which is bfloat16 if the device computes in
+            it, and else float32.
         **kwargs: See mmengine's ``OptimWrapper``.
     """
 

@@ -15,14 +15,14 @@ from .ranks import positive_ranks
 def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
     """Average precision of each label.
 
-    Defined as scikit-learn's ``average_precision_score``: the mean over positives of the precision
-    at the positive's score, every item of equal score counted as retrieved together, so that the
-    value does not depend on the order of the videos. It is computed without a loop over labels
-    from two counts: for a positive of score ``s``, precision is ``#{positives >= s} / #{known >=
-    s}``.
+    It is defined as scikit-learn's ``average_precision_score``: the mean over positives of the
+    precision at the positive's score. All items of equal score count as retrieved together, so the
+    value does not depend on the order of the videos. It is computed without a loop over labels,
+    from two counts: for a positive of score ``s``, precision is
+    ``#{positives >= s} / #{known >= s}``.
 
     Args:
-        scores: ``(N, C)``, higher is more likely; ``-inf`` ranks last ("no prediction").
+        scores: ``(N, C)`` scores; higher is more likely, and ``-inf`` ranks last ("no prediction").
         targets: ``(N, C)`` of {1, 0, -1}; -1 is unknown and ignored.
 
     Returns:
@@ -41,10 +41,10 @@ def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
 def area_under_pr_curve(scores: Tensor, targets: Tensor) -> Tensor:
     """Area under the precision-recall curve (AUPR) of each label by the trapezoidal rule.
 
-    scikit-learn's ``auc(recall, precision)`` of ``precision_recall_curve``: neighbouring points,
-    one a distinct score, are joined by straight lines, and the curve begins at recall 0, precision
-    1. Straight lines are optimistic (Davis and Goadrich, 2006), which is why papers mostly give
-    :func:`average_precision`, the area of the same points without interpolation.
+    This is scikit-learn's ``auc(recall, precision)`` of ``precision_recall_curve``: neighbouring
+    points, one for each distinct score, are joined by straight lines, and the curve begins at
+    recall 0, precision 1. Straight lines are optimistic (Davis and Goadrich, 2006), so papers
+    mostly give :func:`average_precision`, the area of the same points without interpolation.
 
     Args:
         scores: ``(N, C)``, see :func:`average_precision`.
@@ -102,8 +102,8 @@ def mean_average_precision(
     Args:
         scores: ``(N, C)``.
         targets: ``(N, C)`` of {1, 0, -1}.
-        average: ``macro`` (each label counts alike), ``weighted`` (by its positives) or ``micro``
-            (:func:`micro_average_precision`, which has no mean over labels).
+        average: Kind of mean: ``macro`` (each label counts alike), ``weighted`` (by its positives)
+            or ``micro`` (:func:`micro_average_precision`, which has no mean over labels).
         min_positives: Labels with fewer positives are left out of ``macro`` and ``weighted``; a
             label without any positive never counts.
 

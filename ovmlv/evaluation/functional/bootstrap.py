@@ -17,7 +17,7 @@ _STEP_WEIGHTS = 2**24
 
 
 def resample_counts(num_videos: int, num_resamples: int = 1000, seed: int = 0) -> np.ndarray:
-    """How often each video is drawn, ``(R, N)`` int16; each row sums to N.
+    """How often each video is drawn, ``(R, N)`` int16; the sum of each row is N.
 
     The same arguments give the same draws, so that two models can be compared on them.
 
@@ -42,8 +42,8 @@ def resample_counts(num_videos: int, num_resamples: int = 1000, seed: int = 0) -
 def bootstrap_average_precision(scores: Tensor, targets: Tensor, counts: np.ndarray) -> Tensor:
     """:func:`~ovmlv.evaluation.functional.average_precision` of each label in each resample.
 
-    A resample is a weight of each video. A label is sorted once: between two positives the weights
-    of all resamples are summed at a time, and precision is a ratio of two such sums.
+    A resample gives a weight to each video. Each label is sorted once: between two positives, the
+    weights of all resamples are summed together, and precision is a ratio of two such sums.
 
     Args:
         scores: ``(N, C)``.
@@ -51,7 +51,7 @@ def bootstrap_average_precision(scores: Tensor, targets: Tensor, counts: np.ndar
         counts: ``(R, N)`` from :func:`resample_counts`.
 
     Returns:
-        ``(R, C)`` float64; NaN where a resample has no positive of the label. Take the mean over
+        ``(R, C)`` float64; NaN if a resample has no positive of the label. Take the mean over
         labels with :meth:`torch.Tensor.nanmean`.
 
     Examples:
@@ -103,10 +103,10 @@ def bootstrap(
     targets: Tensor,
     counts: np.ndarray,
 ) -> Tensor:
-    """Any metric of this package in each resample, ``(R,)`` float64: one call for each.
+    """Any metric of this package in each resample, ``(R,)`` float64, by one call for each.
 
     Args:
-        statistic: Takes ``(N, C)`` scores and targets and returns a scalar.
+        statistic: Function that takes ``(N, C)`` scores and targets and returns a scalar.
         scores: ``(N, C)``.
         targets: ``(N, C)`` of {1, 0, -1}.
         counts: ``(R, N)`` from :func:`resample_counts`.
@@ -131,8 +131,8 @@ def bootstrap(
 def percentile_interval(values: Tensor, confidence: float = 0.95) -> tuple[float, float]:
     """The middle part of a statistic's resamples ``(R,)``; NaN ones are left out.
 
-    The percentile interval of Efron. It assumes that videos are drawn independently: clips of one
-    video should be resampled together.
+    This is the percentile interval of Efron. It assumes that videos are drawn independently, so
+    clips of one video should be resampled together.
 
     Examples:
         >>> import torch

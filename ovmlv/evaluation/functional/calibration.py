@@ -1,4 +1,4 @@
-"""How far probabilities are from observed frequencies."""
+"""The distance of probabilities from observed frequencies."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def expected_calibration_error(
     Of K bins of equal width, bin b holds the probabilities p with ``b / K <= p < (b + 1) / K``; the
     last one holds 1 as well. (The code of Guo et al. counts an edge to the bin below it, and
     torchmetrics puts 1 into a bin of its own: values differ where probabilities fall on edges, as
-    rounded ones do.) Of K adaptive bins, a pair falls into bin ``floor(i * K / n)``, where i counts
-    the pairs of smaller probability: equal probabilities share a bin.
+    rounded ones do.) Of K adaptive bins, a pair falls into bin ``floor(i * K / n)``, where i is the
+    number of pairs with smaller probability, so equal probabilities share a bin.
 
     Args:
         scores: ``(N, C)`` probabilities in [0, 1]; ``-inf`` (no prediction) is left out.
         targets: ``(N, C)`` of {1, 0, -1}.
         num_bins: Number of bins.
-        adaptive: Bins of equal numbers of pairs (adaptive ECE) in place of bins of equal width,
-            which suits label sets where nearly all probabilities are close to 0.
+        adaptive: Whether bins have equal numbers of pairs (adaptive ECE) rather than equal width.
+            This suits label sets where nearly all probabilities are close to 0.
 
     Returns:
         Scalar float64; NaN without known pairs.

@@ -19,11 +19,11 @@ def charades_average_precision(
     such videos as ordinary negatives gives a lower mAP.
 
     Args:
-        scores: ``(N, C)``; a video without prediction has ``-inf``.
+        scores: ``(N, C)`` scores; a video without prediction has ``-inf``.
         targets: ``(N, C)`` of {1, 0, -1}.
-        unlabeled: ``(N,)`` bool, rows without any action in the official file. By default the rows
-            without a positive in ``targets``, which is right only when all 157 classes are
-            columns.
+        unlabeled: ``(N,)`` bool, rows without any action in the official file. By default, these
+            are the rows without a positive in ``targets``, which is right only if all 157 classes
+            are columns.
 
     Returns:
         ``(C,)`` float64; NaN for a class without positives. Their mean is the official mAP (the

@@ -56,7 +56,7 @@ def precision_recall_at_threshold(
     Args:
         scores: ``(N, C)``; ``-inf`` is never a prediction.
         targets: ``(N, C)`` of {1, 0, -1}; unknown pairs are ignored.
-        threshold: Scores from here on are predictions (DualCoOp: those above).
+        threshold: Least score that is a prediction (DualCoOp takes only scores above it).
         average: See :func:`precision_recall_at_k`.
 
     Examples:
@@ -87,13 +87,13 @@ def precision_recall_at_k(
     Args:
         scores: ``(N, C)``; ``-inf`` is never a prediction.
         targets: ``(N, C)`` of {1, 0, -1}.
-        k: Predictions a video.
-        average: ``overall``: ``P = hits / predictions``, ``R = hits / positives`` over all pairs.
-            ``class``: means over all classes of their P, R and F1, each 0 without a hit.
-            ``class_of_means``: the same P and R, and the harmonic mean of the two as F1.
+        k: Number of predictions for each video.
+        average: Kind of mean. ``overall``: ``P = hits / predictions``, ``R = hits / positives``
+            over all pairs. ``class``: means over all classes of their P, R and F1, each 0 without a
+            hit. ``class_of_means``: the same P and R, and the harmonic mean of the two as F1.
             ``macro``: means over the classes that have a positive.
-        unknown: ``ignore``: unknown labels are left out before ranking. ``negative``: they rank
-            with the others and are no hits.
+        unknown: Treatment of unknown labels. ``ignore``: they are left out before ranking.
+            ``negative``: they rank with the others and are no hits.
 
     Returns:
         All NaN without positives. See :data:`DEFINITIONS` for who uses which.
@@ -127,9 +127,9 @@ def f1_at_threshold(
     Args:
         scores: ``(N, C)``; ``-inf`` is never a prediction.
         targets: ``(N, C)`` of {1, 0, -1}.
-        threshold: Scores from here on are predictions.
-        average: ``micro`` pools all pairs; ``macro`` is the mean over the labels that have a
-            positive (a label with positives and no hit counts 0).
+        threshold: Least score that is a prediction.
+        average: Kind of mean: ``micro`` pools all pairs; ``macro`` is the mean over the labels that
+            have a positive (a label with positives and no hit counts 0).
 
     Returns:
         Scalar float64; NaN without positives.
@@ -154,8 +154,8 @@ def f1_at_k(scores: Tensor, targets: Tensor, k: int = 3, average: str = 'micro')
     Args:
         scores: ``(N, C)``; ``-inf`` is never a prediction.
         targets: ``(N, C)`` of {1, 0, -1}.
-        k: Predictions a video.
-        average: ``micro`` or ``macro``, see :func:`f1_at_threshold`.
+        k: Number of predictions for each video.
+        average: Kind of mean: ``micro`` or ``macro``, see :func:`f1_at_threshold`.
 
     Returns:
         Scalar float64; NaN without positives.
@@ -174,17 +174,18 @@ def f1_at_k(scores: Tensor, targets: Tensor, k: int = 3, average: str = 'micro')
 def peak_f1(scores: Tensor, targets: Tensor, average: str = 'overall') -> tuple[Tensor, Tensor]:
     """The best F1 that one threshold reaches, and that threshold.
 
-    It is chosen on the data it is measured on: an upper bound, not what a deployed threshold would
-    give.
+    The threshold is chosen on the data that it is measured on, so the F1 is an upper bound of what
+    a deployed threshold would give.
 
     Args:
         scores: ``(N, C)``.
         targets: ``(N, C)`` of {1, 0, -1}.
-        average: ``overall``: one threshold for all pairs; ``class``: one for each label.
+        average: Kind of threshold: ``overall`` is one for all pairs, ``class`` is one for each
+            label.
 
     Returns:
-        F1 and threshold (``scores >= threshold`` are predictions; the highest of several that are
-        as good), both float64 scalars or, for ``class``, ``(C,)``. NaN without positives.
+        F1 and threshold (``scores >= threshold`` are predictions; of several that are equally good,
+        it is the highest), both float64 scalars or, for ``class``, ``(C,)``. NaN without positives.
 
     Examples:
         >>> import torch

@@ -17,17 +17,17 @@ def per_frame_average_precision(
 ) -> Tensor:
     """Average precision of each class over the frames of all videos in one list.
 
-    The mean over classes is the official per-frame mAP of MultiTHUMOS (Yeung et al., 2018; in the
-    code everybody uses, the ``APMeter`` of super-events, Piergiovanni and Ryoo, 2018) and, with 25
-    evenly spaced points a video, of ``Charades_v1_localize.m``. The latter, unlike
-    ``Charades_v1_classify.m``, counts the frames of videos without actions as negatives. Which
-    labels hold at a point, and whether at the very ends of a segment, is the data set's to say
+    The mean over classes is the official per-frame mAP of MultiTHUMOS (Yeung et al., 2018; the
+    usual code is the ``APMeter`` of super-events, Piergiovanni and Ryoo, 2018). With 25 evenly
+    spaced points in each video, it is that of ``Charades_v1_localize.m``, which, unlike
+    ``Charades_v1_classify.m``, counts the frames of videos without actions as negatives. The data
+    set decides which labels hold at a point, and whether they hold at the very ends of a segment
     (:func:`ovmlv.datasets.segments.label_matrix`).
 
     Args:
-        scores: For each video ``(T, C)``; T may differ.
-        targets: For each video ``(T, C)`` of {1, 0, -1}.
-        empty: What a class without positives counts: ``skip`` (NaN) or ``zero`` (as ``APMeter``).
+        scores: Scores ``(T, C)`` of each video; T may differ.
+        targets: Targets ``(T, C)`` of {1, 0, -1} of each video.
+        empty: Value of a class without positives: ``skip`` (NaN) or ``zero`` (as ``APMeter``).
 
     Returns:
         ``(C,)`` float64.

@@ -18,8 +18,8 @@ def check_inputs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         targets: ``(N, C)`` of 1 (positive), 0 (negative) and -1 (unknown, ignored).
 
     Returns:
-        ``scores`` as float32 if they are that and as float64 otherwise, with ``-inf`` at unknown
-        targets; ``targets`` as int8. Ranks do not depend on it; sums are to be made in float64.
+        ``scores`` as float32 if they are float32 and as float64 otherwise, with ``-inf`` at unknown
+        targets; ``targets`` as int8. Ranks do not depend on the format; make sums in float64.
 
     Raises:
         ValueError: Shapes differ, a target is not in {1, 0, -1}, or a score is not a number.

@@ -11,7 +11,7 @@ def harmonic_mean(*values: float) -> float:
     """Harmonic mean, the usual summary of seen and unseen labels.
 
     Returns:
-        0 if any value is 0, NaN if any is NaN or there is none.
+        The mean; it is 0 if any value is 0, and NaN if any is NaN or there is none.
 
     Examples:
         >>> round(harmonic_mean(0.6, 0.3), 4)  # 2 * 0.6 * 0.3 / (0.6 + 0.3)

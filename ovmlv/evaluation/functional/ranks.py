@@ -1,4 +1,4 @@
-"""Where the positives of each label stand in its ranking: all that precision and recall need."""
+"""Ranks of the positives of each label, which are all that precision and recall need."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _Way = Literal['left', 'right']
 
 
 class PositiveRanks(NamedTuple):
-    """One entry for each positive, label after label, scores ascending within a label.
+    """One entry for each positive, label after label, with ascending scores within a label.
 
     Attributes:
         label: ``(P,)`` column of the positive.
-        score: ``(P,)`` its score.
+        score: ``(P,)`` score of the positive.
         hits: ``(P,)`` positives of the label with at least this score.
         retrieved: ``(P,)`` known entries of the label with at least this score.
         hits_above: ``(P,)`` positives with a higher score.
@@ -53,7 +53,7 @@ class PositiveRanks(NamedTuple):
 
     @property
     def precision(self) -> np.ndarray:
-        """``(P,)`` precision at each positive, items of equal score retrieved together."""
+        """Precision ``(P,)`` at each positive, with items of equal score retrieved together."""
         return self.hits / self.retrieved
 
     def mean_by_label(self, values: np.ndarray) -> Tensor:
@@ -65,13 +65,13 @@ class PositiveRanks(NamedTuple):
 def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> PositiveRanks:
     """Rank the positives of each label among its known entries.
 
-    Computed on the CPU without a loop over videos. Only positives need a rank, and as a rule they
-    are few, so that no label's scores need be sorted: see :func:`_count_at_least`.
+    It is computed on the CPU without a loop over videos. Only positives need a rank, and as a rule
+    they are few, so the scores of a label need not be sorted: see :func:`_count_at_least`.
 
     Args:
-        scores: ``(N, C)``, higher is more likely; ``-inf`` ranks last.
+        scores: ``(N, C)`` scores; higher is more likely, and ``-inf`` ranks last.
         targets: ``(N, C)`` of {1, 0, -1}; -1 is unknown and ignored.
-        above: Whether ``retrieved_above`` is wanted; else it is empty.
+        above: Whether ``retrieved_above`` is wanted; otherwise it is empty.
 
     Examples:
         The positive of 0.7 is found third and the second of its kind; that of 0.9 comes first:
@@ -138,17 +138,17 @@ def _count_at_least(
 ) -> list[np.ndarray]:
     """How many scores of a label are at least (above) those of its positives, without sorting all.
 
-    The scores lie in 2**16 buckets, in order. Those in higher buckets than a positive are counted
-    by a radix sort of the bucket numbers, several times faster than a sort of the scores; those
-    that share a bucket with a positive are few, and compared exactly.
+    The scores are in 2**16 ordered buckets. Scores in higher buckets than a positive are counted by
+    a radix sort of the bucket numbers, which is several times faster than a sort of the scores. The
+    scores that share a bucket with a positive are few, and they are compared exactly.
 
     Args:
         row: ``(N,)`` scores.
         bucket: ``(N,)`` uint16; sorted in place.
         own: ``(P,)`` scores of the positives, ascending.
         own_bucket: ``(P,)`` their buckets.
-        table: ``(2**16,)`` bool, all False, to work with.
-        ways: ``left`` counts scores that are at least as high, ``right`` higher ones.
+        table: ``(2**16,)`` bool, all False, for use during the work.
+        ways: What to count: ``left`` scores that are at least as high, ``right`` higher ones.
 
     Returns:
         ``(P,)`` for each of ``ways``.
@@ -164,10 +164,10 @@ def _count_at_least(
 
 
 def _sorted(scores: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and their buckets in ascending order; may work in place.
+    """Scores and their buckets in ascending order; it may work in place.
 
-    Many scores are first put into the order of their buckets, by radix; NumPy's stable sort needs
-    little more than one pass over what is nearly in order.
+    If there are many scores, they are first put into the order of their buckets, by radix. NumPy's
+    stable sort then needs little more than one pass, since they are nearly in order.
     """
     if len(scores) < _MIN_RADIX:
         scores.sort()
@@ -190,9 +190,9 @@ def _transposed(values: np.ndarray, out: np.ndarray) -> np.ndarray:
 def _buckets(values: np.ndarray) -> np.ndarray:
     """A number of 16 bits for each score, in the order of the scores, uint16.
 
-    Probabilities crowd near 0, so there buckets are as fine as floats are: the bits of a float that
-    is not negative, read as an integer, are in the order of the float. Rows with negative scores
-    (logits, cosines) get buckets of equal width.
+    Most probabilities are near 0, so the buckets there are as fine as floats are: if the bits of
+    floats that are not negative are read as integers, these have the order of the floats. Rows with
+    negative scores (logits, cosines) get buckets of equal width.
 
     Args:
         values: ``(C, N)`` float32 or float64; ``-inf`` goes into the lowest bucket.

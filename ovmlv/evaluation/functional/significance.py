@@ -1,4 +1,4 @@
-"""Whether one model is better than another, on the same videos or over the same seeds."""
+"""Tests of whether one model is better than another, on the same videos or over the same seeds."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class PairedComparison(NamedTuple):
     """Difference of two models.
 
     Attributes:
-        difference: Second minus first.
+        difference: Value of the second model minus that of the first.
         low: Lower end of its interval (NaN for :func:`paired_permutation_test`).
-        high: Upper end.
-        p_value: Two-sided.
+        high: Upper end of its interval.
+        p_value: Two-sided p-value.
 
     Examples:
         >>> found = PairedComparison(difference=0.02, low=0.01, high=0.03, p_value=0.004)
@@ -43,16 +43,16 @@ def paired_permutation_test(
 ) -> PairedComparison:
     """Sign-flip test of paired values: seeds of two methods, per-video or per-class figures.
 
-    If the two did not differ, each difference could as well have the other sign. The p-value is
-    the share of sign assignments whose mean is at least as far from 0 as the observed one: all of
-    them up to 16 pairs, else random ones, the observed one included. With n pairs it cannot be
-    below 2**(1 - n): six seeds are the least for 0.05.
+    If the two did not differ, each difference could as well have the other sign. The p-value is the
+    share of sign assignments whose mean is at least as far from 0 as the observed one. Up to 16
+    pairs, all assignments are tried; with more, random ones and the observed one. With n pairs, the
+    p-value cannot be below 2**(1 - n), so six seeds are the least for 0.05.
 
     Args:
-        first: ``(n,)`` of the one model.
-        second: ``(n,)`` of the other, in the same order. Pairs with a NaN are left out.
-        num_permutations: Of random assignments.
-        seed: Of random assignments.
+        first: Values ``(n,)`` of the one model.
+        second: Values ``(n,)`` of the other, in the same order. Pairs with a NaN are left out.
+        num_permutations: Number of random assignments.
+        seed: Seed of random assignments.
 
     Examples:
         Six seeds of which each is better; 2 of 2 ** 6 assignments of signs are as far from 0:
@@ -92,14 +92,15 @@ def paired_bootstrap(
     """Compare a metric of two models on the same resamples of the same videos.
 
     Args:
-        first: ``(R,)`` of the one model, e.g. ``bootstrap_average_precision(...).nanmean(1)``.
-        second: ``(R,)`` of the other, with the same ``counts``.
-        difference: Second minus first on the data themselves.
-        confidence: Of the interval.
+        first: Values ``(R,)`` of the one model, e.g.
+            ``bootstrap_average_precision(...).nanmean(1)``.
+        second: Values ``(R,)`` of the other, with the same ``counts``.
+        difference: Value of the second minus that of the first, on the data without resampling.
+        confidence: Confidence of the interval.
 
     Returns:
-        The p-value is twice the share of resamples on the other side of 0, counted as (n + 1) /
-        (R + 1): never 0.
+        The comparison. Its p-value is twice the share of resamples on the other side of 0, counted
+        as (n + 1) / (R + 1), so it is never 0.
 
     Examples:
         The second model is better in all 999 resamples, so the p-value is 2 * (0 + 1) / (999 + 1):

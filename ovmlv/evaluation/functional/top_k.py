@@ -17,7 +17,7 @@ def top_k_mask(scores: Tensor, k: int) -> Tensor:
     Args:
         scores: ``(N, C)``; ``-inf`` is never among them. Equal scores at the cut go to the label
             that comes first.
-        k: At least 1; with more than C, all labels are.
+        k: Number of labels, at least 1; if it is more than C, all labels are among them.
 
     Returns:
         ``(N, C)`` bool.
@@ -45,9 +45,9 @@ def topk_accuracy(scores: Tensor, targets: Tensor, k: int = 1, average: str = 'o
             first.
         targets: ``(N,)`` class numbers, or ``(N, C)`` of {1, 0, -1}: with several positives, one of
             them must be among the best (the Hit@k of YouTube-8M); videos without any do not count.
-        k: Top 1, top 5, ...
-        average: ``overall``, or ``class``: the mean over classes of the share of their videos
-            (mean class accuracy).
+        k: Number of best labels (1 for top-1, 5 for top-5, ...).
+        average: Kind of mean: ``overall``, or ``class`` for the mean over classes of the share of
+            their videos (mean class accuracy).
 
     Returns:
         Scalar float64; NaN where no video counts.
@@ -96,14 +96,14 @@ def global_average_precision(scores: Tensor, targets: Tensor, k: int = 20) -> Te
     """GAP@k of YouTube-8M (Abu-El-Haija et al., 2016).
 
     The ``k`` best labels of each video are pooled over all videos and ranked in one list; GAP is
-    the average precision of that list without interpolation, whose recall counts every positive,
-    those outside the best ``k`` too (``calculate_gap`` of the starter code). Equal scores are
-    retrieved together; the starter code shuffles them.
+    the average precision of that list without interpolation. Its recall counts every positive, also
+    those outside the best ``k`` (``calculate_gap`` of the starter code). Equal scores are retrieved
+    together here; the starter code shuffles them.
 
     Args:
         scores: ``(N, C)``, comparable between labels; ``-inf`` is never a prediction.
         targets: ``(N, C)`` of {1, 0, -1}; unknown labels are left out before ranking.
-        k: Labels a video.
+        k: Number of labels for each video.
 
     Returns:
         Scalar float64; NaN without positives.

@@ -25,15 +25,15 @@ class BaseScoreMetric(BaseMetric):
     error.
 
     Args:
-        broken: What the prediction for an unreadable video counts as: ``none`` (no prediction:
-            ranks last, hits nothing), ``keep`` (the model's scores for black frames) or ``drop``
-            (left out; the numbers then are of fewer videos). ``num_broken`` and the log tell in
-            any case.
-        allow_incomplete: Accept an evaluation over a part of the data set.
-        bootstrap: Number of resamples for confidence intervals; 0 for none. Videos are resampled,
-            with all their samples where they have several: clips of one video are not independent.
-        confidence: Of these intervals.
-        seed: Of the resamples.
+        broken: What the prediction for an unreadable video counts as: ``none`` (no prediction: it
+            ranks last and hits nothing), ``keep`` (the model's scores for black frames) or ``drop``
+            (it is left out, so the numbers are of fewer videos). ``num_broken`` and the log report
+            such videos in any case.
+        allow_incomplete: Whether to accept an evaluation over a part of the data set.
+        bootstrap: Number of resamples for confidence intervals; 0 for none. Videos are resampled
+            together with all their samples, since clips of one video are not independent.
+        confidence: Confidence of these intervals.
+        seed: Seed of the resamples.
         collect_device: See :class:`mmengine.evaluator.BaseMetric`.
         prefix: See :class:`mmengine.evaluator.BaseMetric`.
         collect_dir: See :class:`mmengine.evaluator.BaseMetric`.
@@ -73,7 +73,7 @@ class BaseScoreMetric(BaseMetric):
         return type(self).__name__
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep what the metrics need of a batch of predictions."""
+        """Keep the part of a batch of predictions that the metrics need."""
         for sample in data_samples:
             for field in ('pred_score', 'gt_label', 'sample_idx'):
                 if field not in sample:
@@ -125,7 +125,7 @@ class BaseScoreMetric(BaseMetric):
         return run_on_main(compute)
 
     def usable(self, results: list[dict]) -> tuple[list[dict], int]:
-        """Apply ``broken``; logs the unreadable videos.
+        """Apply ``broken``, and log the unreadable videos.
 
         Returns:
             The results that count, and the number of unreadable videos.
@@ -167,7 +167,7 @@ class BaseScoreMetric(BaseMetric):
         return {f'{name}_ci_low': low, f'{name}_ci_high': high}
 
     def class_names(self, num_classes: int) -> list[str]:
-        """Classes of the data set, or numbers if it does not say."""
+        """Classes of the data set, or numbers if it does not name them."""
         classes = (self.dataset_meta or {}).get('classes') or range(num_classes)
         if len(classes) != num_classes:
             raise DataError(

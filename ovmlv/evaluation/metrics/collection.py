@@ -21,7 +21,8 @@ def gather_samples(
 
     Args:
         results: This process's results.
-        device: ``cpu`` (through files) or ``gpu`` (through the backend), as in mmengine.
+        device: Way to gather: ``cpu`` (through files) or ``gpu`` (through the backend), as in
+            mmengine.
         tmpdir: Shared folder for ``cpu``.
 
     Returns:
@@ -42,10 +43,11 @@ def unique_samples(
         results: Results with ``key`` (identity of the sample; its first entry is the sample's
             index).
         size: Length of the data set.
-        allow_incomplete: Accept a part of the data set (a debugging run over a few batches).
+        allow_incomplete: Whether to accept a part of the data set (a debugging run over a few
+            batches).
 
     Returns:
-        One result a sample, in the data set's order.
+        One result for each sample, in the data set's order.
 
     Raises:
         DataError: Samples are missing, or there are more than the data set holds.
@@ -67,10 +69,10 @@ def unique_samples(
 
 
 def run_on_main(function: Callable[[], dict]) -> dict:
-    """Run ``function`` on the main process and hand its value to all.
+    """Run ``function`` on the main process and give its value to all processes.
 
-    An error is raised on every process: left on the main one alone, it would leave the others
-    waiting.
+    An error is raised on every process; if it were raised on the main one alone, the others would
+    wait for ever.
     """
     box: list[Any] = [None, None]
     if is_main_process():

@@ -15,14 +15,15 @@ from .base_score_metric import BaseScoreMetric
 
 @METRICS.register_module()
 class DumpPredictions(BaseScoreMetric):
-    """No metric of its own: saves what every other one here needs, so that it can be computed
+    """Not a metric itself: it saves what every other metric here needs, so that it can be computed
     again later (``tools/analysis_tools/eval_metric.py``).
 
-    Unlike mmengine's ``DumpResults`` the file is no pickle: it may be passed on and opened without
-    trust. It holds each sample once, in the order of the data set, in distributed runs too.
+    Unlike that of mmengine's ``DumpResults``, the file is not a pickle, so it can be passed on and
+    opened without trust. It holds each sample once, in the order of the data set, also in
+    distributed runs.
 
     Args:
-        out_file: A ``.safetensors`` path.
+        out_file: Path of a ``.safetensors`` file.
         **kwargs: See :class:`BaseScoreMetric`.
 
     Examples:

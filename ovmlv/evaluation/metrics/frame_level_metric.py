@@ -29,9 +29,9 @@ class FrameLevelMetric(BaseScoreMetric):
     with ``bootstrap`` ``mAP_ci_low`` and ``mAP_ci_high``.
 
     Args:
-        empty: Classes without positives: ``skip`` leaves them out of the mean, ``zero`` counts them
-            as 0, as the ``APMeter`` of super-events does.
-        harmonic: The two values of the axis ``split`` that are meant.
+        empty: Treatment of classes without positives: ``skip`` leaves them out of the mean,
+            ``zero`` counts them as 0, as the ``APMeter`` of super-events does.
+        harmonic: The two values of the axis ``split`` whose harmonic mean is reported.
         **kwargs: See :class:`BaseScoreMetric`.
 
     Examples:

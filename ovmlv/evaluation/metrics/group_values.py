@@ -1,4 +1,4 @@
-"""Which figures a multi-label evaluation may have, and their names."""
+"""The figures that a multi-label evaluation may have, and their names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Settings:
     gap_k: int = 20
 
     def cuts(self) -> list[tuple[str, Callable[..., F.PrecisionRecall], float]]:
-        """Name, function and argument of every cut between predictions and others."""
+        """Name, function and argument of every cut between predictions and other scores."""
         return [(f'{t:g}', F.precision_recall_at_threshold, t) for t in self.thresholds] + [
             (str(k), F.precision_recall_at_k, k) for k in self.topk
         ]
@@ -107,9 +107,9 @@ def group_values(
         scores: ``(N, C)`` of these labels.
         targets: ``(N, C)``.
         values: ``(C,)`` average precision of each, already computed.
-        wanted: Of :data:`STANDARD` and :data:`EXTRA`.
+        wanted: Names from :data:`STANDARD` and :data:`EXTRA`.
         settings: Their options.
-        suffix: ``_seen``; goes behind every name.
+        suffix: End of every name, such as ``_seen``.
     """
     found: dict[str, Tensor] = {}
     positives = (targets == 1).sum(0)

@@ -22,8 +22,8 @@ class LabelGroup:
     """Some labels, and the names under which they are reported.
 
     Attributes:
-        split: Value on the axis ``split``, or None for all.
-        other: Value on one other axis (``kind``: ``action``), or None for all.
+        split: Value on the axis ``split``, or None for all values.
+        other: Value on one other axis (``kind``: ``action``), or None for all values.
         mask: ``(C,)`` bool.
     """
 
@@ -46,7 +46,7 @@ def label_groups(attributes: Mapping[str, Sequence[str]], num_classes: int) -> l
         num_classes: Number of classes (C).
 
     Returns:
-        Groups with distinct names, the first one all labels. Empty crossings are left out.
+        Groups with distinct names; the first one has all labels. Empty crossings are left out.
 
     Raises:
         ConfigError: An axis has the wrong length, or two groups have the same name.

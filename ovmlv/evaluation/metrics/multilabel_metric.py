@@ -38,28 +38,29 @@ class MultilabelMetric(BaseScoreMetric):
     Each data sample needs ``pred_score`` and ``gt_label``, both ``(C,)``, and ``sample_idx``.
 
     Args:
-        thresholds: Thresholds of ``F1@t``.
-        topk: Values of ``F1@k``.
+        thresholds: Thresholds t of ``F1@t``.
+        topk: Values k of ``F1@k``.
         min_positives: Labels with fewer positives are left out of the means over labels, and named
             in the log. A label without positives never counts.
         harmonic: The two values of ``split`` whose harmonic mean is reported.
-        group_metrics: Metrics that are computed for each group as well, of ``mAP``, ``mAP_micro``,
+        group_metrics: Metrics that are also computed for each group, out of ``mAP``, ``mAP_micro``,
             ``mAP_weighted``, ``F1``, ``ECE`` and those of ``extra``. ``F1@3_unseen`` ranks unseen
-            labels alone (the zero-shot protocol of MKT and DualCoOp); ``F1@3`` ranks all
-            (generalised).
-        axes: Attribute axes to report, of those the data set has; all by default.
+            labels alone (the zero-shot protocol of MKT and DualCoOp); ``F1@3`` ranks all labels
+            (the generalised protocol).
+        axes: Attribute axes to report, out of those that the data set has; by default, all.
         num_bins: Bins of the calibration error.
         extra: Further metrics over all labels: ``AUPR`` (macro, micro, weighted), ``PR`` (``P@3``,
             ``R@3``, ``P@0.5``, ...), ``class`` (``CP@3``, ``CR@3``, ``CF1@3`` as DualCoOp's,
             ``CF1_of_means@3`` as most others'), ``mkt`` (``F1_mkt@3``, ...), ``peak_F1`` (and its
             threshold), ``adaptive_ECE``, ``Brier``, ``GAP`` (``GAP@20``), ``hit`` (``Hit@1``).
-        gap_k: Labels a video for ``GAP``.
-        mean_axes: Axes for which ``mAP_mean_<axis>`` is reported, where the data set has them.
-        official_charades: Add ``mAP_charades`` by Charades' own rule
-            (:func:`~ovmlv.evaluation.functional.charades_average_precision`); the samples carry
+        gap_k: Number of labels for each video in ``GAP``.
+        mean_axes: Axes for which ``mAP_mean_<axis>`` is reported if the data set has them.
+        official_charades: Whether to add ``mAP_charades`` by Charades' own rule
+            (:func:`~ovmlv.evaluation.functional.charades_average_precision`); the samples must have
             ``official_unlabeled``.
-        per_class: Log a table of all classes.
-        per_class_file: Write that table as CSV; relative to the folder of the run's log file.
+        per_class: Whether to log a table of all classes.
+        per_class_file: CSV file for that table; its path is relative to the folder of the run's log
+            file.
         **kwargs: See :class:`BaseScoreMetric`: ``broken``, ``bootstrap``, ``prefix``, ...
 
     Examples:
@@ -128,7 +129,7 @@ class MultilabelMetric(BaseScoreMetric):
         self.per_class, self.per_class_file = per_class, per_class_file
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Metrics of results that are complete and unique; logs the tables."""
+        """Compute the metrics of results that are complete and unique, and log the tables."""
         num_samples = len(results)
         results, num_broken = self.usable(results)
         scores = torch.stack([r['scores'] for r in results])
@@ -195,7 +196,7 @@ class MultilabelMetric(BaseScoreMetric):
         return found
 
     def _halves(self, groups: Sequence[LabelGroup]) -> dict[str, tuple[str, ...]]:
-        """Name of each harmonic mean -> the names of what it is of."""
+        """Name of each harmonic mean -> the names of the values that it is computed from."""
         names = {g.name for g in groups}
         found = {}
         for other in [None, *dict.fromkeys(g.other for g in groups if g.other)]:

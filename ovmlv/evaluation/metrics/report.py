@@ -14,9 +14,10 @@ from ovmlv.plain_text import display_width, visible
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns aligned: the first one left, numbers right, floats with 4 digits, NaN as ``-``.
+    """A text table: the first column is aligned left, numbers right; NaN is shown as ``-``.
 
-    Controls in labels are shown as escapes, so that each row is a line.
+    Floats have 4 digits. Control characters in labels are shown as escapes, so that each row is one
+    line.
 
     Examples:
         >>> print(text_table(['labels', 'all'], [['seen', .5], ['unseen', float('nan')]]))
@@ -45,7 +46,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def group_table(metrics: Mapping[str, float], splits: Sequence[str], others: Sequence[str]) -> str:
-    """mAP of each group: rows are splits (all, seen, ..., harmonic), columns the other attributes.
+    """The mAP of each group: rows are splits (all, seen, ..., harmonic), columns other attributes.
 
     Args:
         metrics: Metrics by name, ``mAP``, ``mAP_seen``, ``mAP_seen_action``, ...
@@ -66,12 +67,12 @@ def write_per_class(path: str | Path, rows: Sequence[Mapping[str, object]]) -> P
     """Write the per-class rows as CSV.
 
     Args:
-        path: A relative path is taken from the folder of the current log file, which is the run's
-            folder in the work dir, where there is one.
-        rows: One mapping a class, all with the same keys.
+        path: The file. If there is a current log file, a relative path starts in its folder, which
+            is the run's folder in the work dir.
+        rows: One mapping for each class, all with the same keys.
 
     Returns:
-        The path written.
+        The path of the file.
     """
     path = Path(path)
     handlers = MMLogger.get_current_instance().handlers

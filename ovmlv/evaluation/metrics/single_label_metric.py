@@ -25,13 +25,14 @@ class SingleLabelMetric(BaseScoreMetric):
     ``top1_ci_low``, ``top1_ci_high``, ... An unreadable video counts as wrong unless ``broken``
     says otherwise.
 
-    With seen and unseen labels also ``top1_seen``, ``top1_unseen`` and ``top1_harmonic``, as
-    base-to-novel protocols report them: videos of seen labels among seen labels alone, videos of
-    unseen labels among unseen ones. ``top1`` itself is among all labels.
+    With seen and unseen labels, there are also ``top1_seen``, ``top1_unseen`` and
+    ``top1_harmonic``, as base-to-novel protocols report them: for videos of seen labels, only seen
+    labels can be predicted, and for videos of unseen labels, only unseen ones. For ``top1`` itself,
+    all labels can be predicted.
 
     Args:
         topk: Values of k.
-        harmonic: The two values of the axis ``split`` that are meant.
+        harmonic: The two values of the axis ``split`` whose harmonic mean is reported.
         **kwargs: See :class:`BaseScoreMetric`.
 
     Examples:

@@ -1,4 +1,4 @@
-"""Features that were extracted before, in the place of a video encoder."""
+"""Features that were extracted before, in place of a video encoder."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ovmlv.registry import MODELS
 class FeatureBackbone(BaseVideoEncoder):
     """Average the features of a video's frames and project them to the labels' space.
 
-    For data sets that publish features rather than videos (YouTube-8M). There is no frozen CLIP to
-    stay close to, so the loss must be without ``video_distill``.
+    It is for data sets that publish features rather than videos (YouTube-8M). There is no frozen
+    CLIP to stay close to, so the loss must not use ``video_distill``.
 
     Args:
         in_channels: D.
-        embed_dim: E, that of the label encoder's CLIP. None: D, without a projection.
-        hidden: Width of a hidden layer; None: the projection is linear.
-        dropout: Of the averaged features, in training.
+        embed_dim: E, that of the label encoder's CLIP. None takes D, without a projection.
+        hidden: Width of a hidden layer; with None, the projection is linear.
+        dropout: Dropout of the averaged features in training.
         init_cfg: See mmengine's ``BaseModule``.
 
     Attributes:
         embed_dim: E.
-        mean: Zeros: features are not normalised as pixels are.
+        mean: Zeros, since features are not normalised as pixels are.
         std: Ones.
 
     Examples:

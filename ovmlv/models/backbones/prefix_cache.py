@@ -1,4 +1,4 @@
-"""What the frozen part of an image tower gave for a video, kept in memory and on disk."""
+"""A cache, in memory and on disk, of what the frozen part of an image tower gave for a video."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ class PrefixCache:
     """Tokens of videos seen before, found by the content of their frames.
 
     The key is a hash of the pixels, so that no augmentation, sampling or file name can lead to
-    tokens of other frames; a pipeline that draws other frames every time merely never hits. Entries
-    in memory are forgotten when the weights behind them change, and names of files hold a hash of
-    all those weights. When the budget is used up, further videos are computed every time.
+    tokens of other frames; with a pipeline that draws other frames every time, the cache is merely
+    of no use. Entries in memory are dropped when the weights behind them change, and names of files
+    hold a hash of all those weights. When the budget is used up, further videos are computed every
+    time.
 
     Args:
         megabytes: Budget of memory.
-        folder: Keep them there too, for the next training with the same frozen weights; nothing is
-            ever removed there.
-        owner: Tells what computes the tokens, beside its weights; part of the names of files.
+        folder: Folder that keeps the tokens too, for the next training with the same frozen
+            weights; nothing is ever removed there.
+        owner: Name of what computes the tokens; it is part of the names of files.
     """
 
     def __init__(self, megabytes: float, folder: str | Path | None = None, owner: str = '') -> None:
@@ -46,12 +47,12 @@ class PrefixCache:
         compute: Callable[[Tensor], tuple[Tensor, ...]],
         weights: Sequence[Tensor] = (),
     ) -> tuple[Tensor, ...]:
-        """What ``compute`` gives for the videos, one tensor with B or B * T rows each.
+        """Give what ``compute`` gives for the videos, one tensor with B or B * T rows each.
 
         Args:
             videos: ``(B, C, T, H, W)``
-            compute: Called with those videos that were not seen before.
-            weights: All that its result depends on beside the videos.
+            compute: Function that is called with those videos that were not seen before.
+            weights: All weights that its result depends on.
         """
         self._follow(weights)
         # The number format of a pass is part of what it computes.
@@ -100,7 +101,7 @@ class PrefixCache:
                 save_file({str(i): tensor for i, tensor in enumerate(entry)}, scratch)
 
     def _read(self, key: bytes) -> tuple[Tensor, ...] | None:
-        """The entry of a file, or None where there is none that can be read."""
+        """The entry of a file, or None if there is none that can be read."""
         if self.folder is None:
             return None
         try:

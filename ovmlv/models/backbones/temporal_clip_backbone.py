@@ -29,8 +29,8 @@ from ovmlv.registry import MODELS
 class TemporalCLIPBackbone(BaseVideoEncoder):
     """Encode videos by a CLIP image tower with a temporal module (Gupta et al., ECCV 2024).
 
-    At initialisation the embedding is the mean of CLIP's frame embeddings, whatever the temporal
-    module, unless its gate is opened. Frozen pretrained weights are in no checkpoint; see
+    At initialisation, the embedding is the mean of CLIP's frame embeddings, whichever temporal
+    module is used, unless its gate is opened. Frozen pretrained weights are in no checkpoint; see
     `exclude_frozen_from_state_dict`.
 
     Args:
@@ -38,17 +38,20 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         pretrained: open_clip tag, local weight file or folder (open_clip, OpenAI, transformers), or
             None for random weights.
         image_size: Image size, if it shall differ from the architecture's.
-        num_frames: T of training. Any T works at any time; temporal positions are interpolated.
-        temporal: Config of a temporal module, inside blocks or over frames; None is the mean of
-            frames.
+        num_frames: T of training. Any T works at any time, since temporal positions are
+            interpolated.
+        temporal: Config of a temporal module, inside blocks or over frames; None takes the mean of
+            the frames.
         trainable: 'none'; 'temporal' (the temporal module); k (also the last k blocks, the final
             norm and projection); or 'all'.
-        grad_checkpointing: Save memory by computing activations again in the backward pass.
-        keep_reference: Keep a frozen copy of what is finetuned, for `forward_with_reference`.
+        grad_checkpointing: Whether to save memory by computing activations again in the backward
+            pass.
+        keep_reference: Whether to keep a frozen copy of what is finetuned, for
+            `forward_with_reference`.
         prefix_cache: Megabytes of memory in which to keep what the frozen part of the tower gave
-            for each video. Pays off for training without augmentation on a CPU; see
+            for each video. It pays off for training without augmentation on a CPU; see
             :class:`PrefixCache`.
-        prefix_cache_dir: Folder in which to keep it for further trainings, too.
+        prefix_cache_dir: Folder in which to keep these tokens for further trainings, too.
         init_cfg: See mmengine's ``BaseModule``.
 
     Attributes:
@@ -129,13 +132,13 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
     def forward_with_reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Encode videos by this model and by the frozen CLIP.
 
-        The computation is shared up to the first block that trains or knows time.
+        The computation is shared up to the first block that trains or sees more than one frame.
 
         Args:
             x: ``(B, C, T, H, W)``
 
         Returns:
-            ``(B, E)`` as of `forward`, and ``(B, E)`` the frozen CLIP's mean over frames, without
+            ``(B, E)`` as from `forward`, and ``(B, E)`` the frozen CLIP's mean over frames, without
             gradient.
         """
         if self.prefix_cache is not None and self.training and self._spatial_is_frozen:
@@ -147,15 +150,15 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
     @torch.no_grad()
     def frozen_prefix(self, x: Tensor) -> Tensor:
-        """Everything before the first block that trains or knows time, without gradient.
+        """Run all before the first block that trains or sees more than one frame, without gradient.
 
         Args:
             x: ``(B, C, T, H, W)``
 
         Returns:
-            ``(B * T, N, D)`` tokens; ``(B * T, E)`` embeddings where the whole tower is frozen and
-            knows no time; ``(B * T, C, H, W)`` frames where the embedding of patches trains. They
-            depend on frozen weights only.
+            ``(B * T, N, D)`` tokens; ``(B * T, E)`` embeddings if the whole tower is frozen and
+            treats each frame alone; ``(B * T, C, H, W)`` frames if the embedding of patches trains.
+            They depend on frozen weights only.
         """
         if x.ndim != 5:
             raise ConfigError(
@@ -190,7 +193,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         return tower.head(tokens) if self.first_live > len(tower.blocks) else tokens
 
     def forward_from(self, tokens: Tensor, num_frames: int) -> Tensor:
-        """The rest of `forward`: what `frozen_prefix` returned ``-> (B, E)``."""
+        """Run the rest of `forward`: what `frozen_prefix` returned ``-> (B, E)``."""
         frames = self._frames_from(tokens, num_frames)
         return self.temporal(frames) if self.temporal.level == 'frame' else mean_of_frames(frames)
 
@@ -217,8 +220,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
     def train(self, mode: bool = True) -> TemporalCLIPBackbone:
         """Set training mode; what is frozen stays in evaluation mode.
 
-        So do batch norms, finetuned or not: frames of a few videos are no sample of what CLIP's
-        statistics were made of.
+        Batch norms stay there too, finetuned or not: frames of a few videos are no sample of the
+        data that CLIP's statistics were made of.
         """
         super().train(mode)
         for module in self.visual.modules():
@@ -274,7 +277,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         if not len(tower.blocks):
             raise ConfigError(
                 f'backbone.temporal: {module_class.__name__} acts inside transformer blocks, which '
-                f'{tower.name} has not; use FrameTransformer or FrameMean'
+                f'{tower.name} does not have; use FrameTransformer or FrameMean'
             )
         if tower.drops_patches():
             raise ConfigError(
@@ -294,8 +297,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         """Freeze what `trainable` leaves out.
 
         Returns:
-            The first part of the chain that trains or knows time: -1 the embedding, 0.. the blocks,
-            their number for the head, one more for none.
+            Index of the first part of the chain that trains or sees more than one frame: -1 for the
+            embedding, 0.. for the blocks, their number for the head, one more for none.
         """
         tower = self.tower
         depth = len(tower.blocks)
@@ -322,7 +325,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         return min(depth - k, timed)
 
     def _copy_for_reference(self) -> nn.Module:
-        """Frozen copy of what trains; it goes where the model goes, but not into checkpoints."""
+        """A frozen copy of what trains; it moves with the model, but is not in checkpoints."""
         reference = copy.deepcopy(self.visual)
         blocks = as_tower(reference).blocks
         for i in range(max(self.first_live, 0)):

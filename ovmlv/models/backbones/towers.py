@@ -1,7 +1,7 @@
 """Image towers as a chain: embedding, blocks, head.
 
-What is frozen at the start of the chain runs once for features and reference, may be cached, and
-needs no gradient. Vision transformers of open_clip and timm show their blocks; any other tower is
+The frozen parts at the start of the chain run once for features and reference, may be cached, and
+need no gradient. Vision transformers of open_clip and timm show their blocks; any other tower is
 one piece.
 """
 
@@ -39,11 +39,11 @@ def as_tower(visual: nn.Module) -> Tower:
 
 
 class Tower:
-    """A tower in one piece: no blocks, and the head is all of it.
+    """A tower in one piece: it has no blocks, and its head is the whole tower.
 
     Attributes:
         blocks: The blocks, in order.
-        name: How messages call the tower.
+        name: Name of the tower in messages.
     """
 
     head_names: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ class Tower:
         return self.visual(tokens)
 
     def parts(self, index: int) -> BlockParts:
-        """Block ``index`` taken apart."""
+        """The two halves of block ``index``."""
         return BlockParts(self.blocks[index], self.rope(index))
 
     def run(self, index: int, tokens: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Tower:
         return None
 
     def block_kwargs(self, index: int) -> dict[str, Any]:
-        """What block ``index`` is called with beside the tokens."""
+        """Arguments that block ``index`` is called with beside the tokens."""
         return {}
 
     def drops_patches(self) -> bool:
@@ -156,7 +156,7 @@ class _TimmTower(Tower):
 
 
 class _EvaTower(_TimmTower):
-    """EVA and Perception Encoder: rotary embeddings that each block is given."""
+    """EVA and Perception Encoder, whose blocks are given rotary embeddings."""
 
     def embed(self, images: Tensor) -> Tensor:
         trunk = self.trunk

@@ -42,8 +42,8 @@ class Architecture:
     Attributes:
         name: Name in open_clip, or path of the JSON file.
         config: Keyword arguments of open_clip's model (its JSON schema), our own copy.
-        preprocess: ``mean`` and ``std`` where the JSON file gives them.
-        folder: Folder of the JSON file; relative paths in it start there.
+        preprocess: ``mean`` and ``std`` if the JSON file gives them.
+        folder: Folder of the JSON file; relative paths in the file start there.
     """
 
     name: str
@@ -59,7 +59,9 @@ class Architecture:
     def normalization(self, tag: str | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of the pixels (in 0..1) that the weights were trained with.
 
-        Without a tag, what all tags of the architecture agree on (SigLIP's .5), else OpenAI's.
+            Without a tag, these are the values that all tags of the architecture agree on (SigLIP's
+            .5), or
+        else OpenAI's.
         """
         found = [self.preprocess] if self.preprocess else []
         tags = [tag] if tag else self.tags
@@ -78,8 +80,8 @@ class Architecture:
 def find_architecture(model: str) -> Architecture:
     """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.
 
-    ``motionshapes`` is the tiny CLIP that comes with this package, ``hf-hub:owner/name`` one of
-    Hugging Face's hub, with the weights there.
+    ``motionshapes`` is the tiny CLIP that comes with this package, and ``hf-hub:owner/name`` is a
+    CLIP on Hugging Face's hub, with the weights there.
 
     The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have
     a ``preprocess_cfg`` beside the model's keys.
@@ -110,8 +112,8 @@ def build_model(architecture: Architecture, quick_gelu: bool | None = None) -> n
     """Build open_clip's model with random weights.
 
     Args:
-        architecture: What to build.
-        quick_gelu: The activation that the weights were trained with, where it is known.
+        architecture: The architecture to build.
+        quick_gelu: Whether the weights were trained with QuickGELU; None if that is not known.
     """
     config = json.loads(json.dumps(architecture.config))
     config['vision_cfg']['timm_model_pretrained'] = False  # weights come from the CLIP file alone

@@ -1,4 +1,4 @@
-"""Names of transformers' ``CLIPModel`` to those of open_clip."""
+"""Renaming of transformers' ``CLIPModel`` to the names of open_clip."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def is_transformers_clip(state: dict[str, Tensor]) -> bool:
 def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename, transpose projections, and join queries, keys and values of each attention.
 
-    Names that have no counterpart stay as they are, for the loader to complain about.
+    Names that have no counterpart stay as they are, so that the loader refuses them.
     """
     out: dict[str, Tensor] = {}
     parts: dict[str, dict[str, Tensor]] = {}

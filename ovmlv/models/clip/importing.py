@@ -16,7 +16,7 @@ def import_weights(source: str, model: str, out: str, base: str | None = None) -
     """Convert a weight file; see ``tools/model_converters/import_weights.py``.
 
     Args:
-        source: File, or folder of transformers.
+        source: Weight file, or folder of transformers.
         model: open_clip architecture, or path of a JSON file of its schema.
         out: File to write, in open_clip's naming.
         base: open_clip tag or file that fills in what the source leaves out.

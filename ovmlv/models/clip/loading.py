@@ -1,4 +1,4 @@
-"""One way to get a CLIP: architecture, weights, tokenizer and what else belongs to the weights."""
+"""The one way to get a CLIP: architecture, weights, tokenizer and what belongs to the weights."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class LoadedCLIP:
         std: Deviation of the pixels in 0..1.
         embed_dim: E.
         image_size: Height and width that the image tower takes.
-        fingerprint: Hash of the weights of both towers; independent of ``image_size``. Of an image
-            tower beside a text tower of transformers, its own.
+        fingerprint: Hash of the weights of both towers; it does not depend on ``image_size``. An
+            image tower beside a text tower of transformers has a hash of its own weights.
         architecture: What the model was built from.
     """
 
@@ -60,7 +60,7 @@ class LoadedCLIP:
 
     @functools.cached_property
     def tokenizer(self) -> Any:
-        """Callable ``(texts, context_length) -> (N, context_length)``; some are downloads."""
+        """Callable ``(texts, context_length) -> (N, context_length)``; some are downloaded."""
         return build_tokenizer(self.architecture)
 
 
@@ -72,16 +72,16 @@ def load_clip(
 ) -> LoadedCLIP:
     """Build a CLIP and load its weights.
 
-    The activation follows the weights where these tell it (OpenAI's were trained with QuickGELU),
-    so that ``ViT-B-16`` with ``openai`` is right.
+    If the weights say which activation they were trained with, it is used (OpenAI's were trained
+    with QuickGELU), so that ``ViT-B-16`` with ``openai`` is right.
 
     Args:
         model: open_clip architecture, or path of a JSON file of open_clip's schema.
         pretrained: open_clip tag, or local file or folder in the naming of open_clip, OpenAI
-            (TorchScript archives too) or transformers' CLIPModel; None is random weights.
+            (TorchScript archives too) or transformers' CLIPModel; None draws random weights.
         image_size: Image size, if it shall differ from the architecture's; positions are
             interpolated.
-        part: Which towers to keep.
+        part: Towers to keep.
     """
     if part not in ('vision', 'text', 'both'):
         raise ConfigError(f"part={part!r} is unknown; use 'vision', 'text' or 'both'")
@@ -116,10 +116,10 @@ def load_clip(
 
 
 def _build(architecture: Architecture, weights: Weights | None, part: str) -> nn.Module:
-    """Build the model; a text tower of transformers only where it is wanted.
+    """Build the model, and a text tower of transformers only if it is wanted.
 
     open_clip reads the configuration of such a tower from Hugging Face's hub, which an image tower
-    alone can do without.
+    alone does not need.
     """
     text = architecture.config['text_cfg']
     hub = text.get('hf_model_name')

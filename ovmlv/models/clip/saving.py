@@ -28,7 +28,7 @@ def save_clip(model_name: str, pretrained: str, folder: Path) -> dict[str, Path]
     Args:
         model_name: See :func:`load_clip`.
         pretrained: See :func:`load_clip`.
-        folder: Made if missing.
+        folder: Folder to write; it is made if missing.
 
     Returns:
         Files to give to :func:`load_clip` as ``pretrained`` and, where it changes, ``model``

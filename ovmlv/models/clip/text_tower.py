@@ -19,11 +19,11 @@ from ovmlv.models.utils.frozen import freeze
 class FrozenTextTower(nn.Module):
     """Text tower of an open_clip model; gradients pass through it to soft tokens.
 
-    Both layouts of open_clip are understood: the text tower unpacked into ``CLIP``, and the
-    ``TextTransformer`` inside ``CustomTextCLIP`` (SigLIP, CoCa's appended class token included).
+    Both layouts of open_clip work: the text tower unpacked into ``CLIP``, and the
+    ``TextTransformer`` inside ``CustomTextCLIP`` (SigLIP, and CoCa with its appended class token).
 
     A causal tower that pools at the end-of-text token cannot see what follows it, so rows are cut
-    behind the longest text: about ten tokens in place of 77, with the same result.
+    behind the longest text: they have about ten tokens in place of 77, with the same result.
 
     Args:
         clip: What ``load_clip(..., part='text')`` returns (``text``, ``tokenizer``, ``embed_dim``).
@@ -82,12 +82,13 @@ class FrozenTextTower(nn.Module):
         """Encode rows of tokens.
 
         Args:
-            rows: ``(N, context_length)`` token ids. Ids under soft tokens stay what the template
-                had there, because pooling looks at them.
+            rows: ``(N, context_length)`` token ids. At the places of soft tokens, the ids are those
+                of the template, because pooling looks at them.
             soft: ``(N, S, W)`` embeddings that replace those of the tokens at ``at``.
             at: ``(N, S)`` positions of the soft tokens.
-            chunk_size: Rows a pass; None is all at once.
-            grad_checkpointing: Compute a chunk again in the backward pass to save memory.
+            chunk_size: Rows in each pass; None takes all of them at once.
+            grad_checkpointing: Whether to compute a chunk again in the backward pass, to save
+                memory.
 
         Returns:
             ``(N, E)`` embeddings, not normalised (open_clip's ``encode_text(normalize=False)``).
@@ -142,7 +143,7 @@ class FrozenTextTower(nn.Module):
         return rows[:, : int(self._ends(rows).max()) + 1]
 
     def _ends(self, rows: Tensor) -> Tensor:
-        """Position whose state the tower pools, ``(N,)``."""
+        """Positions ``(N,)`` whose states the tower pools."""
         if self.pool_type == 'argmax':
             return rows.argmax(-1)
         if self.pool_type == 'eos':
@@ -156,7 +157,7 @@ class FrozenTextTower(nn.Module):
         return x[torch.arange(len(x), device=x.device), self._ends(rows)]
 
     def _encode_inside(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
-        """Run the tower's own forward, its token embeddings replaced on the way."""
+        """Run the tower's own forward and replace its token embeddings on the way."""
         handle = self.core.token_embedding.register_forward_hook(
             lambda _, __, out: _put(out, soft, at)
         )

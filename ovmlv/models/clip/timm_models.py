@@ -1,9 +1,10 @@
 """Architectures that this project adds to timm's registry.
 
-``vit_motionshapes`` is the image tower of the shipped tiny CLIP. Small vision transformers
-learn shapes hardly at all from 8x8 patches when trained from scratch for minutes; a residual
-convolutional stem in their place does (Xiao et al., "Early Convolutions Help Transformers See
-Better", arXiv 2106.14881). timm's ``HybridEmbed`` is that seam; open_clip's own ViT has none.
+``vit_motionshapes`` is the image tower of the shipped tiny CLIP. When small vision transformers are
+trained from scratch for minutes, they hardly learn shapes from 8x8 patches; with a residual
+convolutional stem in place of the patches, they do (Xiao et al., "Early Convolutions Help
+Transformers See Better", arXiv 2106.14881). timm's ``HybridEmbed`` allows such a stem; open_clip's
+own ViT does not.
 """
 
 from __future__ import annotations

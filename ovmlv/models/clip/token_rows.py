@@ -1,4 +1,4 @@
-"""Token rows of any open_clip tokenizer: special tokens around contents that we may rearrange."""
+"""Token rows of any open_clip tokenizer: special tokens around contents that we can rearrange."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TokenRows:
     """Splits a tokenizer's rows into specials and content, and builds rows from contents.
 
     open_clip tokenizers only map a text to a finished row ``head + content + tail + padding``
-    (CLIP: ``[SOS] .. [EOS] 0 0``; SigLIP: ``.. 1 1``, where end and padding are one id), cut at the
-    context length without a word. The row of the empty text shows the specials.
+    (CLIP: ``[SOS] .. [EOS] 0 0``; SigLIP: ``.. 1 1``, where end and padding are one id). They cut
+    it at the context length without a warning. The row of the empty text shows the special tokens.
 
     Args:
         tokenizer: Callable ``(texts, context_length) -> (N, context_length)``.
@@ -61,7 +61,7 @@ class TokenRows:
 
     @property
     def max_content(self) -> int:
-        """Most content tokens of a row; one is kept for an end token that is also the padding."""
+        """Most content tokens of a row, less one if the end token is also the padding."""
         return self.context_length - len(self.head) - max(len(self.tail), 1)
 
     def contents(self, texts: Sequence[str]) -> list[list[int]]:
@@ -77,7 +77,7 @@ class TokenRows:
         return [list(self._known[text]) for text in texts]
 
     def split(self, template: str, labels: Sequence[str]) -> list[LabelTokens]:
-        """Tokenise each label inside the template, and tell its tokens from the template's."""
+        """Tokenise each label inside the template, and separate its tokens from the template's."""
         left, right = template.split('{}')
         before, after = self.contents([left.rstrip(), right.lstrip()])
         rows = self.contents([template.replace('{}', label) for label in labels])

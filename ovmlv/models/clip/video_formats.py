@@ -1,4 +1,4 @@
-"""Names of finetuned video CLIPs to those of the CLIP that they were made from."""
+"""Renaming of finetuned video CLIPs to the names of the CLIP that they were made from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def from_video_clip(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
 
     Args:
         state: The state dict.
-        source: How messages call it.
+        source: Name of the weights in messages.
     """
     vifi = _is_vifi(state)
     out = {}
@@ -43,8 +43,8 @@ def from_video_clip(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     added += [k for k in out if '.message_' in k or '.stadapt_' in k or '.experts_' in k]
     if added:
         raise CheckpointError(
-            f'{source} has weights that CLIP has not ({added[0]}, {len(added)} such); import the '
-            'variant that finetunes CLIP without prompts, messages, adapters or experts'
+            f'{source} has weights that CLIP does not have ({added[0]}, {len(added)} such); import '
+            'the variant that finetunes CLIP without prompts, messages, adapters or experts'
         )
     return out
 

@@ -35,7 +35,7 @@ class Weights:
     Attributes:
         source: Where it came from, for messages.
         state: Names to tensors.
-        quick_gelu: The activation it was trained with, None where the file does not tell.
+        quick_gelu: Whether it was trained with QuickGELU; None if the file does not say.
     """
 
     source: str
@@ -190,7 +190,7 @@ def _fit_layout(
 
 
 def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
-    """Without what is beside the weights, and the prefix of data-parallel training."""
+    """The weights alone, without the prefix of data-parallel training."""
     # OpenAI's files carry three plain numbers.
     found = {
         name: torch.as_tensor(value) if isinstance(value, (int, float)) else value

@@ -19,9 +19,9 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
 
     Args:
         mean: Mean of each channel in [0, 1]; None takes that of the backbone's CLIP weights.
-        std: The same for the standard deviation.
-        float_range: What floating-point inputs hold: ``unit`` ([0, 1]), ``byte`` ([0, 255], as
-            after mmaction2's ``ColorJitter``) or ``normalized`` (nothing is left to do).
+        std: Standard deviation of each channel; None likewise.
+        float_range: Range of floating-point inputs: ``unit`` ([0, 1]), ``byte`` ([0, 255], as after
+            mmaction2's ``ColorJitter``) or ``normalized`` (nothing is left to do).
         non_blocking: See mmengine's ``BaseDataPreprocessor``.
     """
 

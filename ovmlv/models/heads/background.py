@@ -1,4 +1,4 @@
-"""What CLIPs that were trained with a softmax lack: a measure of a fit that counts as one."""
+"""A bias for CLIPs that were trained with a softmax: it says from which cosine on a label fits."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _SHARE = 0.4
 
 
 def background_bias(text: Tensor, scale: float) -> float:
-    """Minus the logit that all the background together has, on average, where it is not seen.
+    """Minus the logit that all background captions together have, on average, if none is seen.
 
     A softmax over a label and K background captions gives the label the probability
-    ``sigmoid(z_l - log sum_k exp(z_k))``. With ``z`` measured from the mean of the background, that
-    sum hardly depends on the video, and it can be estimated from captions alone: a video of caption
-    j is taken to lie at ``_SHARE`` of the caption's distance from the mean.
+    ``sigmoid(z_l - log sum_k exp(z_k))``. If ``z`` is measured from the mean of the background,
+    that sum hardly depends on the video, and it can be estimated from captions alone: we assume
+    that a video of caption j lies at ``_SHARE`` of the caption's distance from the mean.
 
     Args:
         text: Unit vectors ``(K, E)`` of the background.

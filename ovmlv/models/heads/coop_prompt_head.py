@@ -18,16 +18,16 @@ class CoOpPromptHead(BasePromptHead):
     """CoOp (Zhou et al., IJCV 2022): one learnable context for all labels.
 
     The context takes the place of the template's words and starts as their embeddings, so at
-    initialisation the head is zero-shot CLIP. It is shared by all labels: a context per label
-    (CoOp's "CSC") could not encode a label that training did not have.
+    initialisation the head is zero-shot CLIP. It is shared by all labels, since a context for each
+    label (CoOp's "CSC") could not encode a label that training did not have.
 
     Args:
         model_name: See :class:`BasePromptHead`.
         pretrained: See :class:`BasePromptHead`.
         num_context: Number S of learnable tokens; by default as many as the template has before the
-            label. Fewer leaves the first words of the template as they are.
-        num_groups: Number of contexts whose embeddings are averaged; the further ones start
-            slightly off.
+            label. With fewer, the first words of the template stay as they are.
+        num_groups: Number of contexts whose embeddings are averaged; all but the first one start
+            slightly away from the template.
         **kwargs: See :class:`BasePromptHead`.
 
     Examples:

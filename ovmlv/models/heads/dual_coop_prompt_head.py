@@ -17,16 +17,17 @@ class DualCoOpPromptHead(BasePromptHead):
 
     With ``t+`` and ``t-``, the unit vectors of a label in the two contexts, its probability is the
     two-way softmax of ``v.t+ / tau`` against ``v.t- / tau``, which is
-    ``sigmoid(v.(t+ - t-) / tau)``. So the label's embedding is the difference ``t+ - t-``, not of
-    unit length (`unit_length`), and :class:`SigmoidScorer` does the rest. Contexts are shared by
-    all labels, as in :class:`CoOpPromptHead`, and start as the words of two templates.
+    ``sigmoid(v.(t+ - t-) / tau)``. The label's embedding is therefore the difference ``t+ - t-``,
+    which is not of unit length (`unit_length`), and :class:`SigmoidScorer` computes the
+    probability. Contexts are shared by all labels, as in :class:`CoOpPromptHead`, and start as the
+    words of two templates.
 
     Args:
         model_name: See :class:`BasePromptHead`.
         pretrained: See :class:`BasePromptHead`.
-        negative_template: What the negative context starts from.
-        num_context: Number S of learnable tokens of each; by default all before the label.
-        **kwargs: See :class:`BasePromptHead`. ``template`` is the positive one.
+        negative_template: Template that the negative context starts from.
+        num_context: Number S of learnable tokens of each context; by default all before the label.
+        **kwargs: See :class:`BasePromptHead`. ``template`` is the positive template.
 
     Examples:
         >>> from ovmlv.models.heads import DualCoOpPromptHead
@@ -54,7 +55,7 @@ class DualCoOpPromptHead(BasePromptHead):
         self.negative = nn.Parameter(template_context(tower, self.negative_template, num_context))
 
     def check_tokens(self, labels: list[str]) -> None:
-        """They must fit into both templates."""
+        """Refuse labels that do not fit into both templates."""
         super().check_tokens(labels)
         self.tokens(labels, self.negative_template)
 

@@ -1,4 +1,4 @@
-"""What teaches the soft tokens words that CLIP cannot read, and to defer where it can."""
+"""Noise on labels, so that soft tokens learn to stand in for words that CLIP cannot read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class DisturbedLabels(NamedTuple):
     """How some of C labels are shown to CLIP's text tower.
 
     Attributes:
-        index: ``(K,)`` which labels.
+        index: ``(K,)`` indices of these labels.
         words: K strings: the labels, some replaced by made-up words.
-        keep: For each of the K whether its own tokens stay.
+        keep: For each of the K labels, whether its own tokens stay.
         source: ``(K,)`` index of the label whose soft tokens are used.
     """
 
@@ -30,27 +30,28 @@ class DisturbedLabels(NamedTuple):
 
 
 class LabelNoise:
-    """Disturbs labels in training; their embedding shall stay what it is undisturbed.
+    """Disturbs labels in training; their embeddings shall stay as they are without the disturbance.
 
     A frozen text tower reads a label's soft tokens (from the LLM) and its own words together. For
-    training labels the words say enough, so from the loss on videos alone the soft tokens learn
-    little, and nothing that helps with words that CLIP never read. Hence a second pass takes one of
-    the two away and asks for the same embedding (``loss_label_consistency``, the cosine distance
-    from the undisturbed one, which gets no gradient):
+    training labels, the words say enough, so the soft tokens learn little from the loss on videos
+    alone, and nothing that helps with words that CLIP never read. Therefore a second pass disturbs
+    one of the two and asks for the same embedding (``loss_label_consistency``, the cosine distance
+    from the undisturbed embedding, which gets no gradient):
 
     - ``dropout``: the label's own words are left out; the soft tokens carry the meaning alone.
-    - ``corruption``: they are replaced by made-up ones, as CLIP sees a word that it never read.
-    - ``swap``: they stay, and the soft tokens are another label's: what CLIP can read itself
-      prevails over what the LLM takes for similar.
+    - ``corruption``: the words are replaced by made-up ones, which are to CLIP like a word that it
+      never read.
+    - ``swap``: the words stay, and the soft tokens are another label's, so that words which CLIP
+      can read prevail over what the LLM takes for similar.
 
-    The three are relative frequencies. This is no part of arXiv 2407.09073.
+    The three are relative frequencies. This noise is not part of arXiv 2407.09073.
 
     Args:
-        weight: Of the loss.
+        weight: Weight of the loss.
         dropout: See above.
         corruption: See above.
         swap: See above.
-        num_labels: Labels to disturb in a step; None is all.
+        num_labels: Number of labels to disturb in a step; None takes all of them.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class LabelNoise:
 
         Args:
             labels: C label strings.
-            max_letters: Letters that certainly fit into CLIP's context.
+            max_letters: Number of letters that certainly fit into CLIP's context.
         """
         index = torch.randperm(len(labels))[: self.num_labels]
         way = torch.multinomial(self.shares, len(index), replacement=True)

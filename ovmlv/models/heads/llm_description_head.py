@@ -1,4 +1,4 @@
-"""Hard sentences written by a language model, encoded by CLIP: the control without gradients."""
+"""Sentences that a language model writes, encoded by CLIP: a control without gradients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LLMDescriptionHead(BasePromptHead):
         max_new_tokens: Longest answer.
         cache_file: JSON file of the sentences; by default in the user's cache folder, named by
             ``llm``, ``prompts`` and ``max_new_tokens``.
-        batch_size: Prompts a pass of the LLM.
+        batch_size: Number of prompts in each pass of the LLM.
         **kwargs: See :class:`BasePromptHead`.
 
     Examples:
@@ -81,7 +81,7 @@ class LLMDescriptionHead(BasePromptHead):
         self._key = key
 
     def check_tokens(self, labels: list[str]) -> None:
-        """Their tokens are told from the template's; what is too long is cut."""
+        """Separate the tokens of labels from the template's; what is too long is cut."""
         self.text_tower.rows.split(self.template, labels)
 
     def encode(self, labels: list[str]) -> Tensor:
@@ -97,7 +97,7 @@ class LLMDescriptionHead(BasePromptHead):
         return F.normalize(means, dim=-1)
 
     def descriptions(self, labels: Sequence[str]) -> dict[str, list[str]]:
-        """Sentences of every label, written now where they are missing."""
+        """Sentences of every label; missing ones are written now."""
         known = self._load()
         missing = [label for label in dict.fromkeys(labels) if label not in known]
         if missing:

@@ -30,12 +30,12 @@ class LLMPromptHead(BasePromptHead):
     After Gupta et al., ECCV 2024 (arXiv 2407.09073). The text tower reads
     ``[SOS] soft_1..soft_S label-tokens [EOS]``. The soft tokens are the template's own embeddings
     plus a residual that starts at zero, so at initialisation ``f_t`` is CLIP's embedding of the
-    templated label. No text is generated in between: gradients reach the readout's learnable tokens
-    through both frozen models.
+    templated label. No text is generated in between, so gradients reach the readout's learnable
+    tokens through both frozen models.
 
-    The number of soft tokens follows from that: by default every template token before the label is
-    soft; fewer means that the last ones are soft and the others stay words; more than the template
-    has is an error, because an added token would change CLIP's embedding from the start.
+    The number of soft tokens follows from this. By default, every template token before the label
+    is soft. With fewer, the last ones are soft and the others stay words. More soft tokens than the
+    template has are an error, because an added token would change CLIP's embedding from the start.
 
     Args:
         model_name: See :class:`BasePromptHead`.
@@ -44,18 +44,20 @@ class LLMPromptHead(BasePromptHead):
         readout: Config of a readout: ``PrefixReadout``, ``SuffixReadout``, ``GenerateReadout`` or
             ``StaticReadout``.
         prompter: Config of the prompting transformer, ``num_soft_tokens`` included.
-        num_groups: Attribute groups a label; their embeddings are normalised, averaged, normalised.
+        num_groups: Number of attribute groups of a label; their embeddings are normalised,
+            averaged, and normalised again.
         noise: Arguments of :class:`.LabelNoise`, which teaches the soft tokens words that CLIP
-            cannot read; None is none (the paper).
-        keep_label: False leaves the label's own tokens out of CLIP's text, also in testing;
-            starting at CLIP's embedding is given up.
-        gate_width: Hidden width of a gate on the soft tokens' residuals, a number in (0, 1) that an
-            MLP reads from CLIP's own embedding of the label; 0 is none (the paper). With ``noise``
-            it learns to close where CLIP knows the words and to open where it does not, so that
-            what CLIP reads well stays as it is.
-        adapter_width: Hidden width of a residual adapter on ``f_t`` that starts at zero; 0 is none
-            (the paper). Soft tokens move a small text tower's output slowly; where a run is short,
-            an adapter behind it (Gao et al., "CLIP-Adapter", arXiv 2110.04544) goes the rest.
+            cannot read; with None, there is no noise (as in the paper).
+        keep_label: Whether the label's own tokens stay in CLIP's text. With False, they are left
+            out, also in testing, and the head does not start at CLIP's embedding.
+        gate_width: Hidden width of a gate on the soft tokens' residuals. The gate is a number in
+            (0, 1) that an MLP reads from CLIP's own embedding of the label; with 0, there is no
+            gate (as in the paper). With ``noise``, the gate learns to close if CLIP knows the words
+            and to open if it does not, so that labels which CLIP reads well stay as they are.
+        adapter_width: Hidden width of a residual adapter on ``f_t`` that starts at zero; with 0,
+            there is no adapter (as in the paper). Soft tokens change the output of a small text
+            tower slowly. In a short run, an adapter behind the tower (Gao et al., "CLIP-Adapter",
+            arXiv 2110.04544) can make the rest of the change.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
 
@@ -139,7 +141,7 @@ class LLMPromptHead(BasePromptHead):
         exclude_frozen_from_state_dict(self)
 
     def check_tokens(self, labels: list[str]) -> None:
-        """They must fit into both models."""
+        """Refuse labels that do not fit into both models."""
         super().check_tokens(labels)
         self.readout.check(self.llm, labels)
 
@@ -158,14 +160,14 @@ class LLMPromptHead(BasePromptHead):
         return out[torch.tensor([where[label] for label in labels], device=out.device)]
 
     def forward_with_noise(self, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode labels, and some of them disturbed, with one pass through the LLM.
+        """Encode labels, and some of them also disturbed, with one pass through the LLM.
 
         Args:
             labels: C different label strings.
 
         Returns:
             Unit vectors ``(C, E)``; the index ``(K,)`` of the disturbed labels; their unit vectors
-            ``(K, E)``, which shall equal the undisturbed ones.
+            ``(K, E)``, which shall be equal to the undisturbed ones.
         """
         labels = check_labels(labels)
         self._warn_of_many(labels)
@@ -192,7 +194,7 @@ class LLMPromptHead(BasePromptHead):
         return F.normalize(out + self._through(self.adapter, out), dim=-1)
 
     def gate_values(self, labels: Sequence[str]) -> Tensor:
-        """How far the gate opens for labels: about 0 where CLIP knows the words.
+        """How far the gate opens for labels: about 0 for labels whose words CLIP knows.
 
         Returns:
             ``(C,)`` in [0, 1].
@@ -207,19 +209,19 @@ class LLMPromptHead(BasePromptHead):
         return self._through(self.gate, own).sigmoid()
 
     def _gated(self, soft: Tensor, own: Tensor) -> Tensor:
-        """Soft tokens ``(C, G, S, W)`` between the template's and what they are."""
+        """Soft tokens ``(C, G, S, W)``, moved back towards the template's by the gate."""
         gate = self._opened(own)[:, :, None, None]
         return self.start_tokens + gate * (soft - self.start_tokens)
 
     def _through(self, mlp: Any, vectors: Tensor) -> Tensor:
-        """What layers of any number format make of unit vectors.
+        """The output of layers of any number format for unit vectors.
 
-        Their entries are of size E^-1/2; layers expect size one.
+        The entries of unit vectors are of size E^-1/2, and layers expect size one.
         """
         return mlp((vectors * self.embed_dim**0.5).to(mlp[0].weight.dtype))
 
     def _warn_of_many(self, labels: Sequence[str]) -> None:
-        """Say once why training is slow, where it need not be."""
+        """Warn once if training is slow because of many labels, and say how to avoid it."""
         if len(labels) > MANY_LABELS and torch.is_grad_enabled() and not self._warned:
             self._warned = True
             warnings.warn(
@@ -236,7 +238,7 @@ class LLMPromptHead(BasePromptHead):
 
 
 def _mlp(size: int, width: int, out: int) -> nn.Module:
-    """One hidden layer; the last one starts at zero."""
+    """An MLP with one hidden layer; the last layer starts at zero."""
     last = nn.Linear(width, out)
     mlp = nn.Sequential(nn.Linear(size, width), nn.GELU(), last)
     nn.init.zeros_(last.weight)

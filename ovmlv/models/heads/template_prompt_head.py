@@ -23,10 +23,11 @@ class TemplatePromptHead(BasePromptHead):
     """Average of the unit vectors of several templates, normalised (open_clip's zero-shot
     classifier).
 
-    CLIPs that were trained with a softmax have no zero: their cosines tell which of several labels
-    fits best, not whether one does. With a ``background`` of other captions, a label is measured
-    from the mean of those, ``f_t(l) - mean_k f_t(k)``, and ``logit_bias`` makes probabilities about
-    those of a softmax over the label and the background; see :func:`background_bias`.
+    CLIPs that were trained with a softmax have no zero: their cosines say which of several labels
+    fits best, not whether one fits. With a ``background`` of other captions, a label is measured
+    from the mean of these, ``f_t(l) - mean_k f_t(k)``, and ``logit_bias`` makes the probabilities
+    about equal to those of a softmax over the label and the background; see
+    :func:`background_bias`.
 
     Args:
         model_name: See :class:`BasePromptHead`.
@@ -77,7 +78,7 @@ class TemplatePromptHead(BasePromptHead):
         return found - self._background().mean(0).to(found)
 
     def check_tokens(self, labels: list[str]) -> None:
-        """They must fit into every template."""
+        """Refuse labels that do not fit into every template."""
         rows = self.text_tower.rows
         for template in self.templates:
             texts = [template.replace('{}', label) for label in labels]

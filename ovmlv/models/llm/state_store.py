@@ -1,4 +1,4 @@
-"""Tensors of labels kept in a folder, added to by whole files."""
+"""Tensors of labels in a folder, to which whole files are added."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MANY, _SMALL = 64, 2**24
 
 
 class StateStore:
-    """One tensor a label, in files ``<name>*.safetensors`` of a folder.
+    """One tensor for each label, in files ``<name>*.safetensors`` of a folder.
 
-    What is new goes into a file of its own, so that nothing is written twice and a kill leaves
-    every file whole. Where many small files have gathered, they become one when the store is next
-    opened. Several processes may share the folder.
+    New tensors go into a file of their own, so that nothing is written twice and a kill leaves
+    every file whole. If there are many small files, they become one when the store is next opened.
+    Several processes may share the folder.
 
     Args:
-        folder: Made when something is added.
-        name: Names everything that the tensors depend on.
+        folder: Folder of the files; it is made when something is added.
+        name: Beginning of the file names; it stands for everything that the tensors depend on.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -59,7 +59,7 @@ class StateStore:
         return found
 
     def add(self, states: Mapping[str, Tensor]) -> None:
-        """Keep tensors of labels that are not there yet."""
+        """Add tensors of labels that are not there yet."""
         new = {label: state for label, state in states.items() if label not in self._where}
         if not new or not self._writes:
             return

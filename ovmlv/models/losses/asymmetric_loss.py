@@ -26,7 +26,8 @@ class AsymmetricLoss(ElementwiseLoss):
         gamma_neg: Focusing exponent of negatives.
         gamma_pos: Focusing exponent of positives.
         clip: Probability below which a negative costs nothing.
-        detach_focus: No gradient through the focusing factors (the authors' training setting).
+        detach_focus: Whether to stop the gradient through the focusing factors (the authors'
+            training setting).
         **kwargs: See :class:`ElementwiseLoss`. The authors use a sum:
             ``reduction='sum_per_sample'``.
 

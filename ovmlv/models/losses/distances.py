@@ -15,10 +15,10 @@ def embedding_distance(embeddings: Tensor, reference: Tensor, kind: str) -> Tens
     """Mean distance of embeddings from their references.
 
     Args:
-        embeddings: ``(N, E)``; brought to unit length.
-        reference: ``(N, E)``; brought to unit length, no gradient.
-        kind: ``cosine`` is ``1 - u.v``; ``l2`` is ``|u - v|^2`` (twice that); ``l1`` is ``sum |u -
-            v|``.
+        embeddings: ``(N, E)`` embeddings; they are brought to unit length.
+        reference: ``(N, E)`` references; they are brought to unit length and get no gradient.
+        kind: Distance: ``cosine`` is ``1 - u.v``; ``l2`` is ``|u - v|^2`` (twice that); ``l1`` is
+            ``sum |u - v|``.
 
     Returns:
         A scalar.
@@ -40,12 +40,12 @@ def similarity_distance(
     """How far a video's similarities to a reference vocabulary are from the frozen model's.
 
     Args:
-        video: ``(B, E)``; brought to unit length.
-        video_ref: ``(B, E)`` of the frozen model; no gradient.
-        vocab: ``(R, E)`` label embeddings of the frozen model; no gradient.
-        kind: ``kl``: Kullback-Leibler divergence of the softmax of ``similarity / temperature``
-            over the vocabulary from the frozen model's, mean over videos; ``mse``: mean squared
-            difference of ``similarity / temperature``.
+        video: ``(B, E)`` embeddings of videos; they are brought to unit length.
+        video_ref: ``(B, E)`` embeddings of the frozen model; they get no gradient.
+        vocab: ``(R, E)`` label embeddings of the frozen model; they get no gradient.
+        kind: Distance: ``kl`` is the Kullback-Leibler divergence of the softmax of
+            ``similarity / temperature`` over the vocabulary from the frozen model's, as a mean over
+            videos; ``mse`` is the mean squared difference of ``similarity / temperature``.
         temperature: Softmax temperature; CLIP's own is 0.01.
 
     Returns:

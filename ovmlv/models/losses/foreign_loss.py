@@ -25,17 +25,17 @@ def foreign_loss(
     avg_factor: float | Tensor | None = None,
     reduction_override: str | None = None,
 ) -> Tensor:
-    """Any loss ``(logits, targets) -> scalar``, which never sees an unknown label.
+    """Call any loss ``(logits, targets) -> scalar``, which never sees an unknown label.
 
-    Where all is known and nothing else is asked for, that is a plain call. Otherwise, if the loss
-    can give a term for each entry, and its own value is their mean or sum, those of known entries
-    are reduced as by the losses of ovmlv. If not, unknown labels are shown to it as surely absent,
-    by a constant, and samples of which nothing is known are left out. Both ways no gradient reaches
-    an unknown entry.
+    If all labels are known and nothing else is asked for, this is a plain call. Otherwise, if the
+    loss can give a term for each entry, and its own value is their mean or sum, the terms of known
+    entries are reduced as by the losses of ovmlv. If it cannot, unknown labels are shown to it as
+    surely absent, by a constant, and samples of which nothing is known are left out. In both cases,
+    no gradient reaches an unknown entry.
 
     Args:
-        loss: Such as torch's, mmaction2's or mmpretrain's.
-        logits: ``(B, C)``.
+        loss: A loss of torch, mmaction2 or mmpretrain, for example.
+        logits: ``(B, C)`` logits.
         targets: ``(B, C)`` of {1, 0, -1 = unknown}, or what the loss itself takes.
         weight: See :class:`BaseMultilabelLoss`.
         avg_factor: See :class:`BaseMultilabelLoss`.
@@ -79,7 +79,7 @@ def foreign_loss(
 
 @torch.no_grad()
 def _reduction_of(loss: nn.Module, logits: Tensor) -> str | None:
-    """How the loss's own value follows from its terms, tried on two samples; None: not at all."""
+    """How the loss's own value follows from its terms, tried on two samples, or None."""
     count = 2 * logits.shape[1]
     x = torch.linspace(-2.0, 3.0, count, dtype=logits.dtype, device=logits.device).view(2, -1)
     y = (torch.arange(count, device=logits.device) % 3 == 0).to(logits.dtype).view(2, -1)
@@ -94,7 +94,7 @@ def _reduction_of(loss: nn.Module, logits: Tensor) -> str | None:
 
 
 def _terms(loss: nn.Module, logits: Tensor, targets: Tensor) -> Tensor | None:
-    """Terms ``(B, C)`` of a loss, by whichever way it offers them; None if there is none."""
+    """Terms ``(B, C)`` of a loss, in the way that it offers them; None if it offers none."""
     names = inspect.signature(loss.forward).parameters
     asked: dict[str, Any] = {}
     if 'reduction_override' in names:

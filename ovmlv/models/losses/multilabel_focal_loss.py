@@ -21,7 +21,7 @@ class MultilabelFocalLoss(ElementwiseLoss):
 
     Args:
         gamma: Focusing exponent.
-        alpha: Weight of positives in [0, 1]; None weighs both alike.
+        alpha: Weight of positives in [0, 1]; None weighs positives and negatives alike.
         **kwargs: See :class:`ElementwiseLoss`.
 
     Examples:

@@ -12,7 +12,7 @@ REDUCTIONS = ('mean', 'sum', 'sum_per_sample', 'none')
 
 
 def prepare(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Bring logits and any form of targets to one.
+    """Bring logits and targets of any form to one form.
 
     Replacing the unknown logits, rather than multiplying their terms by zero, keeps their gradients
     zero whatever the logits are.
@@ -38,9 +38,10 @@ def multi_hot(logits: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         logits: ``(B, C)``.
-        targets: ``(B, C)`` of {1, 0, -1 = unknown} or soft ones in [0, 1], of any number format;
-            or whole numbers ``(B,)`` or ``(B, 1)``, the index of the one positive label: C is none
-            (mmdet's background), below 0 is a sample of which nothing is known.
+        targets: ``(B, C)`` of {1, 0, -1 = unknown} or soft ones in [0, 1], of any number format; or
+            whole numbers ``(B,)`` or ``(B, 1)``, the index of the one positive label. C means no
+            label (mmdet's background), and a negative number means that nothing is known of the
+            sample.
 
     Raises:
         DataError: The shapes or indices do not fit.
@@ -79,7 +80,7 @@ def entry_weight(weight: Tensor, logits: Tensor, who: str) -> Tensor:
 
 
 def check_reduction(reduction: str, who: str) -> str:
-    """Return the reduction if there is such a one."""
+    """Return the reduction if there is one of that name."""
     if reduction not in REDUCTIONS:
         raise ConfigError(f'{who}: reduction={reduction!r} is not one of {", ".join(REDUCTIONS)}')
     return reduction
@@ -88,15 +89,15 @@ def check_reduction(reduction: str, who: str) -> str:
 def reduce_terms(
     terms: Tensor, reduction: str, avg_factor: float | Tensor | None, count: Tensor, who: str
 ) -> Tensor:
-    """Terms to the loss.
+    """Reduce terms to the loss.
 
     Args:
-        terms: ``(B, C)`` or ``(B,)``.
-        reduction: ``none``: the terms; ``sum``; ``sum_per_sample``: their sum over B; ``mean``:
-            their sum over ``count``.
-        avg_factor: What the hosts' heads divide the sum by, in the place of B or ``count``.
-        count: Terms that count.
-        who: Class, for messages.
+        terms: ``(B, C)`` or ``(B,)`` terms.
+        reduction: ``none`` gives the terms, ``sum`` their sum, ``sum_per_sample`` their sum divided
+            by B, and ``mean`` their sum divided by ``count``.
+        avg_factor: Number that the hosts' heads divide the sum by, in place of B or ``count``.
+        count: Number of terms that count.
+        who: Name of the class for messages.
     """
     if reduction == 'none':
         return terms

@@ -24,9 +24,9 @@ class TwoWayLoss(BaseMultilabelLoss):
     have a positive, and the two means are added. Unknown labels are in neither sum. A row without
     negatives has the limit 0. The label-wise part sees the videos of one process only.
 
-    The loss couples videos, so that a reduction is over the videos' shares: B times the video's own
-    row over the number of rows counted, and the same of its part of each of its positive labels'
-    rows. Their mean is the loss.
+    The loss couples videos, so a reduction is over the shares of the videos. The share of a video
+    is B times its own row over the number of rows counted, plus the same for its part of the row of
+    each of its positive labels. The mean of the shares is the loss.
 
     Args:
         temperature_pos: ``Tp``, temperature of the positives.
@@ -82,13 +82,13 @@ class TwoWayLoss(BaseMultilabelLoss):
             logits: ``(B, C)``.
             targets: ``(B, C)`` of {1, 0, -1 = unknown}; soft ones are positive above 0.5; or
                 indices, see :func:`~ovmlv.models.losses.reduction.multi_hot`.
-            weight: Of samples ``(B,)``, factors of their shares; or of samples and labels
-                ``(B, C)``: how often an entry is counted in the sums.
-            avg_factor: What the sum of the shares is divided by, in the place of B.
+            weight: Weights of samples ``(B,)``, which are factors of their shares; or of samples
+                and labels ``(B, C)``, which say how often an entry is counted in the sums.
+            avg_factor: Number that the sum of the shares is divided by, in place of B.
             reduction_override: See :class:`BaseMultilabelLoss`.
             columns: Unused; there are no weights per class.
-            column_weight: ``(C,)``, how many labels of the vocabulary a column of a random subset
-                stands for; the negatives of a video are counted that often.
+            column_weight: ``(C,)`` number of labels of the vocabulary that a column of a random
+                subset stands for; the negatives of a video are counted that often.
 
         Returns:
             A scalar, or the shares ``(B,)`` for ``reduction='none'``.

@@ -20,15 +20,15 @@ class InterpolatedWeights(nn.Module):
     """Interpolated-weight regularisation (Open-VCLIP, Weng et al., ICML 2023, eq. 5-7).
 
     Each step also minimises the base loss at ``theta' = a theta_CLIP + (1 - a) theta`` with ``a``
-    drawn from U(0, max_alpha), so that weights part of the way back to CLIP, as patching takes
-    them, work as well. The gradient of ``theta'`` carries its factor ``1 - a``; Open-VCLIP's code
-    leaves that out. The video encoder alone is interpolated: label embeddings of the step are used
-    again. A step costs a second forward and backward pass of what trains in the tower.
+    drawn from U(0, max_alpha), so that weights part of the way back to CLIP, as patching makes
+    them, work well too. The gradient of ``theta'`` has its factor ``1 - a``; Open-VCLIP's code
+    leaves it out. Only the video encoder is interpolated; the label embeddings of the step are used
+    again. A step costs a second forward and backward pass of the trainable part of the tower.
 
-    Which weights have a start in CLIP: see :func:`~ovmlv.models.utils.weights_from_clip`.
+    :func:`~ovmlv.models.utils.weights_from_clip` says which weights have a start in CLIP.
 
     Args:
-        module: The video encoder as it starts; it is not kept. Given by the recognizer.
+        module: The video encoder as it starts, given by the recognizer; it is not kept.
         weight: Weight of the loss at ``theta'``.
         max_alpha: Largest share of CLIP's weights.
 
@@ -60,7 +60,7 @@ class InterpolatedWeights(nn.Module):
         self.start = StartWeights(module, names)
 
     def forward(self, module: nn.Module, *args: Tensor) -> Tensor:
-        """What ``module`` gives for ``args`` with interpolated weights; it stays as it is."""
+        """Run ``module`` on ``args`` with interpolated weights; the module stays unchanged."""
         # On the CPU: one number, and StepSeedHook makes it repeatable on every device.
         alpha = self.max_alpha * torch.rand(()).item()
         return torch.func.functional_call(module, self.start.mix(module, alpha), args)

@@ -1,4 +1,4 @@
-"""Label embeddings are computed once for as long as the weights that made them stay."""
+"""Label embeddings that are computed once, for as long as the weights that made them stay."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class LabelEmbeddingCache:
         """The embeddings ``(C, E)`` of different labels.
 
         Args:
-            head: What computes them, each label by itself.
+            head: Label encoder that computes them, each label by itself.
             labels: C label strings.
-            compute: Called with those labels that none of the vocabularies has.
+            compute: Function that is called with those labels that no kept vocabulary has.
         """
         if self._watch.changed(tensors_of(head)):
             self.clear()
@@ -53,7 +53,7 @@ class LabelEmbeddingCache:
         precision: tuple,
         compute: Callable[[Sequence[str]], Tensor],
     ) -> Tensor:
-        """Rows from the vocabularies that are here, the others computed."""
+        """Take rows from the vocabularies that are kept, and compute the others."""
         known = {
             name: (embeddings, i)
             for (names, of), embeddings in self._entries.items()

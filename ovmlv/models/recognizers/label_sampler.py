@@ -10,19 +10,19 @@ from torch import Tensor
 def sample_labels(targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Choose the labels of a training step: all that are positive in the batch, and random others.
 
-    Positives would be too frequent in such a subset and probabilities trained on it too high. So
-    each random label gets the weight that makes a weighted sum over the subset an unbiased estimate
-    of the sum over the whole vocabulary (Horvitz-Thompson).
+    Positives are too frequent in such a subset, and probabilities trained on it would be too high.
+    Therefore each random label gets the weight that makes a weighted sum over the subset an
+    unbiased estimate of the sum over the whole vocabulary (Horvitz-Thompson).
 
     The choice follows torch's global seed and differs between processes.
 
     Args:
-        targets: ``(B, C)``; positives are above 0.
-        count: Labels to choose; more if the batch's positives leave less than half of it to random
-            ones.
+        targets: ``(B, C)`` targets; positives are above 0.
+        count: Number of labels to choose; there are more if the positives of the batch leave less
+            than half of it to random labels.
 
     Returns:
-        Columns ``(K,)`` in ascending order, and how many labels each stands for ``(K,)``.
+        Columns ``(K,)`` in ascending order, and the number of labels that each stands for ``(K,)``.
     """
     seed = torch.randint(2**31, ()).item()
     generator = torch.Generator().manual_seed(seed + 2**31 * get_rank())

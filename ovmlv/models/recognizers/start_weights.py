@@ -1,4 +1,4 @@
-"""How far finetuned weights are from where they started."""
+"""The distance of finetuned weights from their start."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class StartWeights(nn.Module):
     def drift(self, model: nn.Module) -> Tensor:
         """Sum of squared differences between the model's weights and the copies, a scalar.
 
-        Reads attributes rather than ``named_parameters``, so that it also sees the weights that
-        ``torch.func.functional_call`` puts in place.
+        This reads attributes rather than ``named_parameters``, so that it also sees the weights
+        that ``torch.func.functional_call`` puts in place.
         """
         terms = [
             (attrgetter(name)(model).float() - getattr(self, f'start_{i}').float()).square().sum()

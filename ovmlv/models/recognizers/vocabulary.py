@@ -20,7 +20,7 @@ class Vocabulary:
     Attributes:
         labels: C label strings.
         prior: Share of positives among the known targets, over all labels; None if unknown.
-        embeddings: Their embeddings ``(C, E)`` where they are given, as by a label bank.
+        embeddings: Their embeddings ``(C, E)`` if they are given, as by a label bank.
     """
 
     labels: tuple[str, ...]
@@ -31,7 +31,7 @@ class Vocabulary:
     def of(
         cls, metainfo: Mapping[str, Any] | Sequence[str], embeddings: Tensor | None = None
     ) -> Vocabulary:
-        """From a list of labels, or metainfo with ``classes`` and perhaps ``label_prior``."""
+        """Make one from labels, or from metainfo with ``classes`` and perhaps ``label_prior``."""
         prior = None
         if isinstance(metainfo, Mapping):
             if metainfo.get('classes') is None or not len(metainfo['classes']):

@@ -21,8 +21,8 @@ def bias_for_prior(logits: Tensor, weight: Tensor, prior: float) -> float | None
     value.
 
     Args:
-        logits: Any shape, without the bias.
-        weight: The same shape; 0 leaves an entry out.
+        logits: Logits of any shape, without the bias.
+        weight: Weights of the same shape; 0 leaves an entry out.
         prior: Wanted mean probability, clamped to `PRIOR_RANGE`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What the modules that act inside blocks share: which blocks, and how they are called."""
+"""What the modules that act inside blocks share: the choice of blocks, and how they are called."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class BaseBlockTemporal(BaseModule):
 
     Contract: ``module(x, num_frames, index, parts)`` runs block ``index`` (one of
     ``module.blocks``) on tokens ``(B * T, N, D)`` and returns tokens of the same shape. At
-    initialisation, with the gate that it has by default, it equals the block without time. The
-    module owns the new weights and none of the block's.
+    initialisation, with its default gate, it gives the same as the plain block. The module owns the
+    new weights and none of the block's.
 
     Args:
         width: D of the tower; given by the backbone, like the next three.
         depth: Number of blocks of the tower.
         num_frames: T of training; another T works at any time.
-        has_class_token: Whether the tower's first token is one.
-        blocks: Which blocks: 'all', 'last-k', 'every-k' (counted from the last), k (the last k), or
-            indices.
+        has_class_token: Whether the tower's first token is a class token.
+        blocks: Blocks to act in: 'all', 'last-k', 'every-k' (counted from the last), k (the last
+            k), or indices.
         init_cfg: See mmengine's ``BaseModule``.
 
     Examples:
@@ -58,14 +58,14 @@ class BaseBlockTemporal(BaseModule):
         self.blocks = select_blocks(blocks, depth)
 
     def check(self, parts: BlockParts) -> None:
-        """Raise `ConfigError` where a block cannot take this module."""
+        """Raise `ConfigError` if a block cannot take this module."""
 
     @abstractmethod
     def forward(self, x: Tensor, num_frames: int, index: int, parts: BlockParts) -> Tensor:
-        """Run block ``index`` with time.
+        """Run block ``index`` together with this module.
 
         Args:
-            x: ``(B * T, N, D)``, the frames of a video in a row.
+            x: ``(B * T, N, D)`` tokens; the frames of a video follow each other.
             num_frames: T.
             index: Number of the block.
             parts: The block.

@@ -32,11 +32,11 @@ _ATTENTIONS = (nn.MultiheadAttention, OpenClipAttention, TimmAttention, EvaAtten
 
 
 class BlockParts:
-    """A block taken apart, together with what it is called with.
+    """A block taken apart, together with the arguments that it is called with.
 
     Args:
         block: A block of open_clip's or timm's ViT.
-        rope: Rotary embedding of the block's attention, EVA's and PE's.
+        rope: Rotary embedding of the block's attention (EVA and PE have one).
 
     Raises:
         ConfigError: The block is of a kind whose halves are not known.
@@ -62,7 +62,7 @@ class BlockParts:
         self.rope = rope
 
     def check_core(self) -> None:
-        """Raise unless the attention's queries, keys and values can be had."""
+        """Raise unless the attention's queries, keys and values are accessible."""
         attention = self.block.attn
         cosine = getattr(attention, 'logit_scale', None) is not None
         if type(attention) not in _ATTENTIONS or cosine:

@@ -22,10 +22,10 @@ class CrossFrameMessage(BaseBlockTemporal):
     cross-frame attention).
 
     X-CLIP (Ni et al., ECCV 2022, eq. 4-6): ``m_t = W cls_t``, ``M = M + MHA(LN M)`` across the T
-    messages, and the message is one more key and value of the spatial attention of its frame. With
-    ``o_1`` the spatial attention and ``o_2`` that with the message, heads carry ``o_1 + g (o_2 -
-    o_1)``; X-CLIP is g = 1 and does not start at CLIP. Towers without a class token send the mean
-    of their tokens.
+    messages, and the message is one more key and value of the spatial attention of its frame. If
+    ``o_1`` is the spatial attention and ``o_2`` is that with the message, the heads give
+    ``o_1 + g (o_2 - o_1)``. X-CLIP has g = 1 and does not start at CLIP. Towers without a class
+    token send the mean of their tokens.
 
     Args:
         width: Given by the backbone, like the next three.
@@ -33,8 +33,8 @@ class CrossFrameMessage(BaseBlockTemporal):
         num_frames: See `BaseBlockTemporal`.
         has_class_token: See `BaseBlockTemporal`.
         blocks: See `BaseBlockTemporal`.
-        num_heads: Heads of the attention between messages; None is one for each 64 channels.
-        gate_init: Start of the gate of a block.
+        num_heads: Heads of the attention between messages; None takes one for each 64 channels.
+        gate_init: Value at which the gate of a block starts.
         init_cfg: See mmengine's ``BaseModule``.
 
     Examples:

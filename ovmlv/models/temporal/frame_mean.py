@@ -11,7 +11,7 @@ from ovmlv.registry import MODELS
 
 @MODELS.register_module()
 class FrameMean(BaseModule):
-    """Mean of the frame embeddings, as in ViFi-CLIP (Rasheed et al., CVPR 2023). Nothing to learn.
+    """Mean of the frame embeddings, as in ViFi-CLIP (Rasheed et al., CVPR 2023). It learns nothing.
 
     Args:
         embed_dim: Given by the backbone, like ``num_frames``; not used.

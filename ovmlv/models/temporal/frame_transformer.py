@@ -23,10 +23,10 @@ class FrameTransformer(BaseModule):
     Args:
         embed_dim: Given by the backbone, like ``num_frames``.
         num_frames: Given by the backbone; another number of frames works at any time.
-        num_layers: Layers; ActionCLIP has 6.
-        num_heads: Heads; None is one for each 64 channels.
+        num_layers: Number of layers; ActionCLIP has 6.
+        num_heads: Number of heads; None takes one for each 64 channels.
         mlp_ratio: Width of a layer's MLP over the embedding's.
-        gate_init: Start of the gate.
+        gate_init: Value at which the gate starts.
         position_scale: Root mean square of the sinusoids that the learnable positions start from.
         dropout: Dropout inside the layers.
         init_cfg: See mmengine's ``BaseModule``.

@@ -20,9 +20,10 @@ class NeighborFrameAttention(BaseBlockTemporal):
     ICML 2023).
 
     Neighbours beyond the ends of a clip are masked; Open-VCLIP attends to zero keys there, which
-    dilutes the softmax. With ``o_1`` the spatial attention and ``o_2`` that over neighbours, heads
-    carry ``o_1 + g (o_2 - o_1)``. Open-VCLIP is ``gate_init=1, learn_gate=False, blocks='all'``
-    with finetuned spatial weights, and does not start at CLIP; the default starts there.
+    dilutes the softmax. If ``o_1`` is the spatial attention and ``o_2`` is that over neighbours,
+    the heads give ``o_1 + g (o_2 - o_1)``. Open-VCLIP is
+    ``gate_init=1, learn_gate=False, blocks='all'`` with finetuned spatial weights, and does not
+    start at CLIP; the default does.
 
     Args:
         width: Given by the backbone, like the next three.
@@ -30,8 +31,8 @@ class NeighborFrameAttention(BaseBlockTemporal):
         num_frames: See `BaseBlockTemporal`.
         has_class_token: See `BaseBlockTemporal`.
         blocks: See `BaseBlockTemporal`.
-        reach: Neighbours r on each side.
-        gate_init: Start of the gate of a block.
+        reach: Number r of neighbours on each side.
+        gate_init: Value at which the gate of a block starts.
         learn_gate: Whether the gate trains; a fixed gate is a buffer.
         init_cfg: See mmengine's ``BaseModule``.
 

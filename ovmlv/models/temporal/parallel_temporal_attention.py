@@ -21,11 +21,11 @@ class ParallelTemporalAttention(BaseBlockTemporal):
     """``x = x + MSA_s(LN x) + g * MSA_t(LN_t x + pos_t)``, then the block's MLP (Gupta et al., ECCV
     2024).
 
-    Each token position, the class token's included, attends over the T frames at that position.
-    The tower is CLIP itself at initialisation, by a gate of zero (the paper) or, with
-    ``zero_init='proj'``, by a zero output projection under a gate of one. A scalar gate's first
-    gradient is that of a random direction and may keep it at zero for hundreds of steps; the
-    projection finds its direction in the first one, which suits short runs.
+    Each token position, the class token's included, attends over the T frames at that position. At
+    initialisation, the tower is CLIP itself, because the gate is zero (as in the paper) or, with
+    ``zero_init='proj'``, because the output projection is zero and the gate is one. The first
+    gradient of a scalar gate has a random direction and may keep the gate at zero for hundreds of
+    steps. The projection finds its direction in the first step, which suits short runs.
 
     Args:
         width: Given by the backbone, like the next three.
@@ -33,11 +33,11 @@ class ParallelTemporalAttention(BaseBlockTemporal):
         num_frames: See `BaseBlockTemporal`.
         has_class_token: See `BaseBlockTemporal`.
         blocks: See `BaseBlockTemporal`.
-        width_ratio: Width inside the branch over the tower's.
-        num_heads: Heads of the branch; None is one for each 64 channels.
-        gate: One gate for a block, or one for each channel.
-        zero_init: What starts at zero: the ``gate``, or the output projection ``proj``.
-        gate_init: Start of the gate, if not that of `zero_init`.
+        width_ratio: Width inside the branch, divided by the tower's.
+        num_heads: Heads of the branch; None takes one for each 64 channels.
+        gate: Kind of gate: one gate for a block, or one for each channel.
+        zero_init: Part that starts at zero: the ``gate``, or the output projection ``proj``.
+        gate_init: Value at which the gate starts, if it is not that of `zero_init`.
         position_scale: Root mean square of the sinusoids that the learnable positions start from;
             tokens have about 1.
         dropout: Dropout of the attention weights.

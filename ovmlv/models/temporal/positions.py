@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 
 class TemporalPositions(nn.Module):
-    """Learnable embeddings of T0 positions, for any T; starts from sinusoids.
+    """Learnable embeddings of T0 positions, for any T, that start from sinusoids.
 
-    A checkpoint of another T0 is resampled when it is loaded.
+    If a checkpoint has another T0, it is resampled when it is loaded.
 
     Args:
         num_frames: T0.
@@ -48,8 +48,8 @@ def resample_positions(positions: Tensor, num_frames: int) -> Tensor:
 def sinusoidal_positions(num_frames: int, width: int, scale: float = 1.0) -> Tensor:
     """Sine and cosine of T positions, ``(T, D)``, with root mean square ``scale``.
 
-    Wavelengths run from two frames to four clip lengths, so that any two frames differ and distance
-    shows.
+    Wavelengths go from two frames to four clip lengths, so that any two frames differ and their
+    distance can be seen.
     """
     half = (width + 1) // 2
     longest, shortest = 4.0 * max(num_frames, 2), 2.0

@@ -1,4 +1,4 @@
-"""Which of torch's attention kernels suits training on a CPU."""
+"""The choice of torch's attention kernel that suits training on a CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def trainable_attention(device: torch.device) -> contextlib.AbstractContextManager:
-    """Let attention that gets gradients be computed by plain products where that is faster.
+    """Compute attention that gets gradients by plain products if that is faster.
 
     In bfloat16 on a CPU, forward and backward of torch's fused kernel take 2 to 3 times as long as
     plain products for 20 to 128 tokens (torch 2.13, one thread). Without gradients, in float32 and
@@ -25,7 +25,7 @@ def trainable_attention(device: torch.device) -> contextlib.AbstractContextManag
 def attend_frames(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
     """Scaled dot-product attention of ``(B * N, heads, T, d)``, for very many short sequences.
 
-    On a CPU in bfloat16 products are faster here even than torch's own plain kernel.
+    On a CPU in bfloat16, products are faster here than even torch's own plain kernel.
     """
     if q.device.type == 'cpu' and q.dtype == torch.bfloat16:
         weights = (q * q.shape[-1] ** -0.5 @ k.mT).softmax(-1)

@@ -1,8 +1,8 @@
 """Frozen pretrained weights: no gradients, evaluation mode, and no place in checkpoints.
 
-A checkpoint of a small branch beside a frozen CLIP or LLM should hold the branch. What is left out
-is recorded by a digest per tensor, so that loading can tell whether the weights in place are those
-that the branch was trained beside.
+A checkpoint of a small branch beside a frozen CLIP or LLM should hold the branch. A digest of each
+tensor that is left out is recorded, so that loading can tell whether the weights in place are those
+that the branch was trained with.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def freeze(module: nn.Module, is_copy: bool = False) -> nn.Module:
     become buffers, see :func:`~ovmlv.models.utils.scalars.keep_scalars_as_buffers`.
 
     Args:
-        module: What to freeze, in place.
-        is_copy: It repeats starting weights of something else; checkpoints made without it are
-            accepted.
+        module: Module to freeze, in place.
+        is_copy: Whether the module repeats starting weights of another one; checkpoints made
+            without it are then accepted.
     """
     for submodule in module.modules():
         setattr(submodule, _MARK, True)
@@ -64,12 +64,13 @@ def is_frozen(module: nn.Module) -> bool:
 
 
 def exclude_frozen_from_state_dict(module: nn.Module) -> None:
-    """Leave frozen tensors out of ``module.state_dict()`` and do not miss them in loading.
+    """Leave frozen tensors out of ``module.state_dict()``, and load without them.
 
-    Everything else stays as strict as PyTorch is. ``state_dict()`` holds one more entry, the
-    digests of what was left out; `CheckpointError` tells when other weights are in place at
-    loading. A tensor that is frozen here and was trained there (or the reverse) is taken from where
-    it is. May be called twice, on nested modules too, and before the frozen parts exist.
+    Everything else stays as strict as in PyTorch. ``state_dict()`` holds one more entry, the
+    digests of the tensors that were left out. If other weights are in place at loading, a
+    `CheckpointError` is raised. A tensor that is frozen in the model but was trained in the
+    checkpoint (or the reverse) is taken from where it is. The function may be called twice, on
+    nested modules too, and before the frozen parts exist.
     """
     if getattr(module, _ROOT, False):
         return
@@ -132,7 +133,7 @@ def _drop_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: 
 
 
 def _fill_in_frozen(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Add the tensors in place to a state dict, where they are what the checkpoint left out."""
+    """Add the tensors in place to a state dict if they are those that the checkpoint left out."""
     record = state_dict.pop(prefix + FINGERPRINT_KEY, None)
     digests = {}
     if record is not None:
@@ -173,9 +174,9 @@ def _name_digest(name: str) -> bytes:
 def _tensor_digest(tensor: Tensor) -> bytes:
     """Digest of the shape and of some thousand values spread over a tensor.
 
-    Values are rounded to bfloat16, because a frozen LLM may be trained with in float32 and tested
-    with in bfloat16. Some thousand values of each tensor are enough to tell models apart and cost
-    milliseconds.
+    Values are rounded to bfloat16, because a frozen LLM may be in float32 during training and in
+    bfloat16 during a test. Some thousand values of each tensor are enough to tell models apart and
+    cost milliseconds.
     """
     if hasattr(tensor, 'full_tensor'):  # sharded over processes, all of which are here
         tensor = tensor.full_tensor()

@@ -1,4 +1,4 @@
-"""Parameters of one value: with a dimension, which fully sharded training asks for."""
+"""Parameters of one value, with the dimension that fully sharded training needs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def scalar_parameter(value: float, requires_grad: bool = True) -> nn.Parameter:
 
 
 def load_scalars_of_any_form(module: nn.Module) -> None:
-    """Load a module's own parameters ``(1,)`` also where the checkpoint has them without dimension.
+    """Load a module's own parameters ``(1,)``, also from a checkpoint without that dimension.
 
-    Up to version 0.1 they had none.
+    Checkpoints up to version 0.1 have no such dimension.
     """
     module.register_load_state_dict_pre_hook(_give_dimension)
 
 
 def with_dimension(value: Any, parameter: Tensor) -> Any:
-    """A number of a checkpoint in the form ``(1,)``, if that is the parameter's."""
+    """A number of a checkpoint in the form ``(1,)``, if the parameter has that form."""
     fits = isinstance(value, Tensor) and value.ndim == 0 and parameter.shape == (1,)
     return value.reshape(1) if fits else value
 

@@ -1,4 +1,4 @@
-"""The weights of a model in training that have a start worth going back to: CLIP's."""
+"""The weights of a model in training that can go back to CLIP's."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PARTS = ('backbone', 'head')
 def weights_from_clip(model: nn.Module, parts: Sequence[str] = ('backbone',)) -> dict[str, Tensor]:
     """Copies of the trainable weights that are CLIP's at the start.
 
-    Those are the weights that CLIP's files filled, and new modules that start at zero, such as a
-    gate or the output projection of a branch: scaling one towards zero goes back to CLIP. Other new
-    weights start at random, have nothing to go back to, and are left out (Open-VCLIP, ICML 2023,
-    copies what CLIP has not). The choice depends on the architecture alone, so that a model built
-    again from the same config has the same start, whatever its seed.
+    These are the weights that were loaded from CLIP's files, and new modules that start at zero,
+    such as a gate or the output projection of a branch: scaling one towards zero goes back to CLIP.
+    Other new weights start at random, have no start to go back to, and are left out (Open-VCLIP,
+    ICML 2023, copies weights that CLIP does not have). The choice depends on the architecture
+    alone, so that a model built again from the same config has the same start, whatever its seed.
 
     Args:
         model: A recognizer as it was built, before any training and before a checkpoint is loaded.
-        parts: Which of its parts: ``backbone``, ``head``.
+        parts: Names of its parts: ``backbone``, ``head``.
 
     Returns:
         Names in the model to tensors.
@@ -66,7 +66,7 @@ def patch(weight: Tensor, start: Tensor, ratio: float) -> Tensor:
 
 
 def check_ratio(ratio: float) -> float:
-    """Return a ratio in 0..1; beyond 1 would be an extrapolation."""
+    """Return a ratio if it is in 0..1; more than 1 would be an extrapolation."""
     if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 <= ratio <= 1:
         raise ConfigError(
             f'ratio={ratio!r} must be a number from 0 (the start) to 1 (the finetuned weights)'

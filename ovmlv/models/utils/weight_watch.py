@@ -1,9 +1,9 @@
-"""Whether weights are still what something was computed with, and a name for what they are.
+"""Whether weights are still those that something was computed with, and a name for them.
 
 Everything that is kept because it follows from weights alone (tokens of a frozen tower, embeddings
-of labels, states of a language model) is kept through a :class:`WeightWatch`. Frozen weights do
-change: by loading a checkpoint, by a conversion to another number format, by averaging, patching or
-unfreezing.
+of labels, states of a language model) is kept through a :class:`WeightWatch`. Frozen weights can
+change: when a checkpoint is loaded, when they are converted to another number format, and by
+averaging, patching or unfreezing.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class WeightWatch:
     """Notices when tensors change.
 
     A look compares identity, address, version counter, number format and device of every tensor.
-    Writes through ``.data``, as by mmengine's ``EMAHook``, move no counter: so it compares all the
-    values of tensors that train, and some values, spread over the whole, of each of the others. A
-    look at a large frozen model takes a few milliseconds.
+    Writes through ``.data``, as by mmengine's ``EMAHook``, do not change the version counter, so
+    the look also compares values: all values of tensors that train, and some values of each of the
+    others, spread over the whole tensor. A look at a large frozen model takes a few milliseconds.
 
-    A copied or unpickled watch has seen nothing.
+    A copied or unpickled watch has seen no weights yet.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def tensors_of(*modules: nn.Module) -> list[Tensor]:
 
 @torch.no_grad()
 def tensor_fingerprint(tensors: Iterable[Tensor]) -> str:
-    """Hash of all values of tensors, of their shapes and formats; ViT-B: a third of a second."""
+    """Hash of all values of tensors, their shapes and formats; ViT-B takes a third of a second."""
     # Processors have instructions for this hash, and none for most others.
     digest = hashlib.sha256()
     for tensor in tensors:

@@ -147,7 +147,7 @@ def test_what_cannot_be_right_is_refused_with_a_reason(tmp_path):
     (tmp_path / 'text.mp4').write_text('no video at all ' * 99)
     refused(tmp_path / 'text.mp4', 'no readable video')
     path = odd.write_video(tmp_path / 'a.mp4', 5)
-    refused(path, 'frame 5 asked for, but it has 5', [5])
+    refused(path, 'frame 5 was asked for, but it has only 5', [5])
     refused(odd.set_matrix(path, 1, 1, -1, 1), 'turned by 45 degrees')
 
 

@@ -122,7 +122,7 @@ def test_weights_that_clip_has_not_are_refused(name, architecture, tmp_path):
     model = clip_of(1)
     state = {**open_vclip_state(plain(model), {}), name: torch.zeros(3)}
     torch.save({'model_state': state}, tmp_path / 'x.pyth')
-    with pytest.raises(CheckpointError, match='weights that CLIP has not'):
+    with pytest.raises(CheckpointError, match='weights that CLIP does not have'):
         load_clip(architecture, str(tmp_path / 'x.pyth'))
 
 

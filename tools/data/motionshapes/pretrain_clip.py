@@ -1,13 +1,13 @@
 """Pretrain the tiny CLIP of MotionShapes on still images and captions.
 
-It plays the part of CLIP in the embedded default: it knows static words (shapes, colors,
-backgrounds, most pairs, places, sizes) and no motion. Every caption states a set of facts, so the
-match of any image with any text of a batch is known exactly and is learned with a sigmoid loss
-(SigLIP, arXiv 2303.15343). As on the web, captions tell more than a still image shows: actors have
-motions that no pixel tells, so "a circle spinning" is learned as likely as it is among circles, and
-some captions hold made-up words that mean nothing. A linear probe that must recover all words of a
-text from its embedding keeps motions apart in the text tower. Held-out pairs and compositions are
-neither drawn nor written.
+It plays the part of CLIP in the config that runs without downloads: it knows static words (shapes,
+colors, backgrounds, most pairs, places, sizes) and no motion. Every caption states a set of facts,
+so the match of any image with any text of a batch is known exactly and is learned with a sigmoid
+loss (SigLIP, arXiv 2303.15343). As on the web, captions tell more than a still image shows: actors
+have motions that no pixel tells, so "a circle spinning" is learned as likely as it is among
+circles, and some captions hold made-up words that mean nothing. A linear probe that must recover
+all words of a text from its embedding keeps motions apart in the text tower. Held-out pairs and
+compositions occur in neither the images nor the captions.
 
     python tools/data/motionshapes/pretrain_clip.py --out-dir work_dirs/motionshapes_clip
 """

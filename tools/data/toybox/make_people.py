@@ -8,8 +8,8 @@ Every motion that the package has of its humanoid is rendered from twelve sides,
 second, by a camera that follows it over the ground (so that how far it moves is data, not pixels).
 A pixel holds a part of the body and how it is lit; clothes get their colours when videos are made.
 
-Written: ``people.png`` (a tile a frame) and ``people.json`` (which tiles belong to a motion and a
-side, and how the body moves over the ground, in metres).
+The tool writes ``people.png`` (a tile for each frame) and ``people.json`` (which tiles belong to a
+motion and a side, and how the body moves over the ground, in metres).
 """
 
 from __future__ import annotations

@@ -5,14 +5,14 @@
     pip install resvg-py wordfreq
     python tools/data/toybox/make_sprites.py --modules node_modules
 
-What is taken is decided by a written rule, so that nobody chose a word by hand. A concept is an
-emoji of the groups animals and nature, food and drink, travel and places, activities, or objects
-(without clock faces and map signs) whose English CLDR name is a single word of lower-case letters,
-with a Zipf frequency of at least 3.3 in English (the package wordfreq), that is drawn by the
-held-out family and by at least two others.
+A written rule decides what is taken, so that nobody chose a word by hand. A concept is an emoji of
+the groups animals and nature, food and drink, travel and places, activities, or objects (without
+clock faces and map signs) whose English CLDR name is a single word of lower-case letters, with a
+Zipf frequency of at least 3.3 in English (the package wordfreq), that is drawn by the held-out
+family and by at least two others.
 
-Written: ``sprites.webp`` (a row a family, a column a concept) and ``concepts.json`` (names,
-keywords, names in other languages, families).
+The tool writes ``sprites.webp`` (a row for each family, a column for each concept) and
+``concepts.json`` (names, keywords, names in other languages, families).
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--modules', type=Path, default=Path('node_modules'))
     parser.add_argument('--out', type=Path, default=ASSETS)
-    parser.add_argument('--packages', action='store_true', help='print what npm is to install')
+    parser.add_argument('--packages', action='store_true', help='print the packages for npm to install')
     args = parser.parse_args()
     if args.packages:
         versions = {p: v for p, v, *_ in FAMILIES.values()} | WORDS

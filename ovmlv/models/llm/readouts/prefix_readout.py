@@ -18,15 +18,15 @@ from ovmlv.registry import MODELS
 class PrefixReadout(BaseReadout):
     """``[BOS] p_1..p_P label``: the states of the label's tokens.
 
-    The readout of Gupta et al. (arXiv 2407.09073). The decoder is causal, so the prefix does not
-    see the label: its keys and values are computed once a call with batch 1 and shown to every
-    label as a view. Their gradients, summed over the labels by autograd, reach the learnable tokens
-    through the frozen LLM.
+    This is the readout of Gupta et al. (arXiv 2407.09073). The decoder is causal, so the prefix
+    does not see the label. Its keys and values are computed once in each call, with batch 1, and
+    shown to every label as a view. Autograd sums their gradients over the labels, and they reach
+    the learnable tokens through the frozen LLM.
 
     Args:
         llm: The language model.
         num_tokens: Number P of learnable tokens.
-        init_text: Text whose token embeddings they start from; by default random.
+        init_text: Text whose token embeddings they start from; by default, they start at random.
         **kwargs: See :class:`BaseReadout`. ``context`` starts with a space by default, because
             words inside a sentence are tokenised with one.
 

@@ -1,4 +1,4 @@
-"""States of a fixed prompt, computed once a label: the baseline without an LLM in the step."""
+"""States of a fixed prompt, computed once for each label: a baseline with no LLM in the step."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _KEPT = 1024  # labels computed between two times that they are kept on disk
 
 @MODELS.register_module()
 class StaticReadout(BaseReadout):
-    """States of a fixed sentence around the label; nothing here trains, only what reads them.
+    """States of a fixed sentence around the label. Nothing here is trained, only what reads them.
 
     Args:
         llm: The language model.
         context: The sentence. States of the tokens before the label are left out: the decoder is
             causal, so they are the same for all labels.
-        cache_megabytes: Budget of the cache in memory (SmolLM2: 2.3 kB a token).
-        cache_dir: Folder that keeps the states between runs, and in a run those that the budget
-            has no room for; by default they are not kept.
-        **kwargs: See :class:`BaseReadout`; ``grad_checkpointing`` has nothing to do here.
+        cache_megabytes: Budget of the cache in memory (SmolLM2: 2.3 kB for each token).
+        cache_dir: Folder that keeps the states between runs and, during a run, states for which the
+            budget has no room; by default, they are not kept.
+        **kwargs: See :class:`BaseReadout`; ``grad_checkpointing`` has no effect here.
 
     Examples:
         >>> from ovmlv.models.llm import CausalLLM, StaticReadout
@@ -63,14 +63,14 @@ class StaticReadout(BaseReadout):
         self._store: StateStore | None = None
 
     def read(self, llm: CausalLLM, labels: Sequence[str], *shared: Tensor) -> tuple[Tensor, Tensor]:
-        """Look the labels up, compute the missing ones."""
+        """Look the labels up, and compute the missing ones."""
         states = self.label_states(llm, labels)
         lengths = torch.tensor([len(s) for s in states], device=llm.device)
         padded = pad_sequence(states, batch_first=True)
         return padded, torch.arange(padded.shape[1], device=llm.device)[None] < lengths[:, None]
 
     def forget(self) -> None:
-        """The states of other weights are in another file."""
+        """Forget the states; those of other weights are in another file."""
         self._store = None
 
     def label_states(self, llm: CausalLLM, labels: Sequence[str]) -> list[Tensor]:
@@ -94,7 +94,7 @@ class StaticReadout(BaseReadout):
         return [move(found[label], llm.device) for label in labels]
 
     def _compute(self, llm: CausalLLM, labels: Sequence[str]) -> dict[str, Tensor]:
-        """States of labels that were never computed."""
+        """Compute the states of labels for the first time."""
         found: dict[str, Tensor] = {}
         with constants(llm.device):
             for start in range(0, len(labels), 64):

@@ -1,4 +1,4 @@
-"""Learnable query tokens behind the label, whose own keys and values are constants of training."""
+"""Learnable query tokens behind the label; the label's keys and values are constant in training."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from ovmlv.registry import MODELS
 class SuffixReadout(BaseReadout):
     """``[BOS] label q_1..q_P``: the states of the P query tokens.
 
-    The label stands before everything that trains, so its keys and values never change: they are
+    The label comes before everything that trains, so its keys and values never change. They are
     computed once without gradient and kept in a bounded cache outside the checkpoint. A step then
-    costs P tokens a label, whatever the label's length.
+    costs P tokens for each label, whatever the label's length.
 
     Args:
         llm: The language model.
         num_tokens: Number P of learnable query tokens.
-        init_text: Text whose token embeddings they start from; by default random.
+        init_text: Text whose token embeddings they start from; by default, they start at random.
         context: Fixed text around the label, with one ``{}``; the query tokens follow it.
-        cache_megabytes: Budget of the label cache (SmolLM2's middle layer: about 25 kB a token).
+        cache_megabytes: Budget of the label cache (SmolLM2's middle layer: about 25 kB for each
+            token).
         **kwargs: See :class:`BaseReadout`.
 
     Examples:
