@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, PARAM_SCHEDULERS, DefaultScope
+from torch import nn
 
 from ovmlv.registry import DATASETS, METRICS, MODELS
 from ovmlv.utils import register_all_modules
@@ -76,6 +78,16 @@ def scope():
 def training_configs() -> list[Path]:
     """Those that train; the others test what their pretrained parts know."""
     return [p for p in whole_configs() if _parsed(p).get('train_dataloader')]
+
+
+def built(model: dict) -> nn.Module:
+    """The model; configs that differ in their data alone share it, and no test changes it."""
+    return _built(json.dumps(model, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=32)
+def _built(model: str) -> nn.Module:
+    return MODELS.build(json.loads(model))
 
 
 def tiny_model(cfg: Config) -> dict:
@@ -157,7 +169,7 @@ def test_every_name_is_ours_or_prefixed(path):
 @named(whole_configs())
 def test_builds_what_needs_no_data(path):
     cfg = load(path)
-    MODELS.build(tiny_model(cfg))
+    built(tiny_model(cfg))
     for hook in [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]:
         HOOKS.build(dict(hook))
     for name in LOADERS:
@@ -171,7 +183,7 @@ def test_builds_what_needs_no_data(path):
 @named(training_configs())
 def test_optimizer_holds_every_trainable_parameter(path):
     cfg = load(path)
-    model = MODELS.build(tiny_model(cfg))
+    model = built(tiny_model(cfg))
     trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not torch.cuda.is_available():
         leave_amp_to_gpus(cfg)

@@ -332,7 +332,7 @@ def test_another_metric_tests_the_trained_weights_again(tool, folder, whole, tmp
         measured = dict(test_seconds=0, peak_memory_mb=0)
         assert {**new['cost'], **measured} == {**old['cost'], **measured}
         peak = old['cost']['peak_memory_mb']
-        assert peak <= new['cost']['peak_memory_mb'] < 1.05 * peak
+        assert 0.99 * peak < new['cost']['peak_memory_mb'] < 1.05 * peak
         assert new['config_digest'] != old['config_digest']
     for path in (tmp_path / 'work' / 'tiny' / 'tuned').glob('*/epoch_*.pth'):
         assert path.stat().st_mtime_ns == (whole / path.relative_to(tmp_path)).stat().st_mtime_ns
@@ -367,6 +367,7 @@ def test_time_budget(tool, folder, tmp_path):
     assert '0.001 s' in (tmp_path / 'results' / 'tiny' / 'table.md').read_text()
 
 
+@pytest.mark.slow
 def test_costs_are_measured_apart_from_the_runs(tool, folder, whole, tmp_path, capsys):
     shutil.copytree(whole / 'results', tmp_path / 'results')
     assert benchmark(tool, folder, tmp_path, '--measure-costs', 6).wait() == 0

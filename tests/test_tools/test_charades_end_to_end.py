@@ -155,6 +155,7 @@ def test_trains_validates_and_saves(trained, data_root):
     assert all(bool(value.isfinite().all()) for value in end.values())
 
 
+@pytest.mark.slow
 def test_resumes_like_the_uninterrupted_run(trained, data_root, tmp_path):
     work, _ = trained
     resume = ['--resume', work / 'epoch_1.pth', '--work-dir', tmp_path]
@@ -166,6 +167,7 @@ def test_resumes_like_the_uninterrupted_run(trained, data_root, tmp_path):
         torch.testing.assert_close(resumed[key], whole[key], rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_tests_with_all_views(trained, data_root, tmp_path):
     work, _ = trained
     metrics = tmp_path / 'metrics.json'

@@ -101,10 +101,12 @@ WORKERS = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_worker
 @pytest.mark.parametrize(
     ('config', 'options', 'kill_at', 'last'),
     [
-        pytest.param(CONFIG, [], 15, 'epoch_4.pth', id='epochs'),
+        pytest.param(CONFIG, [], 15, 'epoch_4.pth', id='epochs', marks=pytest.mark.slow),
         pytest.param(CONFIG, WORKERS, 15, 'epoch_4.pth', id='epochs-workers'),
         pytest.param(ITERATIONS, [], 14, 'iter_20.pth', id='iterations'),
-        pytest.param(ITERATIONS, WORKERS, 14, 'iter_20.pth', id='iterations-workers'),
+        pytest.param(
+            ITERATIONS, WORKERS, 14, 'iter_20.pth', id='iterations-workers', marks=pytest.mark.slow
+        ),
     ],
 )
 def test_killed_and_resumed_run_ends_like_the_uninterrupted_one(
@@ -150,6 +152,7 @@ def trained(tmp_path_factory):
     return folder / 'epoch_1.pth'
 
 
+@pytest.mark.slow  # test_dist.py has the scripts
 def test_two_processes_on_the_cpu_give_the_metrics_of_one(tester, tmp_path, trained):
     """7 samples on 2 processes: one is padded and must not be counted twice."""
     one, two, dump = tmp_path / 'one.json', tmp_path / 'two.json', tmp_path / 'all.pkl'
@@ -169,6 +172,7 @@ def test_two_processes_on_the_cpu_give_the_metrics_of_one(tester, tmp_path, trai
         assert len(pickle.load(file)) == 7
 
 
+@pytest.mark.slow  # test_dist.py has the scripts
 def test_two_processes_train_on_the_cpu(tmp_path):
     """Without a GPU the launcher takes gloo, and both processes hold the same weights."""
     out, err = run(
