@@ -25,8 +25,13 @@ from ovmlv.utils.error_door import run_tool
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('config', nargs='?', help='config file')
-    parser.add_argument('--split', help='instead of a config: a label_split file; all labels but the seen ones are tested')
-    parser.add_argument('--train', help='instead of a config: file of training labels (text, one a line, or JSON)')
+    parser.add_argument(
+        '--split',
+        help='instead of a config: a label_split file; all labels but the seen ones are tested',
+    )
+    parser.add_argument(
+        '--train', help='instead of a config: file of training labels (text, one a line, or JSON)'
+    )
     parser.add_argument('--test', help='instead of a config: file of test labels, in the same form')
     parser.add_argument('--clip', help="compare meanings by this CLIP (open_clip's name or a JSON)")
     parser.add_argument('--pretrained', help='weights of --clip: tag or file')

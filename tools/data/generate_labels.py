@@ -53,20 +53,35 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('task', choices=('labels', 'captions', 'frames'))
     parser.add_argument('source', help='file of labels, captions or videos')
     parser.add_argument('--out', required=True, help='.json (labels) or .jsonl file to write')
-    parser.add_argument('--split', default='seen', help='labels to take from a label_split file (default: %(default)s)')
+    parser.add_argument(
+        '--split',
+        default='seen',
+        help='labels to take from a label_split file (default: %(default)s)',
+    )
     parser.add_argument('--exclude', nargs='*', default=[], help='files of labels not to generate')
     parser.add_argument('--videos', default='', help='folder of the videos (frames)')
-    parser.add_argument('--num-frames', type=int, default=4, help='frames of a video (default: %(default)s)')
+    parser.add_argument(
+        '--num-frames', type=int, default=4, help='frames of a video (default: %(default)s)'
+    )
     parser.add_argument('--llm', default='smollm2', help='language model (%(default)s)')
     parser.add_argument('--prompt', help='text file with a prompt of your own, one {} in it')
-    parser.add_argument('--samples', type=int, default=1, help='answers for each source (default: %(default)s)')
     parser.add_argument(
-        '--min-votes', type=int, default=1, help='answers that must name a label (default: %(default)s)'
+        '--samples', type=int, default=1, help='answers for each source (default: %(default)s)'
     )
-    parser.add_argument('--temperature', type=float, default=0.7, help='0 is greedy (default: %(default)s)')
+    parser.add_argument(
+        '--min-votes',
+        type=int,
+        default=1,
+        help='answers that must name a label (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--temperature', type=float, default=0.7, help='0 is greedy (default: %(default)s)'
+    )
     parser.add_argument('--top-p', type=float, default=0.9)
     parser.add_argument('--max-new-tokens', type=int, default=40)
-    parser.add_argument('--max-words', type=int, default=4, help='longest label, in words (default: %(default)s)')
+    parser.add_argument(
+        '--max-words', type=int, default=4, help='longest label, in words (default: %(default)s)'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--limit', type=int, help='use only this many sources')
     parser.add_argument('--device', default='cpu')

@@ -34,8 +34,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='config file, JSON of {label: number of its positives}, or .txt with a name a line',
     )
     parser.add_argument('--out', required=True, help='JSON file to write')
-    parser.add_argument('--unseen', type=float, default=0.25, help='share of unseen labels (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the draw (default: %(default)s)')
+    parser.add_argument(
+        '--unseen', type=float, default=0.25, help='share of unseen labels (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the draw (default: %(default)s)'
+    )
     parser.add_argument(
         '--group-by', help='attribute of the labels (such as kind): balance each value by itself'
     )

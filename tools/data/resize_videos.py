@@ -22,12 +22,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('source', help='folder of videos')
     parser.add_argument('target', help='folder to write to')
-    parser.add_argument('--short-side', type=int, default=256, help='pixels of the shorter side (default: %(default)s)')
+    parser.add_argument(
+        '--short-side',
+        type=int,
+        default=256,
+        help='pixels of the shorter side (default: %(default)s)',
+    )
     parser.add_argument(
         '--gop', type=int, default=32, help='frames between key frames (default: %(default)s)'
     )
-    parser.add_argument('--quality', type=int, default=20, help='CRF of x264 (default: %(default)s)')
-    parser.add_argument('--preset', default='veryfast', help='preset of x264 (default: %(default)s)')
+    parser.add_argument(
+        '--quality', type=int, default=20, help='CRF of x264 (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--preset', default='veryfast', help='preset of x264 (default: %(default)s)'
+    )
     parser.add_argument('--workers', type=int, default=2, help='processes (default: %(default)s)')
     parser.add_argument(
         '--time-limit', type=float, default=1800, help='seconds for a file (default: %(default)s)'

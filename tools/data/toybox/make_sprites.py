@@ -147,7 +147,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--modules', type=Path, default=Path('node_modules'))
     parser.add_argument('--out', type=Path, default=ASSETS)
-    parser.add_argument('--packages', action='store_true', help='print the packages for npm to install')
+    parser.add_argument(
+        '--packages', action='store_true', help='print the packages for npm to install'
+    )
     args = parser.parse_args()
     if args.packages:
         versions = {p: v for p, v, *_ in FAMILIES.values()} | WORDS
