@@ -73,7 +73,11 @@ def read_counts(args: argparse.Namespace) -> tuple[dict[str, int], dict[str, str
         counts = dict(zip(names, counts.values()))
         if args.group_by:
             raise ConfigError('--group-by needs a config; a JSON names its groups itself')
-        return counts, groups, dict(source=Path(args.source).name, sha256=[file_digest(args.source)])
+        return (
+            counts,
+            groups,
+            dict(source=Path(args.source).name, sha256=[file_digest(args.source)]),
+        )
     cfg = load_config(args.source, args.cfg_options)
     datasets, _ = config_datasets(cfg, ['train_dataloader'], label_set='all')
     groups: dict[str, str] = {}

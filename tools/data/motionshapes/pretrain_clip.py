@@ -22,6 +22,7 @@ import os
 import time
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -238,7 +239,7 @@ def to_input(images: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def evaluate(
-    model, tokenizer, num_images: int, seed: int, template: str = '{}'
+    model: Any, tokenizer: Any, num_images: int, seed: int, template: str = '{}'
 ) -> dict[str, float]:
     """Zero-shot mAP by group of labels on fresh images (all pairs are drawn here)."""
     model.eval()
@@ -377,7 +378,8 @@ def main() -> None:
                 a.lerp_(b, 1 - decay) if a.is_floating_point() else a.copy_(b)
         if step % args.log_interval == 0:
             log(
-                f'step {step}/{args.steps} image {image_loss.item():.4f} probe {probe_loss.item():.4f} margin {margin_loss.item():.3f} '
+                f'step {step}/{args.steps} image {image_loss.item():.4f} '
+                f'probe {probe_loss.item():.4f} margin {margin_loss.item():.3f} '
                 f'scale {model.logit_scale.exp().item():.2f} bias {model.logit_bias.item():.2f} '
                 f'{time.time() - start:.0f} s'
             )

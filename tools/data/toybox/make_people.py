@@ -72,6 +72,7 @@ class Humanoid:
         self.lens = self.p.computeProjectionMatrixFOV(angle, 1, 1, 20)
 
     def motions(self) -> dict[str, dict[str, Any]]:
+        """Name of a movement -> its file of poses."""
         files = sorted((self.data / 'data' / 'motions').glob('humanoid3d_*.txt'))
         return {f.stem.removeprefix('humanoid3d_'): json.loads(f.read_text()) for f in files}
 
