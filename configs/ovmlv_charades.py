@@ -24,5 +24,3 @@ default_hooks = dict(
         rule='greater',
     ),
 )
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 videos

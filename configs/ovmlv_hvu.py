@@ -17,5 +17,3 @@ _base_ = [
 model = dict(labels_per_step=256)
 
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP', rule='greater'))
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 clips

@@ -14,5 +14,3 @@ _base_ = [
 ]
 
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP', rule='greater'))
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 clips

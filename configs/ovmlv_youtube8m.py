@@ -24,5 +24,4 @@ optim_wrapper = dict(
     )
 )
 default_hooks = dict(checkpoint=dict(save_best='multilabel/GAP@20', rule='greater'))
-randomness = dict(seed=0)
 auto_scale_lr = dict(enable=False, base_batch_size=128)

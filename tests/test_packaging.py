@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ovmlv.cli.requirements import problem
 from ovmlv.openmmlab import MMCV, MMENGINE
-from ovmlv.utils.requirements import problem
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PARTS = [

@@ -25,12 +25,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ovmlv.benchmark import Suite, load_suite
-from ovmlv.benchmark.figure import draw_report
-from ovmlv.benchmark.report import make_report
-from ovmlv.benchmark.results import read_result
-from ovmlv.benchmark.scheduler import Plan, Scheduler, make_cost_plan, make_plan, read_costs
-from ovmlv.benchmark.tables import markdown, write_csv
+from ovmlv.benchmarking import Suite, load_suite
+from ovmlv.benchmarking.figure import draw_report
+from ovmlv.benchmarking.report import make_report
+from ovmlv.benchmarking.results import read_result
+from ovmlv.benchmarking.scheduler import Plan, Scheduler, make_cost_plan, make_plan, read_costs
+from ovmlv.benchmarking.tables import markdown, write_csv
 from ovmlv.errors import ConfigError
 from ovmlv.files import write_text
 from ovmlv.utils.cli import CfgOptions, add_debug_argument, make_parser

@@ -25,7 +25,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-problem = _load(REQUIREMENTS.parent / 'ovmlv' / 'utils' / 'requirements.py').problem
+problem = _load(REQUIREMENTS.parent / 'ovmlv' / 'cli' / 'requirements.py').problem
 
 
 def main() -> int:

@@ -27,5 +27,3 @@ test_dataloader = dict(
 test_evaluator = dict(_delete_=True, type='MultilabelMetric', axes=['kind'])
 
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP_charades', rule='greater'))
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 clips

@@ -17,5 +17,3 @@ test_dataloader = val_dataloader
 
 # Not by unseen labels: there are none to choose by in practice.
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP_seen', rule='greater'))
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 videos

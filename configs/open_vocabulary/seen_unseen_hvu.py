@@ -23,5 +23,3 @@ test_evaluator = val_evaluator
 
 # Not by unseen labels: there are none to choose by in practice.
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP_seen', rule='greater'))
-randomness = dict(seed=0)
-auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 videos

@@ -30,5 +30,4 @@ optim_wrapper = dict(
 )
 # Not by unseen labels: there are none to choose by in practice.
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP_seen', rule='greater'))
-randomness = dict(seed=0)
 auto_scale_lr = dict(enable=False, base_batch_size=128)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ovmlv import compat
 from ovmlv.openmmlab import MMCV, MMENGINE, described, fault, require
 from ovmlv.utils.error_door import one_line
-from ovmlv.utils.requirements import declared, problem
 from ovmlv.version import __version__
+
+from .requirements import declared, problem
 
 if TYPE_CHECKING:
     import numpy as np

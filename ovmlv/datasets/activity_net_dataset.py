@@ -15,7 +15,7 @@ from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
 from .cells import expect, item, place, seconds, span
-from .official_files import read_class_names
+from .formats.official_files import read_class_names
 from .segments import Segment, Timeline
 from .subsets import ALL, Subset
 from .video_names import VideoNames

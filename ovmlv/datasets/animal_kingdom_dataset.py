@@ -13,10 +13,10 @@ from ovmlv.tables import read_csv_rows
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
 from .cells import whole_number
-from .official_files import ClassNames
+from .formats.official_files import ClassNames
+from .formats.xlsx import read_sheet
 from .subsets import Subset
 from .video_names import VideoNames
-from .xlsx import read_sheet
 
 
 @DATASETS.register_module()

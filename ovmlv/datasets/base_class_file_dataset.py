@@ -10,9 +10,9 @@ from typing import Any
 from ovmlv.errors import ConfigError, DataError
 
 from .annotation import VideoAnnotation
-from .annotation_files import read_list_lines
 from .base_video_dataset import BaseVideoDataset
-from .official_files import ClassNames, load_class_names, read_class_names, spoken
+from .formats.annotation_files import read_list_lines
+from .formats.official_files import ClassNames, load_class_names, read_class_names, spoken
 
 
 class BaseClassFileDataset(BaseVideoDataset):
@@ -22,11 +22,11 @@ class BaseClassFileDataset(BaseVideoDataset):
     Args:
         ann_file: See :class:`BaseVideoDataset`.
         class_file: Names and ids of the classes, relative to ``data_root``; the forms are those of
-            :func:`~ovmlv.datasets.official_files.read_class_names`. None if the annotations name
-            their classes, which are then sorted.
+            :func:`~ovmlv.datasets.formats.official_files.read_class_names`. None if the
+            annotations name their classes, which are then sorted.
         label_style: Style of the names: ``words`` as they are said (``brush_hair`` becomes "brush
-            hair", see :func:`~ovmlv.datasets.official_files.spoken`); ``official`` as the file
-            writes them.
+            hair", see :func:`~ovmlv.datasets.formats.official_files.spoken`); ``official`` as the
+            file writes them.
         **kwargs: See :class:`BaseVideoDataset`.
     """
 

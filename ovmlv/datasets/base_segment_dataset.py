@@ -19,7 +19,7 @@ from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
 from .cells import seconds, span
 from .decoders import open_video
-from .official_files import spoken
+from .formats.official_files import spoken
 from .segments import (
     Segment,
     SpanLabels,
@@ -63,8 +63,8 @@ class BaseSegmentDataset(BaseVideoDataset):
         inverted: Whether to ``drop`` or ``swap`` segments with start > end. Whole videos have their
             labels in any case, time points never.
         label_style: Style of class names: ``words`` as they are said (``CleanAndJerk`` becomes
-            "clean and jerk", see :func:`~ovmlv.datasets.official_files.spoken`); ``official`` as
-            the files write them.
+            "clean and jerk", see :func:`~ovmlv.datasets.formats.official_files.spoken`);
+            ``official`` as the files write them.
         **kwargs: See :class:`BaseVideoDataset`.
 
     Examples:

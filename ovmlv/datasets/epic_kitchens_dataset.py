@@ -12,8 +12,8 @@ from ovmlv.tables import read_csv_rows
 
 from .base_segment_dataset import BaseSegmentDataset
 from .cells import seconds, whole_number
+from .formats.official_files import spoken
 from .label_axes import AxisLabels, check_axes
-from .official_files import spoken
 from .segments import Segment, Timeline
 from .video_names import VideoNames
 

@@ -13,9 +13,9 @@ from ovmlv.errors import ConfigError, DataError, shown
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
-from .annotation_files import read_list_lines
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames
+from .formats.annotation_files import read_list_lines
+from .formats.official_files import ClassNames
 
 # The number behind a clip in the official files.
 SUBSETS = dict(unused=0, train=1, test=2)

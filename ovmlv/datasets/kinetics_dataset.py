@@ -12,7 +12,7 @@ from ovmlv.tables import read_csv_rows
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
 from .cells import seconds, whole_number
-from .official_files import ClassNames
+from .formats.official_files import ClassNames
 from .video_names import VideoNames
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ovmlv.errors import ConfigError
 from ovmlv.labels import clean_label
 
-from .official_files import spoken
+from .formats.official_files import spoken
 
 AXES = ('verb', 'noun', 'action')
 

@@ -13,7 +13,7 @@ from ovmlv.tables import read_csv_lists
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
 from .cells import whole_number
-from .official_files import ClassNames
+from .formats.official_files import ClassNames
 
 
 @DATASETS.register_module()

@@ -12,10 +12,10 @@ from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
 from .cells import expect, item, place, seconds, span, whole_number
-from .official_files import ClassNames, read_class_names
+from .formats.official_files import ClassNames, read_class_names
+from .formats.thumos_files import class_files, read_class_file
 from .segments import Segment, Timeline
 from .subsets import Subset
-from .thumos_files import class_files, read_class_file
 from .video_names import VideoNames
 
 # The subsets of the JSON and how their videos are called.

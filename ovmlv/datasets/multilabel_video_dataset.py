@@ -8,8 +8,8 @@ from ovmlv.labels import load_labels
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
-from .annotation_files import read_annotation_file
 from .base_video_dataset import BaseVideoDataset
+from .formats.annotation_files import read_annotation_file
 
 
 @DATASETS.register_module()

@@ -11,7 +11,7 @@ from ovmlv.registry import DATASETS
 from .annotation import VideoAnnotation
 from .base_class_file_dataset import BaseClassFileDataset
 from .cells import expect, item
-from .official_files import ClassNames
+from .formats.official_files import ClassNames
 from .video_names import VideoNames
 
 

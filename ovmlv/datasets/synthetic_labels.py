@@ -17,7 +17,7 @@ from ovmlv.labels import clean_labels, unique_labels
 from ovmlv.labels.files import find_file
 
 from .annotation import VideoAnnotation
-from .annotation_files import read_annotation_file
+from .formats.annotation_files import read_annotation_file
 
 SYNTHETIC = 'synthetic'
 _ARTICLES = re.compile(r'^(a|an|the|some)\s+')

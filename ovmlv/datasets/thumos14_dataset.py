@@ -11,8 +11,8 @@ from ovmlv.registry import DATASETS
 
 from .base_segment_dataset import BaseSegmentDataset
 from .cells import expect, item, place, seconds
+from .formats.thumos_files import class_files, read_class_file
 from .segments import Segment, Timeline
-from .thumos_files import class_files, read_class_file
 from .video_names import VideoNames
 
 

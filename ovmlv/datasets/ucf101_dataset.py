@@ -11,9 +11,9 @@ from ovmlv.errors import DataError, shown
 from ovmlv.registry import DATASETS
 
 from .annotation import VideoAnnotation
-from .annotation_files import read_list_lines
 from .base_class_file_dataset import BaseClassFileDataset
-from .official_files import ClassNames
+from .formats.annotation_files import read_list_lines
+from .formats.official_files import ClassNames
 
 
 @DATASETS.register_module()

@@ -21,8 +21,8 @@ from ovmlv.tables import read_csv_rows
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
 from .cells import finite_number, whole_number
-from .tf_example import parse_example
-from .tfrecord import scan_records
+from .formats.tf_example import parse_example
+from .formats.tfrecord import scan_records
 from .video_names import VideoNames
 
 SEGMENT_SECONDS = 5

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ovmlv.cli import doctor, health_checks
+from ovmlv.cli import doctor, health_checks, requirements
 from ovmlv.datasets.decoders import READERS
 from ovmlv.errors import DependencyError
-from ovmlv.utils import requirements
 
 
 def findings(command, *arguments):

@@ -5,10 +5,10 @@ import csv
 
 import pytest
 
-from ovmlv.datasets.xlsx import read_sheet
+from ovmlv.datasets.formats.xlsx import read_sheet
 from ovmlv.errors import ConfigError, DataError
 from tests.test_datasets.reading import build, samples, short, write
-from tests.test_datasets.workbooks import write_book
+from tests.test_datasets.test_formats.workbooks import write_book
 
 METADATA = {
     'AR': [

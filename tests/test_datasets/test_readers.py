@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError, DataError, OvmlvError
 from tests.test_datasets.reading import build, samples, write
-from tests.test_datasets.workbooks import write_book
+from tests.test_datasets.test_formats.workbooks import write_book
 
 CHARADES = 'id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length'
 EPIC = (

@@ -12,7 +12,7 @@ from ovmlv.datasets.youtube8m_dataset import read_vocabulary
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.registry import DATASETS, MODELS
 from tests.test_datasets.reading import build, samples, short, write
-from tests.test_datasets.tf_records import example, frame, sequence_example
+from tests.test_datasets.test_formats.tf_records import example, frame, sequence_example
 
 HEADER = (
     'Index,TrainVideoCount,KnowledgeGraphId,Name,WikiUrl,Vertical1,Vertical2,Vertical3,'

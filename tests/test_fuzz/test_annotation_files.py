@@ -11,7 +11,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from ovmlv.datasets.annotation_files import read_annotation_file
+from ovmlv.datasets.formats.annotation_files import read_annotation_file
 from ovmlv.registry import DATASETS
 from ovmlv.utils import register_all_modules
 from tests.test_fuzz.cases import attempt, cases, generators

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 from ovmlv.compat import apply
 
 apply()
@@ -13,6 +10,7 @@ import torch  # noqa: E402
 from mmengine.model import MMDistributedDataParallel  # noqa: E402
 
 from tests.test_integration.tiny import LABELS, build_model, make_batch, total  # noqa: E402
+from tests.test_integration.worker import main, share  # noqa: E402
 
 PRIOR = [0.1, 0.2, 0.3, 0.2, 0.1]
 
@@ -21,11 +19,7 @@ def step(config: dict, rank: int, world: int) -> dict:
     """Loss, gradients and predictions of this process's share of a batch of four videos."""
     model = build_model(config)
     model.set_vocabulary(dict(classes=LABELS, label_prior=PRIOR))
-    batch = make_batch(4)
-    batch = {
-        key: value[rank * 4 // world : (rank + 1) * 4 // world] for key, value in batch.items()
-    }
-    data = model.data_preprocessor(batch)
+    data = model.data_preprocessor(share(make_batch(4), rank, world))
     runner = MMDistributedDataParallel(model) if world > 1 else model
     losses = runner(**data, mode='loss')
     loss = total(losses)
@@ -42,10 +36,4 @@ def step(config: dict, rank: int, world: int) -> dict:
 
 
 if __name__ == '__main__':
-    rank, folder, port = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
-    config = torch.load(f'{folder}/config.pt', weights_only=True)
-    torch.save(step(config, rank, 2), f'{folder}/{rank}.pt')
-    torch.distributed.destroy_process_group()
+    main(step)

@@ -17,8 +17,8 @@ import numpy as np
 
 from ovmlv.datasets.motionshapes.generate import FPS, write_video
 from ovmlv.datasets.motionshapes.scene import render_clip, sample_scene
-from tests.test_datasets.tf_records import example, frame
-from tests.test_datasets.workbooks import write_book
+from tests.test_datasets.test_formats.tf_records import example, frame
+from tests.test_datasets.test_formats.workbooks import write_book
 
 
 @dataclass

@@ -16,8 +16,8 @@ from ovmlv.curation import find_leaks
 from ovmlv.curation.splits import redraw
 from ovmlv.datasets.ava_dataset import AVADataset
 from ovmlv.datasets.epic_kitchens_dataset import EPICKitchensDataset
-from ovmlv.datasets.official_files import read_class_names, spoken
-from ovmlv.datasets.xlsx import read_sheet
+from ovmlv.datasets.formats.official_files import read_class_names, spoken
+from ovmlv.datasets.formats.xlsx import read_sheet
 from ovmlv.datasets.youtube8m_dataset import read_vocabulary
 from ovmlv.labels import load_label_attributes
 from ovmlv.registry import DATASETS, METRICS

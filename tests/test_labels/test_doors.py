@@ -11,7 +11,7 @@ import pytest
 
 from ovmlv.apis.label_source import read_labels
 from ovmlv.datasets.annotation import VideoAnnotation
-from ovmlv.datasets.annotation_files import read_annotation_file
+from ovmlv.datasets.formats.annotation_files import read_annotation_file
 from ovmlv.errors import OvmlvError
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.labels import (

@@ -21,8 +21,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ovmlv.benchmark.columns import Column, find_columns, show_percent
-from ovmlv.benchmark.results import PREFIX
+from ovmlv.benchmarking.columns import Column, find_columns, show_percent
+from ovmlv.benchmarking.results import PREFIX
 from ovmlv.errors import DataError
 from ovmlv.files import read_json, write_text
 from ovmlv.utils.cli import add_debug_argument, make_parser, named_paths

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from ovmlv.datasets.annotation import check_video
-from ovmlv.datasets.annotation_files import read_annotation_file
 from ovmlv.datasets.cells import expect, item
 from ovmlv.datasets.decoders import open_video
+from ovmlv.datasets.formats.annotation_files import read_annotation_file
 from ovmlv.datasets.video_failures import READ_ERRORS, describe_failure
 from ovmlv.errors import ConfigError
 from ovmlv.files import read_json, read_json_lines, write_text

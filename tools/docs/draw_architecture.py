@@ -39,7 +39,7 @@ GROUPS = (
 NOTES = {
     'cli': 'ovmlv tag, ...',
     'serving': 'page and HTTP API',
-    'benchmark': 'configs over seeds',
+    'benchmarking': 'configs over seeds',
     'export': 'ONNX',
     'visualization': 'pictures',
     'apis': 'OVMLVInferencer',

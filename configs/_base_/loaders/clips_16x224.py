@@ -41,7 +41,7 @@ test_pipeline = [  # 4 clips of 3 crops: 12 views, averaged by the model
 ]
 
 train_dataloader = dict(
-    batch_size=8,  # videos a GPU, 128 frames; see auto_scale_lr of the config
+    batch_size=8,  # videos a GPU, 128 frames; see auto_scale_lr of the schedule
     num_workers=8,  # decoding 480p keeps about one core busy for each video a second
     persistent_workers=True,
     pin_memory=True,

@@ -47,3 +47,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+auto_scale_lr = dict(enable=False, base_batch_size=64)  # 8 GPUs x 8 samples
+randomness = dict(seed=0)  # figures are to be repeatable

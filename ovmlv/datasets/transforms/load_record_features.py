@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from ovmlv.datasets.tf_example import Feature, parse_example
-from ovmlv.datasets.tfrecord import read_record
+from ovmlv.datasets.formats.tf_example import Feature, parse_example
+from ovmlv.datasets.formats.tfrecord import read_record
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.registry import TRANSFORMS
 

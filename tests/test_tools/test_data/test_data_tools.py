@@ -201,8 +201,8 @@ def test_browse_dataset(run, data, tmp_path, capsys):
     assert run(tool, data / 'config.py', '--out', tmp_path / 'sheet.txt') == 2
 
 
-def test_benchmark_decoders(run, data, tmp_path, capsys):
-    tool = 'analysis_tools/benchmark_decoders.py'
+def test_time_decoders(run, data, tmp_path, capsys):
+    tool = 'analysis_tools/time_decoders.py'
     sound = odd.write_sound(tmp_path / 'sound.mp4')
     assert run(tool, data / 'a.mp4', sound, '--frames', 4, '--repeat', 1) == 0
     lines = capsys.readouterr().out.splitlines()

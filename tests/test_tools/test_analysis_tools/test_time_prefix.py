@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-TOOL = ROOT / 'tools/analysis_tools/benchmark_prefix.py'
+TOOL = ROOT / 'tools/analysis_tools/time_prefix.py'
 
 
 def run(*args: str) -> subprocess.CompletedProcess:

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from ovmlv.datasets.xlsx import LARGEST_PART, read_sheet
+from ovmlv.datasets.formats.xlsx import LARGEST_PART, read_sheet
 from ovmlv.errors import DataError
-from tests.test_datasets.workbooks import MAIN, write_book
+from tests.test_datasets.test_formats.workbooks import MAIN, write_book
 
 ROWS = [['id', 'name'], *([str(i), f'name {i}'] for i in range(40))]
 

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, cast
 
+from ovmlv.datasets.annotation import VideoAnnotation
+from ovmlv.datasets.cells import item, whole_number
+from ovmlv.datasets.video_names import SUFFIXES
 from ovmlv.errors import DataError, shown
 from ovmlv.files import read_json, read_json_lines, read_lines
 from ovmlv.tables import read_csv_lists, read_csv_rows
-
-from .annotation import VideoAnnotation
-from .cells import item, whole_number
-from .video_names import SUFFIXES
 
 JSON_KEYS = ('video', 'labels', 'unknown', 'negatives', 'segment', 'video_id', 'extra')
 CSV_COLUMNS = ('video', 'labels', 'unknown', 'negatives', 'start', 'end', 'video_id')

@@ -4,8 +4,8 @@ import pytest
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader
 
+from ovmlv.cli.batches import refuse_missing_batches
 from ovmlv.errors import ConfigError
-from ovmlv.utils.batches import refuse_missing_batches
 
 DATA = list(range(5))
 

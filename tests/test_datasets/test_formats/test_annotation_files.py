@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ovmlv.datasets.annotation_files import read_annotation_file
+from ovmlv.datasets.formats.annotation_files import read_annotation_file
 from ovmlv.errors import DataError
 
 

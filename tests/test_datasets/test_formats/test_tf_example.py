@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ovmlv.datasets.tf_example import parse_example
+from ovmlv.datasets.formats.tf_example import parse_example
 from ovmlv.errors import DataError
-from tests.test_datasets.tf_records import example, field, sequence_example, varint
+from tests.test_datasets.test_formats.tf_records import example, field, sequence_example, varint
 
 VALUES = dict(
     id=[b'ab\x00\xff'],

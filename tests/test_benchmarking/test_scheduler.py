@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from ovmlv.benchmark import job as job_module, scheduler
+from ovmlv.benchmarking import job as job_module, scheduler
 from ovmlv.errors import CheckpointError
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.error_door import run_tool
@@ -406,7 +406,7 @@ def test_as_a_user_runs_it(folder, tmp_path):
     """Whole processes; the scheduler is killed by SIGKILL and its training dies with it."""
     command = [sys.executable, str(REPOSITORY / 'tools' / 'benchmark.py')]
     command += [*arguments(folder, tmp_path, '--rows', 'tuned', '--seeds', '0')]
-    env = {**os.environ, 'PYTHONPATH': str(HERE)}
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(HERE), str(REPOSITORY)])}
     paused = tmp_path / 'work' / 'tiny' / 'tuned' / 'seed0' / 'paused'
     first = subprocess.Popen(command, env={**env, 'PAUSE_AT': '3'})
     wait_for(paused, seconds=120)

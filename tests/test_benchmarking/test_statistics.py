@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ovmlv.benchmark.statistics import compare_seeds, summarize
+from ovmlv.benchmarking.statistics import compare_seeds, summarize
 
 
 def by_seed(values):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ovmlv.datasets.official_files import ClassNames, read_class_names, spoken
+from ovmlv.datasets.formats.official_files import ClassNames, read_class_names, spoken
 from ovmlv.errors import DataError, VocabularyError
 from ovmlv.tables import read_csv_rows
 from tests.test_datasets.reading import write

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ovmlv.datasets.tfrecord import crc32c, masked_crc32c, read_record, scan_records
+from ovmlv.datasets.formats.tfrecord import crc32c, masked_crc32c, read_record, scan_records
 from ovmlv.errors import DataError
-from tests.test_datasets import tf_records
+from tests.test_datasets.test_formats import tf_records
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Compare the video readers: the time for the frames of a clip, and whether they give the same.
 
-    python tools/analysis_tools/benchmark_decoders.py VIDEO [VIDEO ...] [--frames 16] [--repeat 5]
+    python tools/analysis_tools/time_decoders.py VIDEO [VIDEO ...] [--frames 16] [--repeat 5]
 
 In turn, each reader opens the video and decodes frames spread over it; the best time counts.
 """

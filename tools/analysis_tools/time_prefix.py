@@ -7,7 +7,7 @@ backward in turns. With ``--all``, one step of every readout is timed too.
 
 Example::
 
-    python tools/analysis_tools/benchmark_prefix.py --llm smollm2 --num-labels 157
+    python tools/analysis_tools/time_prefix.py --llm smollm2 --num-labels 157
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time average precision beside a loop over scikit-learn's ``average_precision_score``.
 
-    python tools/benchmark_metrics.py [--videos 10000] [--labels 1000] [--require 20]
+    python tools/analysis_tools/time_metrics.py [--videos 10000] [--labels 1000] [--require 20]
 
 Both run in one thread on the same scores, as (videos, labels) float32 or float64 and int64 targets,
 including the checks of the input. The time is the CPU time of the process, which other programs on

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ovmlv.datasets.cells import seconds
 from ovmlv.errors import DataError, shown
 from ovmlv.files import read_lines
-
-from .cells import seconds
 
 
 def read_class_file(path: Path) -> list[tuple[str, str, float, float]]:

@@ -213,7 +213,7 @@ def start_process(job: Path, num_threads: int, log: IO[str]) -> subprocess.Popen
     for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
         env[name] = str(num_threads)
     return subprocess.Popen(
-        [sys.executable, '-m', 'ovmlv.benchmark.job', str(job)],
+        [sys.executable, '-m', 'ovmlv.benchmarking.job', str(job)],
         env=env,
         stdout=log,
         stderr=subprocess.STDOUT,

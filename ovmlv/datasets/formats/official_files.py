@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ovmlv.datasets.cells import expect, whole_number
 from ovmlv.errors import DataError, shown
 from ovmlv.files import read_json, read_lines
 from ovmlv.labels import clean_label, unique_labels
 from ovmlv.tables import read_csv_lists
-
-from .cells import expect, whole_number
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""tools/benchmark_metrics.py on a small problem; the ratio on the large one is not for tests."""
+"""time_metrics.py on a small problem; the ratio on the large one is not for tests."""
 
 import importlib.util
 
@@ -12,8 +12,8 @@ from ovmlv.utils.error_door import run_tool
 def tool(repository, monkeypatch):
     for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
         monkeypatch.setenv(name, '1')  # the tool sets them; they are put back
-    path = repository / 'tools' / 'benchmark_metrics.py'
-    spec = importlib.util.spec_from_file_location('benchmark_metrics', path)
+    path = repository / 'tools' / 'analysis_tools' / 'time_metrics.py'
+    spec = importlib.util.spec_from_file_location('time_metrics', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     threads = torch.get_num_threads()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ovmlv.benchmark import Row, Suite
-from ovmlv.benchmark.columns import find_columns
-from ovmlv.benchmark.figure import draw_report
-from ovmlv.benchmark.report import make_report
-from ovmlv.benchmark.results import read_result, write_json
-from ovmlv.benchmark.tables import markdown, write_csv
+from ovmlv.benchmarking import Row, Suite
+from ovmlv.benchmarking.columns import find_columns
+from ovmlv.benchmarking.figure import draw_report
+from ovmlv.benchmarking.report import make_report
+from ovmlv.benchmarking.results import read_result, write_json
+from ovmlv.benchmarking.tables import markdown, write_csv
 
 REPOSITORY = Path(__file__).parents[2]
 ROWS = (

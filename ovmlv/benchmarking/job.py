@@ -1,6 +1,6 @@
 """One row with one seed, in a process of its own: train or go on training, test, write the result.
 
-The scheduler starts it as ``python -m ovmlv.benchmark.job JOB.json``.
+The scheduler starts it as ``python -m ovmlv.benchmarking.job JOB.json``.
 """
 
 from __future__ import annotations

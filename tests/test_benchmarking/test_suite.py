@@ -1,8 +1,8 @@
 import pytest
 from mmengine.config import Config
 
-from ovmlv.benchmark import load_suite
-from ovmlv.benchmark.results import config_digest
+from ovmlv.benchmarking import load_suite
+from ovmlv.benchmarking.results import config_digest
 from ovmlv.errors import ConfigError
 
 SUITE = """
