@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,29 @@ if TYPE_CHECKING:
 __all__ = ['LabelScore', 'TagResult', 'Timings', 'Window']
 
 _BAR = 20
+
+
+def source_name(video: object) -> str:
+    """How a video is called in results and messages, by whatever means it is tagged.
+
+    Args:
+        video: A path; frames, which are called ``array``; or an open file, by its own name or as
+            ``stream``.
+
+    Examples:
+        >>> import io
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> frames = np.zeros((8, 64, 64, 3), np.uint8)
+        >>> [source_name(video) for video in (Path('clip.mp4'), frames, io.BytesIO())]
+        ['clip.mp4', 'array', 'stream']
+    """
+    if isinstance(video, np.ndarray):
+        return 'array'
+    if isinstance(video, (str, os.PathLike)):
+        return os.fsdecode(video)
+    name = getattr(video, 'name', None)
+    return name if isinstance(name, str) and name else 'stream'
 
 
 class LabelScore(NamedTuple):
@@ -75,7 +99,7 @@ class TagResult:
     Each label has its own probability, so they do not add up to one.
 
     Attributes:
-        video: Path of the video.
+        video: Path of the video, or what :func:`source_name` calls what is no file.
         labels: C labels, in the order in which they were asked for.
         probabilities: float32 ``(C,)``; with windows, the largest over them. They are NaN if the
             video could not be read.

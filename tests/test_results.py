@@ -1,10 +1,13 @@
 import dataclasses
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ovmlv.apis import LabelScore, TagResult, Timings, Window
+from ovmlv.results import source_name
 
 
 def result(probabilities=(0.25, 0.75, 0.5), labels=('a', 'running dog', 'c'), **kwargs):
@@ -89,3 +92,23 @@ def test_windows_and_their_probabilities_come_together():
     for windows, rows in (((Window(0, 1),), None), ((), np.zeros((1, 3), np.float32))):
         with pytest.raises(ValueError, match='give .windows, labels., or neither'):
             result(windows=windows, window_probabilities=rows)
+
+
+class Place:
+    def __fspath__(self):
+        return 'b.mp4'
+
+
+def test_names_of_what_is_tagged(tmp_path):
+    """By whatever door it comes in."""
+    (tmp_path / 'c.mp4').write_bytes(b'')
+    with (tmp_path / 'c.mp4').open('rb') as file:
+        assert source_name(file) == str(tmp_path / 'c.mp4')
+    for source, name in (
+        (np.zeros((2, 4, 4, 3), np.uint8), 'array'),
+        ('a.mp4', 'a.mp4'),
+        (Path('folder') / 'a.mp4', str(Path('folder') / 'a.mp4')),
+        (Place(), 'b.mp4'),
+        (io.BytesIO(), 'stream'),
+    ):
+        assert source_name(source) == name

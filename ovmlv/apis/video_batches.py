@@ -6,16 +6,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from ovmlv.errors import DataError
-from ovmlv.results import Timings, Window
+from ovmlv.results import Timings, Window, source_name
 
 from .encoded_video import EncodedVideo
-from .video_reader import Clip, VideoSource, source_name
+from .video_reader import Clip, VideoSource
 from .video_sources import UnusableSource
 
 _SourceT = TypeVar('_SourceT', bound=VideoSource | UnusableSource)
@@ -84,7 +84,7 @@ def encode_all(
     queue: deque[_Video] = deque()
     batch: list[tuple[_Video, Tensor]] = []
     for source in sources:
-        video = _Video(source_name(cast(VideoSource, source)))
+        video = _Video(source_name(source))
         queue.append(video)
         started = time.perf_counter()
         try:

@@ -27,7 +27,7 @@ from ovmlv.datasets.video_failures import (
     run_until_frames,
 )
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.results import Window
+from ovmlv.results import Window, source_name
 
 from .video_windows import split_windows
 
@@ -266,16 +266,6 @@ def _sample_windows(
             continue
         kept.append(window)
     return kept, chosen
-
-
-def source_name(video: VideoSource) -> str:
-    """Name of a video in results and messages."""
-    if isinstance(video, np.ndarray):
-        return 'array'
-    if isinstance(video, (str, Path)):
-        return str(video)
-    name = getattr(video, 'name', None)
-    return name if isinstance(name, str) and name else 'stream'
 
 
 def _existing(video: str | Path) -> Path:

@@ -73,10 +73,11 @@ def compare_seeds(
     elif set(values) == {None}:
         values = dict.fromkeys(reference, values[None])
     seeds = [seed for seed in values if seed in reference]
-    pairs = [float(values[seed]) - float(reference[seed]) for seed in seeds]
-    pairs = [d for d in pairs if not math.isnan(d)]
-    if not pairs:
+    figures = [(float(reference[seed]), float(values[seed])) for seed in seeds]
+    figures = [(a, b) for a, b in figures if not math.isnan(b - a)]
+    if not figures:
         return None
+    pairs = [b - a for a, b in figures]
     n, difference = len(pairs), mean(pairs)
     std = stdev(pairs) if n > 1 else math.nan
     if n < 2:
@@ -87,6 +88,6 @@ def compare_seeds(
         from scipy.stats import ttest_1samp
 
         t, p_t = (float(v) for v in ttest_1samp(pairs, 0))
-    gaps = torch.tensor(pairs, dtype=torch.float64)
-    flips = paired_permutation_test(torch.zeros_like(gaps), gaps)
+    others, own = torch.tensor(figures, dtype=torch.float64).T
+    flips = paired_permutation_test(others, own)
     return SeedComparison(n, difference, std, t, p_t, flips.p_value)

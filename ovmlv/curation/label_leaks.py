@@ -25,7 +25,7 @@ class Leak:
         kind: Kind of leak: the ``same`` string; another ``spelling`` (case, signs, joined words);
             ``inflection`` (the same words in other forms or order); ``neighbour`` (close
             embeddings: perhaps a synonym); ``part`` (all words of one are in the other).
-        similarity: Cosine of the embeddings, if there are any.
+        similarity: Cosine of the embeddings, in [-1, 1], if there are any.
     """
 
     test: str
@@ -125,12 +125,17 @@ def find_leaks(
             for j in members:
                 found.setdefault(int(j), kind)
         leaks += [
-            Leak(label, train[j], kind, None if cosines is None else float(cosines[i, j]))
+            Leak(label, train[j], kind, None if cosines is None else _shown(cosines[i, j]))
             for j, kind in found.items()
         ]
     order = {label: i for i, label in enumerate(test)}
     leaks.sort(key=lambda v: (KINDS.index(v.kind), order[v.test]))
     return LeakReport(leaks, len(test))
+
+
+def _shown(cosine: np.float64) -> float:
+    """Unit vectors in float32 are not quite of length 1, and a cosine of theirs may be above it."""
+    return float(np.clip(cosine, -1, 1))
 
 
 def _parts(key: tuple[str, ...], train: Sequence[str], holders: dict[str, set[int]]) -> list[int]:

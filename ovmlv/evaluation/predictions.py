@@ -16,6 +16,8 @@ from torch import Tensor
 from ovmlv.errors import DataError
 from ovmlv.files import whole_file
 
+from .video_identity import video_identity
+
 FORMAT = 'ovmlv predictions 1'
 
 
@@ -31,8 +33,9 @@ class Predictions:
         sample_idx: ``(S,)`` int64, index in the data set.
         broken: ``(S,)`` bool, whether the video could not be read.
         unlabeled: ``(S,)`` bool, see ``official_unlabeled`` of Charades.
-        filenames: S paths.
-        video_ids: S identities of videos.
+        filenames: S paths; empty if the data set gave none.
+        video_ids: S identities of videos, which may be empty, too. A sample that has neither is a
+            video of its own.
         meta: ``classes`` and ``class_attributes`` of the data set.
 
     Examples:
@@ -93,8 +96,9 @@ class Predictions:
         """Whether each row is of an unreadable video, ``(N,)`` bool."""
         return self.broken.repeat_interleave(self.rows.clamp(min=1))
 
-    def _identities(self) -> list[str]:
-        return [v or f for v, f in zip(self.video_ids, self.filenames, strict=True)]
+    def _identities(self) -> list[str | int]:
+        names = (self.video_ids, self.filenames, self.sample_idx.tolist())
+        return [video_identity(*each) for each in zip(*names, strict=True)]
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """The data samples, as a metric's ``process`` takes them."""

@@ -237,6 +237,7 @@ class LabelBank:
         found.update(zip(known, self.embeddings(known), strict=True))
         vectors = unit(torch.stack([found[query] for query in queries]))
         values, rows = self._best(lambda text: vectors @ unit(text).T, len(queries), k)
+        values = values.clamp(-1, 1)  # float32 makes 1.0000001 of a label and itself
         labels = self.labels
         return [
             [Neighbour(labels[i], float(v), likeness(query, labels[i])) for v, i in zip(*pair)]

@@ -13,7 +13,7 @@ class Neighbour(NamedTuple):
 
     Attributes:
         label: The near label.
-        similarity: Cosine of the embeddings.
+        similarity: Cosine of the embeddings, in [-1, 1].
         kind: Kind of likeness: the ``same`` string; another ``spelling`` (case, signs, joined
             words); ``inflection`` (the same words in other forms or order); None if the letters
             show none.

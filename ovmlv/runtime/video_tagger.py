@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError, DependencyError
-from ovmlv.results import TagResult
+from ovmlv.results import TagResult, source_name
 
 from .encoder_meta import EncoderMeta
 from .frames import make_views
@@ -88,23 +88,22 @@ class VideoTagger:
             video: Path of a video file (needs PyAV), or its frames ``(T, H, W, 3)`` in RGB, of any
                 size; they are taken as one clip of T frames.
         """
-        meta, path = self.meta, None
+        meta = self.meta
         if isinstance(video, np.ndarray):
             if video.ndim != 4 or video.shape[-1] != 3:
                 raise DataError(f'frames have shape {video.shape}; give (T, H, W, 3)')
             clips = video[None]
         else:
-            path = str(video)
             clips = read_frames(video, meta.num_frames, meta.num_clips)
         views = [
             make_views(clip, meta.image_size, meta.short_side, meta.num_crops) for clip in clips
         ]
         frames = np.concatenate(views)[None]
-        if path is not None and meta.input_type == 'float32':
+        if not isinstance(video, np.ndarray) and meta.input_type == 'float32':
             frames = frames.astype(np.float32) / 255
         scores = self.predict(frames)[0]
         return TagResult(
-            path or 'frames', self.labels.labels, scores, thresholds=self.labels.thresholds
+            source_name(video), self.labels.labels, scores, thresholds=self.labels.thresholds
         )
 
     def predict(self, frames: np.ndarray) -> np.ndarray:

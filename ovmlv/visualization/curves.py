@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ovmlv.errors import DataError
 from ovmlv.evaluation.functional import average_precision, expected_calibration_error
+from ovmlv.evaluation.functional.calibration import bin_edges, bins_of_equal_width, known_pairs
 from ovmlv.evaluation.label_scores import LabelScores
 
 from .style import COLORS, FAINT, INK, chart, save
@@ -52,8 +53,11 @@ def precision_recall(scores: Tensor, targets: Tensor) -> Curve:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Bins of probabilities: mean probability, share of positives and number of pairs of each."""
+    """Bins of probabilities: lower edge, mean probability, share of positives and number of pairs
+    of each.
+    """
 
+    left: np.ndarray
     probability: np.ndarray
     frequency: np.ndarray
     count: np.ndarray
@@ -61,23 +65,22 @@ class Reliability:
 
 
 def reliability(scores: Tensor, targets: Tensor, num_bins: int = 15) -> Reliability:
-    """Bins of equal width, like those of the calibration error.
+    """The pairs and the bins of equal width that the calibration error is of.
 
     Args:
-        scores: Probabilities ``(N, C)``.
+        scores: Probabilities ``(N, C)``; ``-inf`` (no prediction) is left out.
         targets: ``(N, C)`` of {1, 0, -1}.
         num_bins: Number of bins; empty ones are left out.
     """
-    known = targets >= 0
-    values, hits = scores[known].double(), (targets[known] == 1).double()
-    edges = torch.linspace(0, 1, num_bins + 1, dtype=torch.float64)
-    place = torch.bucketize(values, edges[1:-1], right=True)
+    values, hits = known_pairs(scores, targets)
+    place = bins_of_equal_width(values, num_bins)
     count = torch.bincount(place, minlength=num_bins)
     used = count > 0
     mean = torch.bincount(place, values, num_bins)[used] / count[used]
     share = torch.bincount(place, hits, num_bins)[used] / count[used]
     error = float(expected_calibration_error(scores, targets, num_bins))
-    return Reliability(mean.numpy(), share.numpy(), count[used].numpy(), error)
+    left = bin_edges(num_bins)[:-1][used]
+    return Reliability(left.numpy(), mean.numpy(), share.numpy(), count[used].numpy(), error)
 
 
 def draw_curves(
@@ -133,8 +136,7 @@ def _draw_reliability(ax: Axes, counts: Axes, runs: _Pairs, num_bins: int) -> No
             bins.probability, bins.frequency, 'o-', color=color, linewidth=1.5, markersize=4,
             label=f'{name}: {100 * bins.ece:.1f}',
         )  # fmt: skip
-        left = (np.minimum(bins.probability, 1 - 1e-9) * num_bins).astype(int) / num_bins
-        counts.bar(left + (i + 0.5) * width, bins.count, width, color=color, label=name)
+        counts.bar(bins.left + (i + 0.5) * width, bins.count, width, color=color, label=name)
     ax.set(
         title='reliability', xlabel='predicted probability', ylabel='share of positives',
         xlim=(0, 1), ylim=(0, 1.02),

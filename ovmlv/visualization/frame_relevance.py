@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ovmlv.apis.encoded_video import EncodedVideo
-from ovmlv.apis.video_reader import fit_frames, source_name
+from ovmlv.apis.video_reader import fit_frames
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.models.contracts import Recognizer
-from ovmlv.results import Window
+from ovmlv.results import Window, source_name
 
 from .canvas import Canvas
 from .contact_sheet import FAINT, INK, RULE

@@ -52,7 +52,7 @@ def draw_similarity(
         path: Picture to write.
         splits: Split of each label; labels of one split are next to each other.
     """
-    maps = [v @ v.T for v in (before, after)]
+    maps = [np.clip(v @ v.T, -1, 1) for v in (before, after)]  # float32 goes beyond
     maps.append(maps[1] - maps[0])
     off = ~np.eye(len(labels), dtype=bool)
     reach = max(float(np.abs(maps[2]).max()), 0.05)

@@ -89,6 +89,19 @@ def test_neighbours_by_embeddings():
     assert '(0.960)' in report.text()
 
 
+def test_similarities_are_cosines():
+    """Unit vectors in float32 are a little longer or shorter than 1."""
+    rows = np.random.default_rng(0).normal(size=(60, 24)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = np.concatenate([rows, -rows])
+    assert max(np.square(rows.astype(np.float64)).sum(1)) > 1
+    names = [f'{chr(97 + i // 26)}{chr(97 + i % 26)}' for i in range(len(rows))]
+    place = {name: i for i, name in enumerate(names)}
+    vectors = lambda labels: rows[[place[v] for v in labels]]  # noqa: E731
+    shown = [leak.similarity for leak in find_leaks(names, names, vectors, -2.0).leaks]
+    assert len(shown) == len(rows) ** 2 and (min(shown), max(shown)) == (-1, 1)
+
+
 def test_empty_lists():
     with pytest.raises(DataError, match='must be test labels and training labels'):
         find_leaks([], ['a'])

@@ -134,6 +134,16 @@ def test_frames_of_any_size(exported):
     np.testing.assert_allclose(tagger.tag(frames).probabilities, wanted.numpy(), atol=1e-3)
 
 
+def test_names_are_the_inferencer_s(exported, tmp_path):
+    """Of arrays and of files, however their paths are given."""
+    model, _, tagger = exported('parallel')
+    path = write_scene(tmp_path / 'circle.mp4', 'circle', 'red')
+    inferencer = OVMLVInferencer(model)
+    for video in (pixels(4, 64, 64), path, str(path)):
+        assert tagger.tag(video).video == inferencer(video, LABELS)[0].video
+    assert tagger.tag(pixels(4, 64, 64)).video == 'array'
+
+
 def test_other_labels(exported, tmp_path):
     model, folder, _ = exported('parallel')
     others = ['green tree', 'moving left']

@@ -46,6 +46,29 @@ def test_reliability_is_that_of_sklearn():
     )
 
 
+@pytest.mark.parametrize('num_bins', [3, 7, 10, 15, 49, 100])
+def test_reliability_has_the_bins_of_the_error(num_bins):
+    """Scores on edges too, and each bar stands over its own bin."""
+    edges = torch.arange(num_bins, dtype=torch.float64) / num_bins
+    scores = torch.cat([edges, edges + 0.25 / num_bins])[:, None]
+    targets = (torch.arange(len(scores)) % 3 == 0).long()[:, None]
+    bins = reliability(scores, targets, num_bins)
+    assert bins.count.tolist() == [2] * num_bins
+    np.testing.assert_array_equal(bins.left, edges)
+    gap = np.abs(bins.frequency - bins.probability).mean()
+    assert bins.ece == pytest.approx(gap, abs=1e-12)
+    alone = reliability(edges[:, None], torch.ones(num_bins, 1), num_bins)  # means on the edges
+    np.testing.assert_array_equal(alone.left, edges)
+
+
+def test_reliability_leaves_out_what_was_not_predicted():
+    """As the calibration error does."""
+    scores, targets = torch.tensor([[0.25, 0.75, -torch.inf]]), torch.tensor([[0, 1, 1]])
+    bins = reliability(scores, targets, 2)
+    assert bins.count.tolist() == [1, 1] and bins.probability.tolist() == [0.25, 0.75]
+    assert bins.ece == pytest.approx(0.25)
+
+
 def test_picture(tmp_path):
     classes = list('abcdef')
     attributes = dict(split=['seen'] * 3 + ['unseen'] * 3)

@@ -21,3 +21,11 @@ def test_picture(tmp_path):
     path = draw_similarity(before, after, labels, tmp_path / 's.svg', ['seen'] * 3 + ['novel'] * 3)
     off = ~np.eye(6, dtype=bool)
     assert f'before: mean {(before @ before.T)[off].mean():.2f}' in path.read_text()
+
+
+def test_equal_labels(tmp_path):
+    """Cosines that float32 puts above 1 are 1; the scale of colours ends there."""
+    rows = np.full((2, 3), np.sqrt(1 / 3), np.float32) * np.float32(1 + 1e-6)
+    assert (rows @ rows.T).min() > 1
+    path = draw_similarity(rows, rows, ['a dog', 'the dog'], tmp_path / 's.svg')
+    assert 'before: mean 1.00' in path.read_text()

@@ -17,11 +17,12 @@ def expected_calibration_error(
 
     ``sum_b n_b / n * |mean probability in b - share of positives in b|``.
 
-    Of K bins of equal width, bin b holds the probabilities p with ``b / K <= p < (b + 1) / K``; the
-    last one holds 1 as well. (The code of Guo et al. counts an edge to the bin below it, and
-    torchmetrics puts 1 into a bin of its own: values differ where probabilities fall on edges, as
-    rounded ones do.) Of K adaptive bins, a pair falls into bin ``floor(i * K / n)``, where i is the
-    number of pairs with smaller probability, so equal probabilities share a bin.
+    Of K bins of equal width, bin b holds the probabilities p with ``b / K <= p < (b + 1) / K``,
+    compared as float64 numbers; the last one holds 1 as well. (The code of Guo et al. counts an
+    edge to the bin below it, and torchmetrics puts 1 into a bin of its own: values differ where
+    probabilities fall on edges, as rounded ones do.) Of K adaptive bins, a pair falls into bin
+    ``floor(i * K / n)``, where i is the number of pairs with smaller probability, so equal
+    probabilities share a bin.
 
     Args:
         scores: ``(N, C)`` probabilities in [0, 1]; ``-inf`` (no prediction) is left out.
@@ -43,10 +44,15 @@ def expected_calibration_error(
         0.0
         >>> round(expected_calibration_error(scores, five).item(), 4)
         0.2
+
+        Of ten bins, the one from 0.3 on holds both of these, so it is off by 0.65 - 1:
+
+        >>> scores, one = torch.tensor([[0.3, 0.35]], dtype=torch.float64), torch.tensor([[1, 0]])
+        >>> round(expected_calibration_error(scores, one, num_bins=10).item(), 4)
+        0.175
     """
-    if num_bins < 1:
-        raise ConfigError(f'num_bins is {num_bins}; the calibration error needs at least one bin')
-    probabilities, labels = _known_pairs(scores, targets)
+    _check_bins(num_bins)
+    probabilities, labels = known_pairs(scores, targets)
     if len(probabilities) == 0:
         return probabilities.new_tensor(torch.nan)
     if adaptive:
@@ -57,11 +63,26 @@ def expected_calibration_error(
         first = torch.searchsorted(probabilities, probabilities)
         bins = first * num_bins // len(labels)
     else:
-        edges = torch.linspace(0, 1, num_bins + 1, dtype=torch.float64, device=labels.device)
-        bins = torch.bucketize(probabilities, edges[1:-1], right=True)
+        bins = bins_of_equal_width(probabilities, num_bins)
     zeros = probabilities.new_zeros(num_bins)
     gap = zeros.scatter_add(0, bins, probabilities - labels)
     return gap.abs().sum() / len(labels)
+
+
+def bin_edges(num_bins: int, device: torch.device | None = None) -> Tensor:
+    """The edges ``b / K`` of K bins of equal width, ``(K + 1,)`` float64.
+
+    Each is the quotient itself. What ``torch.linspace`` and ``numpy.linspace`` give is a multiple
+    of a step that was rounded before: their 3 / 10 is above 0.3.
+    """
+    _check_bins(num_bins)
+    return torch.arange(num_bins + 1, dtype=torch.float64, device=device) / num_bins
+
+
+def bins_of_equal_width(probabilities: Tensor, num_bins: int) -> Tensor:
+    """The bin of each probability, ``(P,)`` int64: see :func:`expected_calibration_error`."""
+    edges = bin_edges(num_bins, probabilities.device)
+    return torch.bucketize(probabilities.double(), edges[1:-1], right=True)
 
 
 def brier_score(scores: Tensor, targets: Tensor) -> Tensor:
@@ -80,11 +101,11 @@ def brier_score(scores: Tensor, targets: Tensor) -> Tensor:
         >>> round(brier_score(scores, targets).item(), 4)  # (0.2 ** 2 + 0.3 ** 2) / 2
         0.065
     """
-    probabilities, labels = _known_pairs(scores, targets)
+    probabilities, labels = known_pairs(scores, targets)
     return (probabilities - labels).square().mean()
 
 
-def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Probabilities and labels, both ``(P,)`` float64, of the pairs that are known and
     predicted.
     """
@@ -101,3 +122,8 @@ def _known_pairs(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             'the sigmoid first'
         )
     return probabilities, labels
+
+
+def _check_bins(num_bins: int) -> None:
+    if num_bins < 1:
+        raise ConfigError(f'num_bins is {num_bins}; the calibration error needs at least one bin')

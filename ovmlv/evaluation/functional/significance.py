@@ -15,6 +15,8 @@ from .bootstrap import percentile_interval
 
 # Up to this many pairs every assignment of signs is tried (65,536).
 _EXACT_PAIRS = 16
+# Relative noise of figures in float64: they come out of sums, whose order is anybody's.
+_COMPUTED = 1e-12
 
 
 class PairedComparison(NamedTuple):
@@ -48,11 +50,18 @@ def paired_permutation_test(
     pairs, all assignments are tried; with more, random ones and the observed one. With n pairs, the
     p-value cannot be below 2**(1 - n), so six seeds are the least for 0.05.
 
+    Means that differ by no more than the rounding of the figures can make are equally far from 0.
+    So give figures in the type that they were computed in: ``0.52 - 0.50`` and ``0.91 - 0.89`` are
+    the same difference in float32 too, but not once float32 figures are called float64.
+
     Args:
         first: Values ``(n,)`` of the one model.
         second: Values ``(n,)`` of the other, in the same order. Pairs with a NaN are left out.
         num_permutations: Number of random assignments.
         seed: Seed of random assignments.
+
+    Raises:
+        DataError: Shapes differ, a difference is infinite, or no pair is left.
 
     Examples:
         Six seeds of which each is better; 2 of 2 ** 6 assignments of signs are as far from 0:
@@ -63,15 +72,26 @@ def paired_permutation_test(
         >>> round(found.difference, 4), found.p_value
         (0.02, 0.03125)
     """
-    one, other = (torch.as_tensor(x).detach().cpu().numpy() for x in (first, second))
-    if one.shape != other.shape or one.ndim != 1:
-        raise DataError(f'pairs of {one.shape} and {other.shape} values do not match; give (n,)')
-    gap = other.astype(np.float64) - one
-    gap = gap[~np.isnan(gap)]
+    first, second = torch.as_tensor(first), torch.as_tensor(second)
+    if first.shape != second.shape or first.ndim != 1:
+        raise DataError(
+            f'pairs of {tuple(first.shape)} and {tuple(second.shape)} values do not match; give '
+            '(n,)'
+        )
+    gap, noise = _differences(first, second)
+    if np.isinf(gap).any():
+        raise DataError(
+            f'pair {np.isinf(gap).argmax()} has an infinite difference, beside which all others '
+            'are nothing; leave it out'
+        )
+    known = ~np.isnan(gap)
+    gap, noise = gap[known], noise[known]
     if not len(gap):
         raise DataError('no pair of values is left to be compared')
     observed = abs(gap.sum())
-    slack = 1e-12 * max(np.abs(gap).sum(), 1e-300)  # sums of the same numbers, in another order
+    # How far two sums of these differences may be apart that ought to be equal: by the rounding of
+    # the figures, and by that of adding them up.
+    slack = noise.sum() + len(gap) * np.finfo(np.float64).eps * np.abs(gap).sum()
     if len(gap) <= _EXACT_PAIRS:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(gap))))
         p_value = float((np.abs(signs @ gap) >= observed - slack).mean())
@@ -100,7 +120,8 @@ def paired_bootstrap(
 
     Returns:
         The comparison. Its p-value is twice the share of resamples on the other side of 0, counted
-        as (n + 1) / (R + 1), so it is never 0.
+        as (n + 1) / (R + 1), so it is never 0. A resample without a difference, but for the
+        rounding of the two values, is on either side.
 
     Examples:
         The second model is better in all 999 resamples, so the p-value is 2 * (0 + 1) / (999 + 1):
@@ -116,8 +137,24 @@ def paired_bootstrap(
             f'resamples {tuple(first.shape)} and {tuple(second.shape)} do not match; use the same '
             'counts for both'
         )
-    gap = second - first
-    low, high = percentile_interval(gap, confidence)
-    gap = gap[~gap.isnan()]
-    other = min(int((gap <= 0).sum()), int((gap >= 0).sum()))
+    gap, noise = _differences(first, second)
+    low, high = percentile_interval(torch.from_numpy(gap), confidence)
+    known = ~np.isnan(gap)
+    gap, noise = gap[known], noise[known]
+    other = min(int((gap <= noise).sum()), int((gap >= -noise).sum()))
     return PairedComparison(difference, low, high, min(1.0, 2 * (other + 1) / (len(gap) + 1)))
+
+
+def _differences(first: Tensor, second: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Second minus first, float64 ``(n,)``, and how far rounding may have put two of them apart.
+
+    A figure x is off by half a unit of its type's last place, at most ``eps / 2 * |x|``, and a
+    difference by what both of its figures are. Two that ought to be equal are apart by twice that.
+    """
+    gap = second.detach().cpu().double() - first.detach().cpu().double()
+    noise = torch.zeros_like(gap)
+    for figures in (first, second):
+        if figures.is_floating_point():  # whole numbers are exact
+            precision = max(torch.finfo(figures.dtype).eps, _COMPUTED)
+            noise += precision * figures.detach().cpu().double().abs()
+    return gap.numpy(), noise.numpy()

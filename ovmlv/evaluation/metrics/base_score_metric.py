@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation import functional as F
+from ovmlv.evaluation.video_identity import name_of, text_of, video_of
 
 from .collection import gather_samples, run_on_main, unique_samples
 
@@ -20,6 +21,9 @@ from .collection import gather_samples, run_on_main, unique_samples
 class BaseScoreMetric(BaseMetric):
     """Collects ``pred_score`` and ``gt_label`` of every sample; a metric derives from it and
     implements :meth:`compute_metrics`.
+
+    A sample is of the video that its ``video_id`` names, or else its ``filename``. One that has
+    neither is told by its ``sample_idx``, and is a video of its own.
 
     In distributed runs a sample that a sampler repeated is counted once, and missing ones are an
     error.
@@ -31,7 +35,8 @@ class BaseScoreMetric(BaseMetric):
             such videos in any case.
         allow_incomplete: Whether to accept an evaluation over a part of the data set.
         bootstrap: Number of resamples for confidence intervals; 0 for none. Videos are resampled
-            together with all their samples, since clips of one video are not independent.
+            together with all their samples, since clips of one video are not independent. Samples
+            without a name are resampled one by one.
         confidence: Confidence of these intervals.
         seed: Seed of the resamples.
         collect_device: See :class:`mmengine.evaluator.BaseMetric`.
@@ -82,30 +87,28 @@ class BaseScoreMetric(BaseMetric):
                         'with PackMultilabelInputs and the model predict pred_score'
                     )
             scores, labels = sample['pred_score'].detach(), sample['gt_label']
+            video_id, filename = (text_of(sample.get(key)) for key in ('video_id', 'filename'))
+            result: dict[str, Any] = dict(
+                # The index alone is not unique in a concatenation of data sets.
+                key=(int(sample['sample_idx']), filename, video_id),
+                filename=filename or video_id,
+                video_id=video_id,
+                broken=bool(sample.get('broken', False)),
+                unlabeled=bool(sample.get('official_unlabeled', False)),
+            )
             if scores.shape != labels.shape or scores.ndim not in self.SCORE_DIMS:
                 raise DataError(
                     f'{self.name}: {_size(scores)} scores but {_size(labels)} labels for '
-                    f'{sample.get("filename")}; the model must use the vocabulary of this data '
-                    'set'
+                    f'{name_of(result)}; the model must use the vocabulary of this data set'
                 )
             if not bool(scores.isfinite().all()):
                 raise DataError(
-                    f'{self.name}: the scores of {sample.get("filename")} hold NaN or '
-                    'infinity; check the model'
+                    f'{self.name}: the scores of {name_of(result)} hold NaN or infinity; check '
+                    'the model'
                 )
-            video_id, filename = str(sample.get('video_id', '')), str(sample.get('filename', ''))
-            self.results.append(
-                dict(
-                    # The index alone is not unique in a concatenation of data sets.
-                    key=(int(sample['sample_idx']), filename, video_id),
-                    scores=scores.to('cpu', torch.float32),
-                    labels=labels.to('cpu', torch.int8),
-                    filename=filename or video_id,
-                    video_id=video_id,
-                    broken=bool(sample.get('broken', False)),
-                    unlabeled=bool(sample.get('official_unlabeled', False)),
-                )
-            )
+            result['scores'] = scores.to('cpu', torch.float32)
+            result['labels'] = labels.to('cpu', torch.int8)
+            self.results.append(result)
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Collect from all processes, compute on the main one, and return the metrics everywhere.
@@ -130,7 +133,7 @@ class BaseScoreMetric(BaseMetric):
         Returns:
             The results that count, and the number of unreadable videos.
         """
-        names = [r['filename'] for r in results if r['broken']]
+        names = [name_of(r) for r in results if r['broken']]
         if names:
             shown = ', '.join(names[:10]) + (', ...' if len(names) > 10 else '')
             MMLogger.get_current_instance().warning(
@@ -154,10 +157,10 @@ class BaseScoreMetric(BaseMetric):
 
     def resamples(self, results: Sequence[dict]) -> np.ndarray:
         """How often each row of scores is drawn, ``(R, N)``: see ``bootstrap``."""
-        numbers: dict[str, int] = {}
+        numbers: dict[str | int, int] = {}
         rows = []
         for result in results:
-            number = numbers.setdefault(result['video_id'] or result['filename'], len(numbers))
+            number = numbers.setdefault(video_of(result), len(numbers))
             rows += [number] * (len(result['scores']) if result['scores'].ndim > 1 else 1)
         return F.resample_counts(len(numbers), self.bootstrap, self.seed)[:, rows]
 

@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError
 from ovmlv.evaluation import functional as F
+from ovmlv.evaluation.video_identity import video_of
 from ovmlv.registry import METRICS
 
 from .base_score_metric import BaseScoreMetric
@@ -22,6 +23,8 @@ class FrameLevelMetric(BaseScoreMetric):
 
     A sample is a time point (``units='point'`` of the segment data sets): ``pred_score`` and
     ``gt_label`` are ``(C,)``; or a whole video with ``(T, C)``. Points of all videos are one list.
+    Points of one video have one ``video_id`` or ``filename``; a sample that has neither is a video
+    of its own.
 
     Keys (prefix ``frame/``): ``mAP``, ``mAP_weighted`` (``WAP`` of ``Charades_v1_localize.m``),
     ``mAP_seen``, ``mAP_unseen`` and ``mAP_harmonic`` where labels are of these two splits,
@@ -74,7 +77,7 @@ class FrameLevelMetric(BaseScoreMetric):
             mAP=float(values.nanmean()),
             mAP_weighted=float(F.reduce_average_precision(values, positives, 'weighted')),
             num_points=len(score),
-            num_videos=len({r['video_id'] or r['filename'] for r in results}),
+            num_videos=len(set(map(video_of, results))),
             num_classes=int((positives > 0).sum()),
             num_broken=num_broken,
         )

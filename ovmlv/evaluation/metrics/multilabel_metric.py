@@ -35,7 +35,9 @@ class MultilabelMetric(BaseScoreMetric):
     (``mAP_ci_low``, ``mAP_ci_high``, ``mAP_seen_ci_low``, ...). The mathematics is in
     :mod:`ovmlv.evaluation.functional`; docs/metrics.md has every definition.
 
-    Each data sample needs ``pred_score`` and ``gt_label``, both ``(C,)``, and ``sample_idx``.
+    Each data sample needs ``pred_score`` and ``gt_label``, both ``(C,)``, and ``sample_idx``. Clips
+    of one video, which ``bootstrap`` draws together, have one ``video_id`` or ``filename``; a
+    sample that has neither is a video of its own.
 
     Args:
         thresholds: Thresholds t of ``F1@t``.

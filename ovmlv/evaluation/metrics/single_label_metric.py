@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation import functional as F
+from ovmlv.evaluation.video_identity import name_of
 from ovmlv.registry import METRICS
 
 from .base_score_metric import BaseScoreMetric
@@ -74,7 +75,7 @@ class SingleLabelMetric(BaseScoreMetric):
         if wrong.any():
             first = int(wrong.nonzero()[0])
             raise DataError(
-                f'SingleLabelMetric: {results[first]["filename"]} has '
+                f'SingleLabelMetric: {name_of(results[first])} has '
                 f'{int((targets[first] == 1).sum())} labels; top-k accuracy needs one a video, use '
                 'MultilabelMetric'
             )

@@ -1,6 +1,7 @@
 """Calibration against torchmetrics and scikit-learn."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from sklearn.metrics import brier_score_loss
 from torchmetrics.functional.classification import binary_calibration_error
 
 from ovmlv.evaluation.functional import brier_score, expected_calibration_error
+from ovmlv.evaluation.functional.calibration import bins_of_equal_width
 
 
 @pytest.fixture
@@ -93,3 +95,29 @@ def test_edges_of_bins():
     assert error(0.125, 0.25) == pytest.approx((0.875 + 0.25) / 2)  # two bins
     assert error(0.25, 0.375) == pytest.approx(abs(0.625 - 1) / 2)  # one
     assert error(1.0, 0.75) == pytest.approx(abs(1.75 - 1) / 2)  # one, the last
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
+@pytest.mark.parametrize('num_bins', [1, 3, 7, 10, 15, 49, 100, 1000])
+def test_scores_on_edges(num_bins, dtype):
+    """A bin begins at the float64 number b / K itself, and just below it ends the one before."""
+    edges = torch.tensor([b / num_bins for b in range(num_bins + 1)], dtype=torch.float64)
+    near = [edges, *(torch.nextafter(edges, torch.full_like(edges, end)) for end in (0.0, 1.0))]
+    scores = torch.cat(near).to(dtype)
+    expected = [
+        max(b for b in range(num_bins) if score >= b / num_bins) for score in scores.tolist()
+    ]
+    assert bins_of_equal_width(scores, num_bins).tolist() == expected
+    targets = (torch.arange(len(scores)) % 2)[:, None]
+    gaps = [Fraction(0)] * num_bins
+    for b, score, (target,) in zip(expected, scores.tolist(), targets.tolist(), strict=True):
+        gaps[b] += Fraction(score) - target
+    found = expected_calibration_error(scores[:, None], targets, num_bins)
+    assert float(found) == pytest.approx(float(sum(map(abs, gaps)) / len(scores)), abs=1e-12)
+
+
+def test_the_edge_belongs_to_the_bin_above_it():
+    """Both pairs are in the bin from .3: |.65 - 1| / 2."""
+    scores = torch.tensor([[0.3], [0.35]], dtype=torch.float64)
+    found = expected_calibration_error(scores, torch.tensor([[1], [0]]), 10)
+    assert float(found) == pytest.approx(0.175, abs=1e-12)

@@ -311,8 +311,7 @@ def main() -> None:
         print(line, flush=True)
         print(line, file=log_file, flush=True)
 
-    log(f'arguments: { {k: str(v) for k, v in vars(args).items()} }')
-    log(f'torch {torch.__version__}, open_clip {open_clip.__version__}')
+    log(f'{ {k: str(v) for k, v in vars(args).items()} }, torch {torch.__version__}')
     config = architecture(build_tokenizer(args.out_dir / 'motionshapes_bpe.txt.gz'))
     (args.out_dir / 'motionshapes.json').write_text(json.dumps(config, indent=2) + '\n')
     tokenizer = open_clip.SimpleTokenizer(
