@@ -64,3 +64,17 @@ def test_loads_no_torch(part):
     )
     assert done.returncode == 0, done.stderr
     assert not HEAVY & ast.literal_eval(done.stdout)
+
+
+def test_imports_within_a_package_are_relative():
+    """What is near stands near: `from .files import ...` beside, `from ovmlv.files` elsewhere."""
+    wrong = []
+    for path in PACKAGE.rglob('*.py'):
+        folder = '.'.join(('ovmlv', *path.relative_to(PACKAGE).parent.parts))
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if not isinstance(node, ast.ImportFrom) or folder == 'ovmlv':
+                continue
+            name = f'{path.relative_to(PACKAGE)}:{node.lineno} {ast.unparse(node)}'
+            if node.level == 0 and (node.module or '').startswith(f'{folder}.'):
+                wrong.append(name)
+    assert not wrong

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ovmlv.curation.supervised import Failure, run_supervised
-from ovmlv.curation.video_probe import ProbeTask, VideoFacts, probe_video
 from ovmlv.datasets.video_names import SUFFIXES
 from ovmlv.files import read_lines
 from ovmlv.version import __version__
+
+from .supervised import Failure, run_supervised
+from .video_probe import ProbeTask, VideoFacts, probe_video
 
 
 def list_videos(folder: str | Path) -> list[str]:

@@ -10,13 +10,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ovmlv.errors import ConfigError, DataError, VocabularyError
-from ovmlv.label_bank.files import INDEX, LabelBlock, read_block, read_index, write_bank
-from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.labels import check_labels, unique_labels
 from ovmlv.labels.likeness import Duplicate, Neighbour, find_duplicates, likeness
 from ovmlv.models.contracts import Recognizer
 from ovmlv.models.recognizers.batch import unit
 from ovmlv.results import LabelScore
+
+from .files import INDEX, LabelBlock, read_block, read_index, write_bank
+from .identity import EncoderIdentity
 
 #: Labels that are scored at once: 16,384 x 512 floats are 32 MB.
 _CHUNK = 16384

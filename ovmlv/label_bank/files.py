@@ -21,8 +21,9 @@ from torch import Tensor
 
 from ovmlv.errors import DataError
 from ovmlv.files import file_digest, parse_json, whole_file, write_json
-from ovmlv.label_bank.identity import EncoderIdentity
 from ovmlv.schema import count, fits, is_plain_path, label, positive, read_object, text
+
+from .identity import EncoderIdentity
 
 FORMAT = 'ovmlv label bank 1'
 INDEX = 'bank.json'

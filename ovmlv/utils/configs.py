@@ -40,7 +40,7 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     from mmengine.config import Config
 
     path = config_file(path)
-    from ovmlv.utils.data_config import SUFFIXES, check_types, read_data_config
+    from .data_config import SUFFIXES, check_types, read_data_config
 
     is_data = Path(path).suffix in SUFFIXES
     try:
@@ -106,7 +106,7 @@ def _name_in_package(file: Path) -> str | None:
 
 def refuse_mistakes(cfg: Config, path: str) -> None:
     """Raise a :class:`ConfigError` naming the first mistake that can be seen without building."""
-    from ovmlv.utils.config_check import check_config
+    from .config_check import check_config
 
     mistakes = check_config(cfg)
     if mistakes:

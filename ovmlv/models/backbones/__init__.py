@@ -1,7 +1,7 @@
 """Video encoders."""
 
-from ovmlv.models.backbones.base_video_encoder import BaseVideoEncoder
-from ovmlv.models.backbones.feature_backbone import FeatureBackbone
-from ovmlv.models.backbones.temporal_clip_backbone import TemporalCLIPBackbone
+from .base_video_encoder import BaseVideoEncoder
+from .feature_backbone import FeatureBackbone
+from .temporal_clip_backbone import TemporalCLIPBackbone
 
 __all__ = ['BaseVideoEncoder', 'FeatureBackbone', 'TemporalCLIPBackbone']

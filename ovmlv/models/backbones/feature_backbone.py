@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.backbones.base_video_encoder import BaseVideoEncoder
 from ovmlv.registry import MODELS
+
+from .base_video_encoder import BaseVideoEncoder
 
 
 @MODELS.register_module()

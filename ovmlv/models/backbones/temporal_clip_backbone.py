@@ -13,9 +13,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.backbones.base_video_encoder import BaseVideoEncoder
-from ovmlv.models.backbones.prefix_cache import PrefixCache
-from ovmlv.models.backbones.towers import Tower, as_tower
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.contracts import BlockTemporalModule, require
 from ovmlv.models.temporal.frame_mean import mean_of_frames
@@ -23,6 +20,10 @@ from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
 from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
+
+from .base_video_encoder import BaseVideoEncoder
+from .prefix_cache import PrefixCache
+from .towers import Tower, as_tower
 
 
 @MODELS.register_module()

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from ovmlv.files import whole_file
-from ovmlv.models.clip.architecture import build_model, find_architecture
-from ovmlv.models.clip.weights import OPENAI_EXTRAS, find_weights, load_weights, read_weights
+
+from .architecture import build_model, find_architecture
+from .weights import OPENAI_EXTRAS, find_weights, load_weights, read_weights
 
 
 def import_weights(source: str, model: str, out: str, base: str | None = None) -> list[str]:

@@ -9,14 +9,15 @@ from typing import Any, Literal
 from torch import nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.clip.architecture import (
+from ovmlv.models.utils.frozen import fingerprint
+
+from .architecture import (
     Architecture,
     build_model,
     build_tokenizer,
     find_architecture,
 )
-from ovmlv.models.clip.weights import Weights, find_weights, load_weights
-from ovmlv.models.utils.frozen import fingerprint
+from .weights import Weights, find_weights, load_weights
 
 # Their shape follows the image size, which is no matter of which CLIP it is.
 _IMAGE_POSITIONS = {

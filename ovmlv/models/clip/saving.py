@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from ovmlv.errors import ConfigError
 from ovmlv.files import whole_file, write_json
-from ovmlv.models.clip.architecture import (
+
+from .architecture import (
     HUB,
     SHIPPED,
     Architecture,
@@ -19,7 +20,7 @@ from ovmlv.models.clip.architecture import (
     build_tokenizer,
     find_architecture,
 )
-from ovmlv.models.clip.weights import OPENAI_EXTRAS, find_weights, load_weights
+from .weights import OPENAI_EXTRAS, find_weights, load_weights
 
 
 def save_clip(model_name: str, pretrained: str, folder: Path) -> dict[str, Path]:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.clip.token_rows import TokenRows
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
+
+from .token_rows import TokenRows
 
 
 class FrozenTextTower(nn.Module):

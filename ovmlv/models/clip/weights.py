@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.files import read_json
-from ovmlv.models.clip.architecture import HUB, SHIPPED, Architecture
-from ovmlv.models.clip.hf_format import from_transformers, is_transformers_clip
-from ovmlv.models.clip.video_formats import from_video_clip, is_video_clip
 from ovmlv.weight_files import read_weight_file, read_weight_folder, state_dict_of
+
+from .architecture import HUB, SHIPPED, Architecture
+from .hf_format import from_transformers, is_transformers_clip
+from .video_formats import from_video_clip, is_video_clip
 
 OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')

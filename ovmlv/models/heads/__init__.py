@@ -1,12 +1,12 @@
 """Label encoders."""
 
-from ovmlv.models.heads.base_label_encoder import BaseLabelEncoder
-from ovmlv.models.heads.base_prompt_head import BasePromptHead
-from ovmlv.models.heads.coop_prompt_head import CoOpPromptHead
-from ovmlv.models.heads.dual_coop_prompt_head import DualCoOpPromptHead
-from ovmlv.models.heads.llm_description_head import LLMDescriptionHead
-from ovmlv.models.heads.llm_prompt_head import LLMPromptHead
-from ovmlv.models.heads.template_prompt_head import TemplatePromptHead
+from .base_label_encoder import BaseLabelEncoder
+from .base_prompt_head import BasePromptHead
+from .coop_prompt_head import CoOpPromptHead
+from .dual_coop_prompt_head import DualCoOpPromptHead
+from .llm_description_head import LLMDescriptionHead
+from .llm_prompt_head import LLMPromptHead
+from .template_prompt_head import TemplatePromptHead
 
 __all__ = [
     'BaseLabelEncoder',

@@ -15,9 +15,10 @@ from ovmlv.labels import check_labels
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.clip.text_tower import FrozenTextTower
 from ovmlv.models.clip.token_rows import LabelTokens
-from ovmlv.models.heads.base_label_encoder import BaseLabelEncoder
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+
+from .base_label_encoder import BaseLabelEncoder
 
 _NAMED = 10  # bad labels that a message names
 

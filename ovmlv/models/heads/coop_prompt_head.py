@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.clip.text_tower import FrozenTextTower
-from ovmlv.models.heads.base_prompt_head import BasePromptHead
 from ovmlv.registry import MODELS
+
+from .base_prompt_head import BasePromptHead
 
 
 @MODELS.register_module()

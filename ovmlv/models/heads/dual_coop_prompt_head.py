@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
-from ovmlv.models.heads.coop_prompt_head import template_context
 from ovmlv.registry import MODELS
+
+from .base_prompt_head import BasePromptHead, check_template
+from .coop_prompt_head import template_context
 
 
 @MODELS.register_module()

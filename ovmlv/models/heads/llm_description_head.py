@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.files import read_json, text_digest, write_json
-from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.greedy import greedy_answers
 from ovmlv.models.llm.llm_loading import cache_root
 from ovmlv.registry import MODELS
+
+from .base_prompt_head import BasePromptHead, check_template
 
 PROMPTS = (
     'Describe in one short sentence what "{}" looks like in a video.',

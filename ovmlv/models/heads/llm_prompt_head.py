@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.labels import check_labels
 from ovmlv.models.clip.token_rows import LabelTokens
-from ovmlv.models.heads.base_prompt_head import BasePromptHead
-from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 from ovmlv.registry import MODELS
+
+from .base_prompt_head import BasePromptHead
+from .label_noise import LabelNoise
 
 #: From here on, encoding all labels in a step deserves a word.
 MANY_LABELS = 2000

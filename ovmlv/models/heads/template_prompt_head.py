@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ovmlv.errors import ConfigError
 from ovmlv.labels import check_labels
-from ovmlv.models.heads.background import EVERYDAY, background_bias
-from ovmlv.models.heads.base_prompt_head import BasePromptHead, check_template
 from ovmlv.models.llm.kv_cache import constants
 from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 from ovmlv.registry import MODELS
+
+from .background import EVERYDAY, background_bias
+from .base_prompt_head import BasePromptHead, check_template
 
 
 @MODELS.register_module()

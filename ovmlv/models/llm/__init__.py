@@ -1,8 +1,8 @@
 """Frozen language models, ways to read them, and the transformer that prompts CLIP from them."""
 
-from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.prompting_transformer import PromptingTransformer
-from ovmlv.models.llm.readouts import (
+from .causal_llm import CausalLLM
+from .prompting_transformer import PromptingTransformer
+from .readouts import (
     BaseReadout,
     GenerateReadout,
     PrefixReadout,

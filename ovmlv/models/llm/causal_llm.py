@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.llm.kv_cache import KeyValues, from_cache, shapes_of, to_cache
-from ovmlv.models.llm.llm_loading import load_llm
-from ovmlv.models.llm.lm_head import decoder_of, own_head
-from ovmlv.models.llm.self_check import (
+from ovmlv.models.utils.attention import trainable_attention
+from ovmlv.models.utils.frozen import freeze
+from ovmlv.registry import MODELS
+
+from .kv_cache import KeyValues, from_cache, shapes_of, to_cache
+from .llm_loading import load_llm
+from .lm_head import decoder_of, own_head
+from .self_check import (
     check_decoder,
     padded,
     probe_ids,
@@ -20,9 +24,6 @@ from ovmlv.models.llm.self_check import (
     text_config,
     trust_decoder,
 )
-from ovmlv.models.utils.attention import trainable_attention
-from ovmlv.models.utils.frozen import freeze
-from ovmlv.registry import MODELS
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import KeyValues, expand, push_right
-from ovmlv.models.llm.readouts.base_readout import pad_tokens
+from .causal_llm import CausalLLM
+from .kv_cache import KeyValues, expand, push_right
+from .readouts.base_readout import pad_tokens
 
 
 class Ends(NamedTuple):

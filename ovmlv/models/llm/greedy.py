@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.continuing import groups_of, read_rows
+from .causal_llm import CausalLLM
+from .continuing import groups_of, read_rows
 
 
 @torch.no_grad()

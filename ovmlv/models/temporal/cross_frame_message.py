@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
-from ovmlv.models.temporal.block_parts import BlockParts, attention_dropout
 from ovmlv.models.utils.scalars import load_scalars_of_any_form, scalar_parameter
 from ovmlv.registry import MODELS
+
+from .base_block_temporal import BaseBlockTemporal
+from .block_parts import BlockParts, attention_dropout
 
 
 @MODELS.register_module()

@@ -6,10 +6,11 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.frame_mean import mean_of_frames
-from ovmlv.models.temporal.positions import TemporalPositions
 from ovmlv.models.utils.scalars import load_scalars_of_any_form, scalar_parameter
 from ovmlv.registry import MODELS
+
+from .frame_mean import mean_of_frames
+from .positions import TemporalPositions
 
 
 @MODELS.register_module()

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
-from ovmlv.models.temporal.block_parts import BlockParts, attention_dropout
 from ovmlv.registry import MODELS
+
+from .base_block_temporal import BaseBlockTemporal
+from .block_parts import BlockParts, attention_dropout
 
 
 @MODELS.register_module()

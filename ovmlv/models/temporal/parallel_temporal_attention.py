@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal.base_block_temporal import BaseBlockTemporal
-from ovmlv.models.temporal.block_parts import BlockParts
-from ovmlv.models.temporal.positions import TemporalPositions
 from ovmlv.models.utils.attention import attend_frames
 from ovmlv.registry import MODELS
+
+from .base_block_temporal import BaseBlockTemporal
+from .block_parts import BlockParts
+from .positions import TemporalPositions
 
 
 @MODELS.register_module()

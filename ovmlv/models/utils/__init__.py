@@ -1,13 +1,13 @@
 """Helpers that the models share."""
 
-from ovmlv.models.utils.frozen import (
+from .frozen import (
     exclude_frozen_from_state_dict,
     fingerprint,
     freeze,
     freeze_tensors,
     is_frozen,
 )
-from ovmlv.models.utils.weight_patching import weights_from_clip
+from .weight_patching import weights_from_clip
 
 __all__ = [
     'exclude_frozen_from_state_dict',

@@ -12,9 +12,10 @@ from ovmlv.errors import ConfigError
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.continuing import groups_of, read_rows
 from ovmlv.models.llm.kv_cache import KeyValues, unflatten
-from ovmlv.models.llm.readouts.base_readout import in_order
-from ovmlv.models.llm.readouts.prefix_readout import PrefixReadout
 from ovmlv.registry import MODELS
+
+from .base_readout import in_order
+from .prefix_readout import PrefixReadout
 
 
 @MODELS.register_module()

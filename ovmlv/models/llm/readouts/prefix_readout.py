@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.kv_cache import expand, flatten, unflatten
-from ovmlv.models.llm.readouts.base_readout import BaseReadout, learnable_tokens, pad_tokens
 from ovmlv.registry import MODELS
+
+from .base_readout import BaseReadout, learnable_tokens, pad_tokens
 
 
 @MODELS.register_module()

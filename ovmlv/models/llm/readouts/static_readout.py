@@ -14,10 +14,11 @@ from ovmlv.errors import ConfigError
 from ovmlv.files import text_digest
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
-from ovmlv.models.llm.readouts.base_readout import BaseReadout, pad_tokens
 from ovmlv.models.llm.state_store import StateStore
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.registry import MODELS
+
+from .base_readout import BaseReadout, pad_tokens
 
 _KEPT = 1024  # labels computed between two times that they are kept on disk
 

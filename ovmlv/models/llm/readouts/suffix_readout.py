@@ -11,13 +11,14 @@ from torch import Tensor
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.continuing import groups_of, stack_right
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move, pack, unpack
-from ovmlv.models.llm.readouts.base_readout import (
+from ovmlv.registry import MODELS
+
+from .base_readout import (
     BaseReadout,
     in_order,
     learnable_tokens,
     pad_tokens,
 )
-from ovmlv.registry import MODELS
 
 
 @MODELS.register_module()
