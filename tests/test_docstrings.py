@@ -33,9 +33,17 @@ def reference_modules() -> list[str]:
 
 
 def public_parts(module: str) -> Iterator[tuple[str, object]]:
-    """The classes and functions of ``__all__``; constants and aliases of types are neither."""
+    """The classes and functions of a package's ``__all__``, or that a module defines.
+
+    Constants and aliases of types are neither.
+    """
     content = importlib.import_module(module)
-    for name in content.__all__:
+    names = getattr(content, '__all__', None)
+    if names is None:
+        parts = vars(content).items()
+        own = [name for name, part in parts if getattr(part, '__module__', None) == module]
+        names = [name for name in own if not name.startswith('_')]
+    for name in names:
         part = getattr(content, name)
         # To Python 3.10, dict[str, str] is a class.
         if inspect.isfunction(part) or (inspect.isclass(part) and get_origin(part) is None):

@@ -39,6 +39,16 @@ def read_annotation_file(
 
     Raises:
         DataError: The file is missing, has another format, or a row is malformed (``file:line``).
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets.formats.annotation_files import read_annotation_file
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.csv').write_text('video,labels\\na.mp4,a dog;running\\n')
+        ...     rows = read_annotation_file(f'{root}/a.csv')
+        >>> rows[0].video, rows[0].labels
+        ('a.mp4', ('a dog', 'running'))
     """
     readers: dict[str, Callable[[], Iterator[VideoAnnotation]]] = {
         '.jsonl': lambda: _read_jsonl(path),
@@ -119,6 +129,15 @@ def read_list_lines(path: str) -> Iterator[tuple[str, str, list[int]]]:
 
     Raises:
         DataError: Something that is not a number follows the path (``a.mp4,0``, ``a.mp4 --1``).
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets.formats.annotation_files import read_list_lines
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'a.txt').write_text('my videos/a.mp4 0 3')
+        ...     print([(video, numbers) for _, video, numbers in read_list_lines(f'{root}/a.txt')])
+        [('my videos/a.mp4', [0, 3])]
     """
     for number, line in enumerate(read_lines(path, 'annotation file'), 1):
         where, video = f'{path}:{number}', line.strip()

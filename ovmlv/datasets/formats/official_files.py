@@ -23,6 +23,12 @@ class ClassNames:
         names: Names as the class file writes them.
         labels: Labels as the model reads them.
         path: Path of the file, for messages.
+
+    Examples:
+        >>> from ovmlv.datasets.formats.official_files import ClassNames
+        >>> classes = ClassNames(['brush_hair', 'jump'], ['brush hair', 'jump'], 'classes.txt')
+        >>> classes.by_index(0, 'list.txt:1'), classes.index('Brush hair', 'list.txt:2')
+        ('brush hair', 0)
     """
 
     names: list[str]
@@ -69,6 +75,15 @@ def read_class_names(path: str) -> list[str]:
     The content of the file tells which of these forms it has: one name a line; ``1 Name`` (UCF101;
     ids from 0 or 1); ``name,0`` (Moments in Time); a CSV with the header ``id,name``; JSON, a list
     or ``{"name": "0"}`` (Something-Something).
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from ovmlv.datasets.formats.official_files import read_class_names
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     _ = Path(root, 'classInd.txt').write_text('1 Archery\\n2 Basketball')
+        ...     print(read_class_names(f'{root}/classInd.txt'))
+        ['Archery', 'Basketball']
     """
     read = _json_entries if path.lower().endswith('.json') else _text_entries
     by_id: dict[int, str] = {}
@@ -89,7 +104,13 @@ def read_class_names(path: str) -> list[str]:
 def load_class_names(
     path: str, label_of: Callable[[str], str], names: Sequence[str] | None = None
 ) -> ClassNames:
-    """Classes of a file (or ``names``) with their labels."""
+    """Classes of a file (or ``names``) with their labels.
+
+    Examples:
+        >>> from ovmlv.datasets.formats.official_files import load_class_names, spoken
+        >>> load_class_names('classes.txt', spoken, names=['ApplyLipstick', 'jump']).labels
+        ['apply lipstick', 'jump']
+    """
     names = list(names or read_class_names(path))
     return ClassNames(names, [label_of(name) for name in names], osp.basename(path))
 
@@ -100,6 +121,11 @@ def spoken(name: str) -> str:
     ``ApplyEyeMakeup`` -> "apply eye makeup", ``brush_hair`` -> "brush hair", ``adult+male+singing``
     -> "adult male singing", ``snuggling/cuddling`` -> "snuggling or cuddling", ``turn-on`` -> "turn
     on", ``board:chopping`` -> "chopping board" (EPIC-Kitchens writes the noun first).
+
+    Examples:
+        >>> from ovmlv.datasets.formats.official_files import spoken
+        >>> spoken('HorseRiding'), spoken('snuggling/cuddling'), spoken('board:chopping')
+        ('horse riding', 'snuggling or cuddling', 'chopping board')
     """
     name = re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', name)
     first, *rest = name.split(':')

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovmlv.benchmark.statistics import compare_seeds
+from ovmlv.benchmarking.statistics import compare_seeds
 from ovmlv.errors import DataError
 from ovmlv.evaluation import functional as F
 
