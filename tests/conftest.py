@@ -18,6 +18,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# What root's processes are scheduled by, where a system has that.
+_SCHEDULER = os.sched_getscheduler(0) if hasattr(os, 'sched_getscheduler') else None
 
 
 def pytest_configure(config):
@@ -30,6 +32,23 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if 'gpu' in item.keywords:
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+
+
+@pytest.fixture(autouse=True)
+def restore_scheduler():
+    """The encoder SVT-AV1 makes root's thread that opens it a real-time one, and leaves it so.
+
+    Whatever such a test process starts afterwards inherits that: a browser of a hundred threads
+    then waits for itself for ever, and nothing else on the machine gets a turn.
+    """
+    _leave_real_time()  # a fixture of the module may have encoded
+    yield
+    _leave_real_time()
+
+
+def _leave_real_time():
+    if _SCHEDULER is not None and os.sched_getscheduler(0) != _SCHEDULER:
+        os.sched_setscheduler(0, _SCHEDULER, os.sched_param(0))
 
 
 @pytest.fixture(autouse=True)
