@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -83,6 +84,10 @@ class Decoder:
         FORK_SERVER.start(self._modules)
         with upload.path.open('rb') as file:
             pipe = FORK_SERVER.fork(file.fileno())
+            if not _answers(pipe) and not self.closed:
+                # The process to copy was killed, and had not ended yet when it was asked.
+                pipe.close()
+                pipe = FORK_SERVER.fork(file.fileno())
         video = RemoteVideo(self, pipe, upload.name)
         try:
             with self._lock:
@@ -103,6 +108,15 @@ class Decoder:
             for video in self._open:
                 video.end()
         FORK_SERVER.stop()
+
+
+def _answers(pipe: Connection) -> bool:
+    """Wait for a new copy's first word, which stays in the pipe; False if it ended without one."""
+    if not pipe.poll(_START):
+        return True  # who waits for it next says that it is late
+    with socket.socket(fileno=os.dup(pipe.fileno())) as link, contextlib.suppress(OSError):
+        return bool(link.recv(1, socket.MSG_PEEK))
+    return False
 
 
 class RemoteVideo:

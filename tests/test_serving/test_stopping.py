@@ -113,6 +113,19 @@ def test_process_of_decoders_that_dies(own, endless, clips):
     assert works(own, clips)
 
 
+def test_process_of_decoders_that_dies_as_it_is_asked(own, clips):
+    """It was killed and had not ended yet: what it was asked is asked of the next one."""
+    assert works(own, clips)
+    (copied,) = (child for child in own.process.children() if '-I' in child.cmdline())
+    copied.suspend()  # a request waits for it now
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(works, own, clips)
+        time.sleep(2)
+        assert not future.done()
+        copied.kill()
+        assert future.result(60)
+
+
 def test_decoder_goes_with_a_client_that_waits_no_longer(own, endless, clips):
     """FAULTS E2: it still ends by its limit, and its file is gone."""
     content = endless.read_bytes()
