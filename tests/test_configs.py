@@ -100,6 +100,9 @@ def tiny_model(cfg: Config) -> dict:
         model['backbone']['embed_dim'] = 128
     if 'llm' in model['head']:
         model['head'].update(llm=TINY_LLM)
+        if model['head']['type'] == 'LLMNeighborHead':  # its words are in the data's folder
+            model['head'].update(known_words=['a', 'b'], known_splits=None, num_neighbors=2)
+            model['head']['readout'] = dict(layer=2)
         if model['head']['type'] == 'LLMPromptHead':
             model['head'].update(llm_dtype='float32')
         readout = model['head'].get('readout') or {}

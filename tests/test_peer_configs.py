@@ -25,6 +25,7 @@ TRAINS = {
     'baselines/dualcoop': {TEXT},
     'baselines/froster': {VIDEO, 'criterion'},
     'baselines/llm_description': None,
+    'baselines/llm_neighbors': None,
     'baselines/open_vclip': {VIDEO},
     'baselines/two_way_loss': {TIME, TEXT},
     'baselines/vifi_clip': {VIDEO},

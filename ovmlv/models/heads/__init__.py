@@ -5,6 +5,7 @@ from .base_prompt_head import BasePromptHead
 from .coop_prompt_head import CoOpPromptHead
 from .dual_coop_prompt_head import DualCoOpPromptHead
 from .llm_description_head import LLMDescriptionHead
+from .llm_neighbor_head import LLMNeighborHead
 from .llm_prompt_head import LLMPromptHead
 from .template_prompt_head import TemplatePromptHead
 
@@ -14,6 +15,7 @@ __all__ = [
     'CoOpPromptHead',
     'DualCoOpPromptHead',
     'LLMDescriptionHead',
+    'LLMNeighborHead',
     'LLMPromptHead',
     'TemplatePromptHead',
 ]

@@ -1,0 +1,189 @@
+"""Words that CLIP never read, by the known words that a language model holds for similar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ovmlv.errors import ConfigError
+from ovmlv.labels import load_label_attributes, load_labels
+from ovmlv.models.llm.kv_cache import constants
+from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
+from ovmlv.registry import MODELS
+
+from .base_prompt_head import BasePromptHead
+
+#: A sentence whose last state says what comes next: what a thing of this name looks like.
+CONTEXT = 'A picture of a {}. It shows a'
+
+
+@MODELS.register_module()
+class LLMNeighborHead(BasePromptHead):
+    """Encodes a new word as a mean of known words that an LLM holds for near; nothing is trained.
+
+    A label of ``known_words`` has CLIP's own embedding of the templated label. Any other label l is
+    compared with them in the LLM: ``h(w)`` is the LLM's state at the last token of ``context`` with
+    the word in it, minus the mean of these states over the known words, as a unit vector. Of the K
+    known words with the largest cosines, the embedding is the unit vector along ::
+
+        sum_k softmax_k(sharpness * h(l).h(w_k)) f_CLIP(w_k)
+
+    This is ours, not the paper's: a baseline for methods that learn how to ask an LLM, and a label
+    encoder for those who have no training data. It helps with words that CLIP never read, and takes
+    away from words that it knows well, so ``known_words`` should be a list of what CLIP reads: the
+    words of its captions, or the labels of large data sets.
+
+    Args:
+        model_name: See :class:`BasePromptHead`.
+        pretrained: See :class:`BasePromptHead`.
+        llm: :class:`.CausalLLM` config, e.g. ``dict(name='smollm2')``.
+        known_words: Labels that CLIP reads well: a list, or a file of
+            :func:`~ovmlv.labels.load_labels`.
+        known_splits: If given, ``known_words`` is a file of
+            :func:`~ovmlv.labels.load_label_attributes`, and its labels of these splits are taken,
+            e.g. ``['seen', 'unseen']``.
+        num_neighbors: K.
+        sharpness: Factor of the cosines in the softmax; with 0, the K words count the same.
+        readout: Config of :class:`.StaticReadout`: ``context``, ``layer``, ``cache_dir``. By
+            default the sixth layer from the end (25 of SmolLM2's 30) of :data:`CONTEXT`.
+        llm_dtype: Number format of the frozen LLM.
+        **kwargs: See :class:`BasePromptHead`.
+
+    Raises:
+        ConfigError: ``llm`` or ``known_words`` is missing, or a number cannot be used.
+
+    Examples:
+        >>> from ovmlv.models.heads import LLMNeighborHead
+        >>> llm = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))  # random
+        >>> known = dict(known_words=['red circle', 'star', 'square'], num_neighbors=2)
+        >>> readout = dict(layer=1)
+        >>> head = LLMNeighborHead('motionshapes', 'motionshapes', llm, readout=readout, **known)
+        >>> bool((head(['star']) == head.reference(['star'])).all())  # it is known
+        True
+        >>> (names, weights), = head.neighbors(['crimson disc'])
+        >>> len(names), round(sum(weights), 4)
+        (2, 1.0)
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        pretrained: str | None = None,
+        llm: dict[str, Any] | None = None,
+        known_words: str | Sequence[str] | None = None,
+        known_splits: Sequence[str] | None = None,
+        num_neighbors: int = 8,
+        sharpness: float = 15.0,
+        readout: dict[str, Any] | None = None,
+        llm_dtype: str = 'float32',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model_name, pretrained, **kwargs)
+        if llm is None:
+            raise ConfigError("head.llm is missing; give e.g. llm=dict(name='smollm2')")
+        if known_words is None:
+            raise ConfigError(
+                'head.known_words is missing; give the labels that CLIP reads well, as a list or a '
+                'file'
+            )
+        self.known_words = _read(known_words, known_splits)
+        if not 1 <= num_neighbors <= len(self.known_words):
+            raise ConfigError(
+                f'head.num_neighbors={num_neighbors} must be from 1 to the number of known words, '
+                f'which is {len(self.known_words)}'
+            )
+        if not sharpness >= 0:
+            raise ConfigError(f'head.sharpness={sharpness} must not be negative')
+        self.num_neighbors, self.sharpness = num_neighbors, sharpness
+        self._known = {word.casefold() for word in self.known_words}
+        ours = {'_scope_': 'ovmlv'}  # unprefixed names mean ours inside another project too
+        self.llm = MODELS.build({'type': 'CausalLLM', **ours, 'dtype': llm_dtype, **llm})
+        readout = {'context': CONTEXT, 'layer': -6, **(readout or {})}
+        self.readout = MODELS.build({'type': 'StaticReadout', **ours, **readout, 'llm': self.llm})
+        self._watch = WeightWatch()
+        self._memory: tuple[Tensor, Tensor, Tensor] | None = None
+        exclude_frozen_from_state_dict(self)
+
+    def is_known(self, label: str) -> bool:
+        """Whether CLIP's own embedding is used."""
+        return label.casefold() in self._known
+
+    def check_tokens(self, labels: list[str]) -> None:
+        """Refuse labels that do not fit into the model that reads them."""
+        known = [label for label in labels if self.is_known(label)]
+        if known:
+            super().check_tokens(known)
+        new = [label for label in labels if not self.is_known(label)]
+        if new:
+            self.readout.check(self.llm, new)
+
+    def encode(self, labels: list[str]) -> Tensor:
+        """Unit vectors ``(C, E)``."""
+        known = [self.is_known(label) for label in labels]
+        out = torch.empty(len(labels), self.embed_dim, device=self.text_tower.device)
+        if any(known):
+            of_clip = self.reference([v for v, is_known in zip(labels, known) if is_known])
+            out[torch.tensor(known)] = of_clip.to(out)
+        if not all(known):
+            rows, weights = self._nearest([v for v, is_known in zip(labels, known) if not is_known])
+            mean = torch.einsum('ck,cke->ce', weights, self._remember()[1][rows])
+            out[~torch.tensor(known)] = F.normalize(mean, dim=-1)
+        return out
+
+    def neighbors(self, labels: Sequence[str]) -> list[tuple[list[str], list[float]]]:
+        """The known words that stand for each label, nearest first, and their weights.
+
+        Args:
+            labels: Labels; a known word is compared with the others.
+        """
+        rows, weights = self._nearest(list(labels))
+        return [
+            ([self.known_words[i] for i in row], weight)
+            for row, weight in zip(rows.tolist(), weights.tolist(), strict=True)
+        ]
+
+    @torch.no_grad()
+    def _nearest(self, labels: list[str]) -> tuple[Tensor, Tensor]:
+        """Rows of the known words ``(C, K)``, nearest first, and their weights."""
+        states, _, mean = self._remember()
+        cosines = F.normalize(self._states(labels) - mean, dim=-1) @ states.T
+        for i, label in enumerate(labels):
+            if self.is_known(label):
+                same = [word.casefold() == label.casefold() for word in self.known_words]
+                cosines[i, torch.tensor(same)] = -torch.inf
+        best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
+        return best.indices, (self.sharpness * best.values).softmax(1)
+
+    def _remember(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the known words: states ``(W, H)``, embeddings ``(W, E)``; the states' mean."""
+        if self._watch.changed(tensors_of(self.llm, self.text_tower)) or self._memory is None:
+            with constants(self.text_tower.device):
+                states = self._states(list(self.known_words))
+                mean = states.mean(0)
+                centred = F.normalize(states - mean, dim=-1)
+                self._memory = centred, self.reference(self.known_words).float(), mean
+        return self._memory
+
+    @torch.no_grad()
+    def _states(self, labels: list[str]) -> Tensor:
+        """The LLM's state at the last token of the sentence, ``(C, H)``."""
+        states, mask = self.readout(self.llm, labels)
+        last = mask.sum(1) - 1  # StaticReadout's rows are padded behind
+        return states[torch.arange(len(states), device=states.device), last]
+
+
+def _read(source: str | Sequence[str], splits: Sequence[str] | None) -> tuple[str, ...]:
+    if splits is None:
+        return tuple(load_labels(source, name='head.known_words'))
+    if not isinstance(source, str) or isinstance(splits, str):
+        raise ConfigError('head.known_splits is a list of splits, and known_words then is a file')
+    found = load_label_attributes(source).get('split', {})
+    missing = sorted(set(splits) - set(found.values()))
+    if missing:
+        raise ConfigError(f'head.known_splits: {source} has no label of the split {missing[0]!r}')
+    return tuple(label for label, split in found.items() if split in splits)
