@@ -24,6 +24,7 @@ _groups = {
         ('zero_shot', 'CLIP, one template', 'zeroshot'),
         ('zero_shot_ensemble', 'CLIP, ensemble of templates', 'baselines/zeroshot_ensemble'),
         ('llm_description', 'CLIP, hard LLM descriptions', 'baselines/llm_description'),
+        ('llm_neighbors', 'CLIP, LLM neighbours', 'baselines/llm_neighbors'),
     ],
     'other methods': [
         ('vifi_clip', 'ViFi-CLIP', 'baselines/vifi_clip'),
