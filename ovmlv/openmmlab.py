@@ -12,6 +12,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import re
+import sys
 from typing import NamedTuple
 
 from .errors import DependencyError
@@ -84,8 +85,22 @@ def release(version: str) -> tuple[int, int, int]:
 
 def owners(module: str) -> list[str]:
     """The distributions that own a module, as ``name version``."""
-    names = sorted(set(importlib.metadata.packages_distributions().get(module, ())))
-    return [f'{name} {importlib.metadata.version(name)}' for name in names]
+    names = set(importlib.metadata.packages_distributions().get(module, ()))
+    if not names and sys.version_info < (3, 11):
+        names = _owners_by_files(module)
+    return [f'{name} {importlib.metadata.version(name)}' for name in sorted(names)]
+
+
+def _owners_by_files(module: str) -> set[str]:
+    """Distributions with a file of the module.
+
+    Python 3.10 itself looks no farther than ``top_level.txt``, which a wheel need not have.
+    """
+    return {
+        found.metadata['Name']
+        for found in importlib.metadata.distributions()
+        if any(file.parts[:1] == (module,) for file in found.files or ())
+    }
 
 
 def described(library: Library, version: str) -> str:

@@ -94,6 +94,21 @@ def test_no_mend_overwrites_a_fork(installed, library, version, owners, mend):
     assert version is None or f'{library.module} {version} is installed (of ' in text
 
 
+def test_a_fork_without_top_level_txt_is_found(monkeypatch, tmp_path):
+    """Python 3.10 knows only distributions that have one, so that a fork was overwritten there."""
+    about = tmp_path / 'onedl_mmengine-0.10.12.dist-info'
+    about.mkdir()
+    (about / 'METADATA').write_text(
+        'Metadata-Version: 2.1\nName: onedl-mmengine\nVersion: 0.10.12\n'
+    )
+    (about / 'RECORD').write_text('mmengine_of_a_fork/__init__.py,,\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(openmmlab.importlib.metadata, 'packages_distributions', dict)
+    monkeypatch.setattr(openmmlab.sys, 'version_info', (3, 10, 13))
+    assert openmmlab.owners('mmengine_of_a_fork') == ['onedl-mmengine 0.10.12']
+    assert openmmlab.owners('no_such_module') == []
+
+
 def test_errors_of_their_own_come_through(monkeypatch, tmp_path):
     (tmp_path / 'mmcv').mkdir()
     (tmp_path / 'mmcv' / '__init__.py').write_text('raise OSError("its library is missing")')

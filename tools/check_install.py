@@ -11,6 +11,7 @@ if all of them work. It uses the standard library only, since it must run whatev
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib.metadata
 import importlib.util
@@ -174,15 +175,15 @@ STEPS: tuple[Callable[[Path], None], ...] = (
 
 def versions() -> list[str]:
     """``name version`` of what is installed; of a module with several owners, the distribution."""
-    owners = importlib.metadata.packages_distributions()
-    found = []
+    from ovmlv.openmmlab import owners
+
+    found: list[str] = []
     for name in SHOWN:
-        for owner in sorted(set(owners.get(name, ()))) or [name]:
-            try:
-                found.append(f'{owner} {importlib.metadata.version(owner)}')
-            except importlib.metadata.PackageNotFoundError:
-                found.append(f'{owner} is missing')
-    return list(dict.fromkeys(found))
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found += owners(name) or [f'{name} {importlib.metadata.version(name)}']
+            continue
+        found.append(f'{name} is missing')
+    return found
 
 
 def main() -> int:
