@@ -45,6 +45,7 @@ TRAINS = {
     'ablations/without_label_bias': {TIME, TEXT},
     'ablations/without_label_noise': {TIME, TEXT},
     'ablations/without_llm_coop': {TIME, TEXT},
+    'ablations/without_llm_neighbors': {TIME},
     'ablations/without_llm_template': {TIME},
     'ablations/without_regularizers': {TIME, TEXT},
     'ablations/without_temporal': {TEXT},
