@@ -102,6 +102,8 @@ def test_a_fork_without_top_level_txt_is_found(monkeypatch, tmp_path):
         'Metadata-Version: 2.1\nName: onedl-mmengine\nVersion: 0.10.12\n'
     )
     (about / 'RECORD').write_text('mmengine_of_a_fork/__init__.py,,\n')
+    (tmp_path / 'mmengine_of_a_fork').mkdir()
+    (tmp_path / 'mmengine_of_a_fork' / '__init__.py').touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(openmmlab.importlib.metadata, 'packages_distributions', dict)
     monkeypatch.setattr(openmmlab.sys, 'version_info', (3, 10, 13))
