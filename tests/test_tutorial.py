@@ -59,7 +59,6 @@ def test_data_and_config(run):
         assert data[0]['inputs'].shape == (1, 3, 8, 64, 64)
 
 
-@pytest.mark.slow
 def test_whole_tutorial(run, capfd):
     namespace = run(BLOCKS)
     metrics = json.loads(Path('metrics.json').read_text(encoding='utf-8'))

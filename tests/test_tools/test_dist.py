@@ -104,6 +104,7 @@ def test_two_processes_measure_what_one_does(trained, options, tmp_path, monkeyp
         assert two[key] == pytest.approx(value, abs=1e-6, nan_ok=True), key
 
 
+@pytest.mark.slow  # test_train_cli.py does it with a toy
 def test_killed_and_resumed_model_ends_like_the_uninterrupted_one(options, tmp_path, monkeypatch):
     """The real model, as test_train_cli.py does it with a toy: killed inside the second epoch."""
     (tmp_path / 'killer.py').write_text(KILLER)
