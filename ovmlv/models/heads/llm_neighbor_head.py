@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,20 @@ from .base_prompt_head import BasePromptHead
 
 #: A sentence whose last state says what comes next: what a thing of this name looks like.
 CONTEXT = 'A picture of a {}. It shows a'
+
+
+class _Memory(NamedTuple):
+    """The W known words.
+
+    Attributes:
+        states: Unit vectors of the LLM's centred states ``(W, H)``.
+        embeddings: Those of CLIP ``(W, E)``.
+        mean: What was subtracted from the states ``(H,)``.
+    """
+
+    states: Tensor
+    embeddings: Tensor
+    mean: Tensor
 
 
 @MODELS.register_module()
@@ -106,7 +120,7 @@ class LLMNeighborHead(BasePromptHead):
         readout = {'context': CONTEXT, 'layer': -6, **(readout or {})}
         self.readout = MODELS.build({'type': 'StaticReadout', **ours, **readout, 'llm': self.llm})
         self._watch = WeightWatch()
-        self._memory: tuple[Tensor, Tensor, Tensor] | None = None
+        self._memory: _Memory | None = None
         exclude_frozen_from_state_dict(self)
 
     def is_known(self, label: str) -> bool:
@@ -130,8 +144,10 @@ class LLMNeighborHead(BasePromptHead):
             of_clip = self.reference([v for v, is_known in zip(labels, known) if is_known])
             out[torch.tensor(known)] = of_clip.to(out)
         if not all(known):
-            rows, weights = self._nearest([v for v, is_known in zip(labels, known) if not is_known])
-            mean = torch.einsum('ck,cke->ce', weights, self._remember()[1][rows])
+            memory = self._remember()
+            new = [label for label, is_known in zip(labels, known) if not is_known]
+            rows, weights = self._nearest(new, memory)
+            mean = torch.einsum('ck,cke->ce', weights, memory.embeddings[rows])
             out[~torch.tensor(known)] = F.normalize(mean, dim=-1)
         return out
 
@@ -141,17 +157,16 @@ class LLMNeighborHead(BasePromptHead):
         Args:
             labels: Labels; a known word is compared with the others.
         """
-        rows, weights = self._nearest(list(labels))
+        rows, weights = self._nearest(list(labels), self._remember())
         return [
             ([self.known_words[i] for i in row], weight)
             for row, weight in zip(rows.tolist(), weights.tolist(), strict=True)
         ]
 
     @torch.no_grad()
-    def _nearest(self, labels: list[str]) -> tuple[Tensor, Tensor]:
+    def _nearest(self, labels: list[str], memory: _Memory) -> tuple[Tensor, Tensor]:
         """Rows of the known words ``(C, K)``, nearest first, and their weights."""
-        states, _, mean = self._remember()
-        cosines = F.normalize(self._states(labels) - mean, dim=-1) @ states.T
+        cosines = F.normalize(self._states(labels) - memory.mean, dim=-1) @ memory.states.T
         for i, label in enumerate(labels):
             if self.is_known(label):
                 same = [word.casefold() == label.casefold() for word in self.known_words]
@@ -159,14 +174,15 @@ class LLMNeighborHead(BasePromptHead):
         best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
         return best.indices, (self.sharpness * best.values).softmax(1)
 
-    def _remember(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the known words: states ``(W, H)``, embeddings ``(W, E)``; the states' mean."""
+    def _remember(self) -> _Memory:
+        """What is kept of the known words while the weights stay."""
         if self._watch.changed(tensors_of(self.llm, self.text_tower)) or self._memory is None:
             with constants(self.text_tower.device):
                 states = self._states(list(self.known_words))
                 mean = states.mean(0)
                 centred = F.normalize(states - mean, dim=-1)
-                self._memory = centred, self.reference(self.known_words).float(), mean
+                embeddings = self.reference(self.known_words).float()
+                self._memory = _Memory(centred, embeddings, mean)
         return self._memory
 
     @torch.no_grad()
