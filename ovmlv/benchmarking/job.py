@@ -8,7 +8,6 @@ from __future__ import annotations
 import bisect
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from typing import Any, cast
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import parse_json, read_lines, write_text
+from ovmlv.utils.file_lock import lock_file
 
 from .results import config_digest, machine, versions, write_json
 
@@ -298,19 +298,10 @@ def _untrained_cost(job: Job) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _alone(work_dir: Path) -> Iterator[None]:
-    """Hold the work folder's lock, which the system releases however the process ends.
-
-    Workers of data loaders do not inherit a lock of ``lockf``, whereas they inherit one of
-    ``flock``.
-    """
+    """Hold the work folder's lock."""
     work_dir.mkdir(parents=True, exist_ok=True)
-    with open(work_dir / 'lock', 'w') as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(
-                f'{work_dir} is in use by another run of this benchmark; wait for its end'
-            ) from None
+    with open(work_dir / 'lock', 'ab', buffering=0) as file:
+        lock_file(file, f'{work_dir} is in use by another run of this benchmark; wait for its end')
         yield
 
 

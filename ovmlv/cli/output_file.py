@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 from ovmlv import files
 from ovmlv.errors import ConfigError, DataError, OutputError
 from ovmlv.plain_text import message_line
+from ovmlv.utils.file_lock import lock_file
 from ovmlv.utils.terminal import Terminal
 
-from .file_lock import lock_file
 from .result_formats import Format, Table
 from .targets import check_target, open_target, write_all
 

@@ -75,9 +75,9 @@ def run(args: argparse.Namespace, out: Terminal | None = None) -> None:
     from mmengine.runner import Runner
 
     from ovmlv.utils.checkpoints import open_weights_safely, resume_strictly
+    from ovmlv.utils.file_lock import only_training_in
 
     from .batches import refuse_missing_batches
-    from .file_lock import only_training_in
 
     open_weights_safely()
     with only_training_in(cfg.work_dir, cfg.launcher):

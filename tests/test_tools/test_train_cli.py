@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from ovmlv.cli.file_lock import only_training_in
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.configs import load_config
 from ovmlv.utils.error_door import run_tool
+from ovmlv.utils.file_lock import only_training_in
 
 HERE = Path(__file__).parent
 TOOLS = HERE.parents[1] / 'tools'

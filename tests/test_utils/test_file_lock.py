@@ -9,15 +9,15 @@ import time
 
 import pytest
 
-from ovmlv.cli.file_lock import only_training_in
 from ovmlv.errors import ConfigError
+from ovmlv.utils.file_lock import only_training_in
 
 pytest.importorskip('fcntl')
 
 # Holds the lock; a forked worker outlives the process.
 HOLDER = """
 import os, sys, time
-from ovmlv.cli.file_lock import only_training_in
+from ovmlv.utils.file_lock import only_training_in
 with only_training_in(sys.argv[1]):
     if os.fork() == 0:
         time.sleep(30)
