@@ -67,6 +67,17 @@ def restore_globals():
         owner._instance_dict.update(instances)
 
 
+@pytest.fixture
+def log(caplog):
+    """What is logged; mmengine's logger does not propagate by itself."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
 @pytest.fixture(scope='session')
 def repository() -> Path:
     """The root of the checkout."""

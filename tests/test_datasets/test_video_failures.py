@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader
 
 from ovmlv.errors import DataError
@@ -39,12 +38,10 @@ def build(tmp_path, videos, pipeline):
 
 
 @pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    caplog.set_level(logging.WARNING)
-    yield caplog
-    logger.removeHandler(caplog.handler)
+def log(log):
+    """The shared one, from warnings on."""
+    log.set_level(logging.WARNING)
+    return log
 
 
 def test_training_replaces_logs_once_and_counts(build, log):

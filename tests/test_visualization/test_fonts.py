@@ -2,7 +2,6 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from mmengine.logging import MMLogger
 
 from ovmlv.visualization import fonts
 from ovmlv.visualization.fonts import default_font, split_by_font
@@ -26,14 +25,6 @@ def fresh(monkeypatch):
     forget()
     yield
     forget()
-
-
-@pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 @pytest.mark.parametrize('text', ['a dog', 'собака бежит', 'κύκλος', 'כלב רץ', 'é\u0301 façade'])

@@ -9,7 +9,6 @@ import pytest
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MMLogger
 from sklearn.metrics import average_precision_score
 
 from ovmlv.errors import ConfigError, DataError
@@ -50,15 +49,6 @@ def evaluate(samples, size=None, meta=None, **kwargs):
     for i in range(0, len(samples), 8):
         evaluator.process(samples[i : i + 8])
     return evaluator.evaluate(len(samples) if size is None else size)
-
-
-@pytest.fixture
-def log(caplog):
-    """What the metric logs; mmengine's logger does not propagate by itself."""
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 def test_values_of_all_groups():

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import MMLogger
 
 from ovmlv.errors import DataError
 from ovmlv.evaluation import Predictions
@@ -113,14 +112,6 @@ def test_rows_of_nameless_tables():
     ]  # fmt: skip
     found = Predictions.from_results(results, {})
     assert found.num_videos == 2 and found.row_videos().tolist() == [0, 0, 1]
-
-
-@pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 @pytest.mark.parametrize('kind', NAMELESS)
