@@ -23,6 +23,7 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,15 @@ import numpy as np
 import tokenizers
 import torch
 import torch.nn.functional as F
-from pretrain_vision import COUNTS, IMAGE_SIZE, TOWER, draw, to_input  # repairs torchvision first
+from pretrain_vision import (  # repairs torchvision first
+    COUNTS,
+    IMAGE_SIZE,
+    TOWER,
+    draw,
+    open_log,
+    to_input,
+    warm_cosine,
+)
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -120,6 +129,14 @@ def architecture(vocab_size: int) -> dict[str, Any]:
     }
 
 
+def concepts_of(labels: Sequence[Label]) -> Tensor:
+    """Which of K concepts each label is true of, 0 or 1, ``(C, K)``."""
+    true_of = torch.zeros(len(labels), len(concepts()))
+    for row, label in enumerate(labels):
+        true_of[row, [thing for thing in label.things if thing >= 0]] = 1
+    return true_of
+
+
 class Captions:
     """Texts of a batch, and of which images each is true."""
 
@@ -129,15 +146,12 @@ class Captions:
         self.words = sorted(set().union(*(words_of(label.text) for label in known)))
         self.number = {word: i for i, word in enumerate(self.words)}
         self.rng = np.random.default_rng((seed, 3))
-        count = len(concepts())
-        self.true_of = torch.zeros(len(self.entities), count, dtype=torch.bool)
-        for row, label in enumerate(self.entities):
-            self.true_of[row, [thing for thing in label.things if thing >= 0]] = True
+        self.true_of = concepts_of(self.entities)
         self.read: Counter[str] = Counter()
 
     def sample(self, holds: Tensor, others: int) -> tuple[list[str], Tensor, Tensor]:
         """Texts (one true of each image, and others), match ``(B, K)``, words ``(K, W)``."""
-        true = holds.float() @ self.true_of.to(holds.device).float().T > 0
+        true = holds.float() @ self.true_of.to(holds.device).T > 0
         own = torch.multinomial(true.float() + 1e-9, 1).flatten().tolist()
         rows = sorted({*own, *self.rng.integers(0, len(self.entities), others).tolist()})
         texts, match = [], true[:, rows].float()
@@ -173,10 +187,7 @@ def evaluate(model: Any, tokenizer: Any, images: Images, labels: list[Label]) ->
     )
     video = F.normalize(model.visual.head(images.features), dim=-1)
     scores = (video @ F.normalize(text, dim=-1).T).cpu()
-    true_of = torch.zeros(len(labels), len(concepts()))
-    for row, label in enumerate(labels):
-        true_of[row, [thing for thing in label.things if thing >= 0]] = 1
-    truth = (images.holds.cpu().float() @ true_of.T > 0).long()
+    truth = (images.holds.cpu().float() @ concepts_of(labels).T > 0).long()
     found = {}
     for split in ('seen', 'unseen', 'novel'):
         columns = [
@@ -226,12 +237,7 @@ def main() -> None:
     with torch.no_grad():  # with open_clip's small initial tokens all texts collapse into one
         model.token_embedding.weight.normal_(std=1.0)
         model.positional_embedding.normal_(std=0.1)
-    log_file = (args.out / 'text.log').open('w')
-
-    def log(line: str) -> None:
-        print(line, flush=True)
-        print(line, file=log_file, flush=True)
-
+    log = open_log(args.out / 'text.log', 'w')
     log(f'{ {k: str(v) for k, v in vars(args).items()} }, vision after step {state["step"]}')
     cache = args.out / f'features_{state["step"]}_{args.images}_{args.test_images}.pt'
     if cache.exists():
@@ -259,10 +265,7 @@ def main() -> None:
         betas=(0.9, 0.98),
         weight_decay=0.02,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda i: min((i + 1) / 50, 0.5 * (1 + math.cos(math.pi * min(1, i / args.steps))) + 1e-3),
-    )
+    schedule = warm_cosine(optimizer, args.steps, warmup=50)
     entities = [label for label in all_labels() if label.kind == 'entity' and label.things]
     rng, started = np.random.default_rng((args.seed, 5)), time.perf_counter()
     pool = images['train']
