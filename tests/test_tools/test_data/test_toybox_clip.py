@@ -35,6 +35,7 @@ def test_two_stages(tmp_path):
     text = ['--out', tmp_path, '--images', 40, '--test-images', 40, '--batch-size', 8]
     found = run('pretrain_text.py', *text, '--steps', 3)
     assert 'held_out: seen' in found
+    assert run('pretrain_text.py', *text, '--steps', 1)  # with the features that are kept
 
     head = TemplatePromptHead(str(tmp_path / 'toybox.json'), str(tmp_path / 'toybox.safetensors'))
     assert head(['dog', 'a person running']).shape == (2, 128)

@@ -48,6 +48,7 @@ from ovmlv.datasets.toybox.assets import concepts
 from ovmlv.datasets.toybox.words import Label, all_labels, article, words_of
 from ovmlv.evaluation.functional import average_precision
 from ovmlv.files import whole_file, write_json
+from ovmlv.weight_files import read_weight_file
 
 import open_clip  # isort: skip
 
@@ -230,7 +231,7 @@ def main() -> None:
     write_json(args.out / 'toybox.json', config, indent=2)
     text_cfg = {k: v for k, v in config['text_cfg'].items() if k != 'tokenizer_kwargs'}
     model: Any = open_clip.CLIP(**{**config, 'text_cfg': text_cfg}).to(device)
-    state = torch.load(args.out / 'vision_state.pt', map_location=device, weights_only=True)
+    state = read_weight_file(str(args.out / 'vision_state.pt'))
     trunk = {k.removeprefix('0.'): v for k, v in state['model'].items() if k.startswith('0.')}
     model.visual.trunk.load_state_dict(trunk)
     model.visual.trunk.requires_grad_(False).eval()
@@ -241,7 +242,7 @@ def main() -> None:
     log(f'{ {k: str(v) for k, v in vars(args).items()} }, vision after step {state["step"]}')
     cache = args.out / f'features_{state["step"]}_{args.images}_{args.test_images}.pt'
     if cache.exists():
-        found = torch.load(cache, map_location=device, weights_only=True)
+        found = read_weight_file(str(cache))
     else:
         eyes = model.visual.trunk
         sets = dict(
@@ -251,7 +252,10 @@ def main() -> None:
         )
         found = {name: vars(images) for name, images in sets.items()}
         torch.save(found, cache)
-    images = {name: Images(**parts) for name, parts in found.items()}
+    images = {
+        name: Images(**{key: part.to(device) for key, part in parts.items()})
+        for name, parts in found.items()
+    }
     captions = Captions(known, args.seed)
     probe = nn.Linear(WIDTH, len(captions.words)).to(device)
     weights = [

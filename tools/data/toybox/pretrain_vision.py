@@ -44,6 +44,7 @@ from ovmlv.datasets.toybox.render import render  # noqa: E402
 from ovmlv.datasets.toybox.scene import sample_image  # noqa: E402
 from ovmlv.engine.optim_wrappers.autocast_optim_wrapper import computes_in_bfloat16  # noqa: E402
 from ovmlv.files import whole_file  # noqa: E402
+from ovmlv.weight_files import read_weight_file  # noqa: E402
 
 TOWER = 'vit_motionshapes'
 IMAGE_SIZE = 64
@@ -172,7 +173,7 @@ def main() -> None:
     asked = {name: getattr(args, name) for name in ('steps', 'batch_size', 'lr', 'seed')}
     state_file, first, spent = args.out / 'vision_state.pt', 0, 0.0
     if state_file.exists():
-        state = torch.load(state_file, map_location=device, weights_only=True)
+        state = read_weight_file(str(state_file), mmap=False)
         if state['asked'] != asked:
             raise SystemExit(f'{state_file} is of {state["asked"]}, not of {asked}; name another')
         for part, name in ((trained, 'model'), (optimizer, 'optimizer'), (schedule, 'schedule')):
