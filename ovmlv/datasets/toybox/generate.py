@@ -4,7 +4,9 @@ Layout::
 
     root/videos/{train,val,test,test_held_out}/000000.mp4
     root/annotations/{train,val,test,test_held_out}.jsonl   a video a line: video, labels, unknown
-    root/annotations/classes.json                           label -> split, kind, group
+    root/annotations/classes.json                           label -> split, kind, group, words
+    root/annotations/{test,test_held_out}_{de,es,fr,zh}.jsonl   names of things in other languages
+    root/annotations/classes_{de,es,fr,zh}.json             name -> split of its English name
     root/annotations/meta.json                              version, seed and sizes, written last
 
 Videos of ``test_held_out`` are drawn by the family that is in no image of pretraining and in no
@@ -23,16 +25,18 @@ import numpy as np
 
 from ovmlv.datasets.motionshapes.generate import write_video
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.files import read_json, write_json, write_text
+from ovmlv.files import read_json, read_lines, write_json, write_text
 
+from .assets import concepts
 from .render import render
 from .scene import Scene, sample_scene
 from .tracks import FPS
-from .words import all_labels
+from .words import all_labels, is_apart
 
 #: Raise it with every change of what is drawn, so that older files are not taken for new ones.
-VERSION = 1
+VERSION = 2
 EXTENT = 80
+LANGUAGES = ('de', 'es', 'fr', 'zh')
 SPLITS = {'train': 0, 'val': 1, 'test': 2, 'test_held_out': 3}
 
 
@@ -98,12 +102,32 @@ def generate(
         lines = [json.dumps(row) for row, job in zip(rows, jobs, strict=True) if job[2] == split]
         write_text(root / 'annotations' / f'{split}.jsonl', '\n'.join(lines) + '\n')
     attributes = {
-        label.text: dict(split=label.split, kind=label.kind, group=label.group)
+        label.text: dict(
+            split=label.split, kind=label.kind, group=label.group,
+            words='new' if is_apart(label) else 'shared',
+        )
         for label in all_labels()
-    }
+    }  # fmt: skip
     write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
+    for language in LANGUAGES:
+        _write_names(root, [split for split in sizes if split.startswith('test')], language)
     write_json(note, meta)
     return True
+
+
+def _write_names(root: Path, splits: list[str], language: str) -> None:
+    """Write which things are in test videos, by their names in another language."""
+    names = {concept.name: concept.names[language] for concept in concepts()}
+    for split in splits:
+        lines = []
+        for line in read_lines(root / 'annotations' / f'{split}.jsonl'):
+            row = json.loads(line)
+            told = {names[label] for label in row['labels'] if label in names}
+            lines.append(json.dumps(dict(video=row['video'], labels=sorted(told))))
+        write_text(root / 'annotations' / f'{split}_{language}.jsonl', '\n'.join(lines) + '\n')
+    by_text = {label.text: label for label in all_labels()}
+    attributes = {names[name]: dict(split=by_text[name].split) for name in sorted(names)}
+    write_json(root / 'annotations' / f'classes_{language}.json', attributes, indent=1)
 
 
 def _write_one(root: Path, seed: int, split: str, index: int) -> dict[str, Any]:

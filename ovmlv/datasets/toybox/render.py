@@ -7,6 +7,7 @@ import numpy as np
 
 from .assets import person_tile, sprite
 from .scene import Actor, Scene
+from .styles import restyle
 from .words import PERSON
 
 _DARKEST = 0.45  # how bright a part of a body is that no light reaches
@@ -29,7 +30,7 @@ def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
     track = actor.track
     if track is None or not track.opacity[t]:
         return
-    picture = _person(actor, t) if actor.thing == PERSON else sprite(actor.family, actor.thing)
+    picture = _person(actor, t) if actor.thing == PERSON else _thing(actor)
     if actor.mirrored:
         picture = picture[:, ::-1]
     # Colours are weighted by opacity while they are made smaller, so that no dark rim appears.
@@ -45,6 +46,15 @@ def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
     warped = cv2.warpAffine(small, matrix, shape, flags=cv2.INTER_LINEAR)
     frame *= 1 - warped[..., 3:] / 255
     frame += warped[..., :3]
+
+
+def _thing(actor: Actor) -> np.ndarray:
+    picture = sprite(actor.family, actor.thing)
+    if actor.colors is not None:  # black turns into the ink's colour, and white stays white
+        light = picture[..., :3].astype(np.float32) / 255
+        colored = actor.colors + (255 - actor.colors) * light
+        picture = np.concatenate([colored.astype(np.uint8), picture[..., 3:]], -1)
+    return picture if actor.style is None else restyle(picture, actor.style)
 
 
 def _person(actor: Actor, t: int) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .assets import HELD_OUT_FAMILY, concepts, families, human_motions, people_settings
+from .assets import HELD_OUT_FAMILY, concepts, families, human_motions, inks, people_settings
+from .styles import Style, sample_style
 from .tracks import FPS, Track, move_person, move_thing, relate
 from .words import PERSON, RELATIONS, Label, thing_motions
 
@@ -48,7 +50,9 @@ class Actor:
         side: Side from which a person is seen.
         movement: Movement of a person that is drawn.
         mirrored: Whether it is drawn mirrored.
-        colors: Colours of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``.
+        colors: Colours of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``; or of the ink
+            of a drawing ``(1, 3)``.
+        style: Change of the drawing's style.
     """
 
     thing: int
@@ -60,6 +64,7 @@ class Actor:
     movement: str = ''
     mirrored: bool = False
     colors: np.ndarray | None = None
+    style: Style | None = None
 
 
 @dataclass(frozen=True)
@@ -110,9 +115,7 @@ def sample_scene(
     chosen = rng.choice(len(concepts()), count, replace=False, p=weights).tolist()
     actors = []
     for i, (x, y) in enumerate(places):
-        size = rng.uniform(
-            *{1: (0.5, 0.8), 2: (0.36, 0.5), 3: (0.32, 0.42)}.get(count, (0.28, 0.38))
-        )
+        size = rng.uniform(*_SIZES[count])
         track = Track.resting(num_frames, x, y, size * extent, rng.uniform(-12, 12))
         person = rng.random() < (0.55 if count == 1 else 0.35)
         if related and i < 2:
@@ -137,8 +140,18 @@ def sample_image(
     held_out: bool = False,
     weights: Sequence[float] | None = None,
     counts: Sequence[float] = (0.5, 0.3, 0.15, 0.05),
+    styled: bool = False,
 ) -> Scene:
-    """The scene of a still image: only things, which do nothing that could be seen or said."""
+    """The scene of a still image: only things, which do nothing that could be seen or said.
+
+    Args:
+        rng: The source of randomness.
+        extent: Side of the picture in pixels.
+        held_out: Whether things are drawn by the held-out family rather than by the others.
+        weights: How often each concept occurs; by default, all occur alike.
+        counts: Shares of images with one thing, two, and so on.
+        styled: Whether the style of each drawing is changed at random.
+    """
     count = 1 + int(rng.choice(len(counts), p=counts))
     actors = []
     chosen = rng.choice(len(concepts()), count, replace=False, p=weights).tolist()
@@ -146,8 +159,9 @@ def sample_image(
         size = rng.uniform(*{1: (0.4, 0.85), 2: (0.34, 0.5)}.get(count, (0.26, 0.42)))
         track = Track.resting(1, x, y, size * extent, rng.uniform(-25, 25))
         track.keep_inside(extent)
-        family = _pick(drawn_by(thing, held_out), rng)
-        actors.append(Actor(thing, family, track=track, mirrored=bool(rng.random() < 0.5)))
+        drawing = _drawing(thing, held_out, rng)
+        style = sample_style(rng) if styled else None
+        actors.append(dataclasses.replace(drawing, track=track, style=style))
     return Scene(tuple(actors), 1, extent)
 
 
@@ -156,11 +170,17 @@ def _act_as_thing(
 ) -> Actor:
     doing = _pick(thing_motions(), rng)
     move_thing(track, doing, rng, extent)
-    family = _pick(drawn_by(thing, held_out), rng)
-    return Actor(
-        thing, family, frozenset([doing]), MAYBE.get(doing, frozenset()), track,
-        mirrored=bool(rng.random() < 0.5),
+    return dataclasses.replace(
+        _drawing(thing, held_out, rng),
+        does=frozenset([doing]), maybe=MAYBE.get(doing, frozenset()), track=track,
     )  # fmt: skip
+
+
+def _drawing(thing: int, held_out: bool, rng: np.random.Generator) -> Actor:
+    """A thing by one of the families that draw it."""
+    family = _pick(drawn_by(thing, held_out), rng)
+    ink = rng.uniform(0, 255, (1, 3)).astype(np.float32) if family in inks() else None
+    return Actor(thing, family, mirrored=bool(rng.random() < 0.5), colors=ink)
 
 
 def _act_as_person(
@@ -210,10 +230,12 @@ def _related(
         if thing == PERSON:
             made.append(_walking(track, does, maybe, way, rng, extent))
         else:
-            family = _pick(drawn_by(thing, held_out), rng)
-            mirrored = bool(rng.random() < 0.5)
-            made.append(Actor(thing, family, frozenset(does), frozenset(maybe - does), track,
-                              mirrored=mirrored))  # fmt: skip
+            drawing = _drawing(thing, held_out, rng)
+            made.append(
+                dataclasses.replace(
+                    drawing, does=frozenset(does), maybe=frozenset(maybe - does), track=track
+                )
+            )
     # Who passes behind is drawn first, and so is who carries.
     return made
 

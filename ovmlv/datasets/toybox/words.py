@@ -95,6 +95,17 @@ def all_labels() -> tuple[Label, ...]:
     return tuple(dataclasses.replace(label, split=split[label.text]) for label in [*plain, *pairs])
 
 
+@lru_cache(maxsize=1)
+def _seen_words() -> frozenset[str]:
+    seen = (label for label in all_labels() if label.split == 'seen')
+    return frozenset().union(*(words_of(label.text) for label in seen))
+
+
+def is_apart(label: Label) -> bool:
+    """Whether a label shares no word with any label of training videos."""
+    return not words_of(label.text) & _seen_words()
+
+
 def article(noun: str) -> str:
     """'a dog', 'an ant'."""
     return f'{"an" if noun[0] in "aeiou" else "a"} {noun}'

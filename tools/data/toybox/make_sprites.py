@@ -9,7 +9,7 @@ A written rule decides what is taken, so that nobody chose a word by hand. A con
 the groups animals and nature, food and drink, travel and places, activities, or objects (without
 clock faces and map signs) whose English CLDR name is a single word of lower-case letters, with a
 Zipf frequency of at least 3.3 in English (the package wordfreq), that is drawn by the held-out
-family and by at least two others.
+family's author and by at least two others.
 
 The tool writes ``sprites.webp`` (a row for each family, a column for each concept) and
 ``concepts.json`` (names, keywords, names in other languages, families).
@@ -37,13 +37,21 @@ FAMILIES = {
     'fluent': ('@iconify-json/fluent-emoji-flat', '1.2.6', 'MIT', 'Microsoft Corporation'),
     'fxemoji': ('@iconify-json/fxemoji', '1.2.2', 'Apache-2.0', 'Mozilla'),
     'emojione': ('@iconify-json/emojione', '1.2.3', 'CC-BY-4.0', 'EmojiOne'),
-}
+    'fluent_shaded': ('@iconify-json/fluent-emoji', '1.2.7', 'MIT', 'Microsoft Corporation'),
+    'fluent_ink': (
+        '@iconify-json/fluent-emoji-high-contrast', '1.2.6', 'MIT', 'Microsoft Corporation',
+    ),
+    'emojione_ink': ('@iconify-json/emojione-monotone', '1.2.1', 'CC-BY-4.0', 'EmojiOne'),
+    'streamline': ('@iconify-json/streamline-emojis', '1.2.4', 'CC-BY-4.0', 'Streamline'),
+}  # fmt: skip
+#: Families of one ink, which a scene gives a colour.
+INKS = ('fluent_ink', 'emojione_ink')
 WORDS = {'emojibase-data': '17.0.0', 'cldr-annotations-full': '48.2.0'}
 GROUPS = {'animals-nature', 'food-drink', 'travel-places', 'activities', 'objects'}
 SUBGROUPS_LEFT_OUT = {'time', 'place-map'}
 LANGUAGES = ('de', 'es', 'fr', 'zh')
 SIZE = 56
-MIN_ZIPF, MIN_FAMILIES = 3.3, 3
+MIN_ZIPF, MIN_AUTHORS = 3.3, 3
 
 
 def read(path: Path) -> Any:
@@ -161,7 +169,8 @@ def main() -> None:
     for concept in candidates(args.modules):
         drawn = {k: f.sprite(concept['hexcode'], concept['name']) for k, f in families.items()}
         have = [k for k, sprite in drawn.items() if sprite is not None]
-        if len(have) >= MIN_FAMILIES and next(iter(FAMILIES)) in have:
+        authors = {FAMILIES[k][3] for k in have}
+        if len(authors) >= MIN_AUTHORS and next(iter(FAMILIES)) in have:
             concepts.append({**concept, 'families': have})
             empty = np.zeros((SIZE, SIZE, 4), np.uint8)
             sprites.append([empty if drawn[k] is None else drawn[k] for k in FAMILIES])
@@ -177,7 +186,9 @@ def main() -> None:
     path = args.out / 'sprites.webp'
     Image.fromarray(sheet, 'RGBA').save(path, quality=90, alpha_quality=100, method=6, exact=False)
     text = json.dumps(
-        dict(size=SIZE, columns=columns, families=list(FAMILIES), concepts=concepts),
+        dict(
+            size=SIZE, columns=columns, families=list(FAMILIES), inks=INKS, concepts=concepts,
+        ),
         ensure_ascii=False, indent=0,
     )  # fmt: skip
     (args.out / 'concepts.json').write_text(text + '\n', encoding='utf-8')
