@@ -11,7 +11,7 @@ a linear probe that must recover the words of a text keeps texts apart that no i
 No caption holds a novel word (:mod:`ovmlv.datasets.toybox.words`).
 
 Written: ``toybox.json``, ``toybox.safetensors``, ``toybox_bpe.txt.gz`` (an architecture of
-open_clip, its weights and its tokenizer), ``toybox.frequencies.json`` (how often each known label
+open_clip, its weights and its tokenizer), ``toybox.frequencies.json`` (how often each word
 was in a caption) and ``text.log``.
 """
 
@@ -148,30 +148,35 @@ class Captions:
         self.number = {word: i for i, word in enumerate(self.words)}
         self.rng = np.random.default_rng((seed, 3))
         self.true_of = concepts_of(self.entities)
+        # Some words are read a hundred times as often as others, as in captions of the web.
+        rank = np.random.default_rng((seed, 4)).permutation(len(self.entities))
+        self.weights = 1 / (rank + 10.0)
+        self.weights /= self.weights.sum()
         self.read: Counter[str] = Counter()
 
     def sample(self, holds: Tensor, others: int) -> tuple[list[str], Tensor, Tensor]:
         """Texts (one true of each image, and others), match ``(B, K)``, words ``(K, W)``."""
         true = holds.float() @ self.true_of.to(holds.device).T > 0
-        own = torch.multinomial(true.float() + 1e-9, 1).flatten().tolist()
-        rows = sorted({*own, *self.rng.integers(0, len(self.entities), others).tolist()})
+        weights = torch.from_numpy(self.weights).float().to(true.device)
+        own = torch.multinomial(true * weights + 1e-9, 1).flatten().tolist()
+        drawn = self.rng.choice(len(self.entities), others, p=self.weights).tolist()
+        rows = sorted({*own, *drawn})
         texts, match = [], true[:, rows].float()
         words = torch.zeros(len(rows), len(self.words))
         for column, row in enumerate(rows):
             text = self.entities[row].text
-            self.read[text] += 1
             said = words_of(text)
             if self.rng.random() < 0.5:
                 text = article(text)
             if self.rng.random() < ACTION_SHARE:
                 # Which of the images' things do it is told by no pixel: each does, now and then.
                 doing = self.actions[self.rng.integers(len(self.actions))]
-                self.read[doing] += 1
                 text, said = f'{text} {doing}', said | words_of(doing)
                 does = torch.from_numpy(self.rng.random(len(match)) < 0.2).to(match)
                 match[:, column] *= does
             words[column, [self.number[word] for word in said]] = 1
             texts.append(TEMPLATES[self.rng.integers(len(TEMPLATES))].format(text))
+            self.read.update(texts[-1].split())
         return texts, match, words.to(holds.device)
 
 

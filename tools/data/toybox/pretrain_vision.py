@@ -5,7 +5,8 @@ A contrastive loss from scratch stalls on a world of natural words: a text tower
 gives the image tower nothing to learn from, and the other way round. So the image tower comes
 first, by a plain linear classifier over the concepts that are drawn (several of an image share its
 target), and ``pretrain_text.py`` then learns the words on its frozen features. Images are still,
-hold things alone, and are never drawn by the held-out family.
+hold things alone, and are never drawn by the held-out family. From a point on, the styles of the
+drawings change at random.
 
     python tools/data/toybox/pretrain_vision.py --out work_dirs/toybox_clip
 
@@ -51,6 +52,12 @@ IMAGE_SIZE = 64
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 #: Shares of images with one to four things, at the end of training; it begins with one alone.
 COUNTS = np.array([0.5, 0.3, 0.15, 0.05])
+#: Shares of the steps: the first, in which drawings stay as they are (with changed styles from the
+#: start, nothing is learnt), and the next, in which more and more styles are changed.
+PLAIN_SHARE, RAMP_SHARE = 0.4, 0.1
+#: Share of patches that are left out of a step in the middle of training, which saves time (Li et
+#: al., arXiv 2212.00794), and the share of steps at whose end all are seen again.
+PATCH_DROP, WHOLE_SHARE = 0.4, 0.2
 
 
 class Images(Dataset):
@@ -68,7 +75,8 @@ class Images(Dataset):
         rng = np.random.default_rng((self.seed, index))
         mix = min(1.0, max(0.0, 1.6 * index / self.steps - 0.5))
         counts = (1 - mix) * np.eye(4)[0] + mix * COUNTS
-        drawn = [draw(rng, counts=counts) for _ in range(self.batch_size)]
+        styled = min(1.0, max(0.0, (index / self.steps - PLAIN_SHARE) / RAMP_SHARE))
+        drawn = [draw(rng, counts=counts, styled=styled) for _ in range(self.batch_size)]
         return np.stack([image for image, _ in drawn]), np.stack([share for _, share in drawn])
 
 
@@ -78,14 +86,26 @@ def draw(
     counts: np.ndarray = COUNTS,
     weights: np.ndarray | None = None,
     jitter: bool = True,
+    styled: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An image, uint8 ``(64, 64, 3)``, and the share of each concept in it, float32 ``(N,)``."""
-    scene = sample_image(rng, EXTENT, held_out, weights, tuple(counts))
+    """An image, uint8 ``(64, 64, 3)``, and the share of each concept in it, float32 ``(N,)``.
+
+    Args:
+        rng: The source of randomness.
+        held_out: Whether the held-out family draws.
+        counts: Shares of images with one thing, two, and so on.
+        weights: How often each concept occurs; by default, all occur alike.
+        jitter: Whether the image is cut and blurred a little.
+        styled: Probability that the drawings' styles are changed.
+    """
+    scene = sample_image(rng, EXTENT, held_out, weights, tuple(counts), rng.random() < styled)
     image = render(scene, rng)[0]
     if jitter:
         side = int(rng.integers(round(0.86 * EXTENT), EXTENT + 1))
         top, left = rng.integers(0, EXTENT - side + 1, 2)
         image = image[top : top + side, left : left + side]
+        if rng.random() < 0.2:
+            image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.2))
     image = cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
     share = np.zeros(len(concepts()), np.float32)
     share[[actor.thing for actor in scene.actors]] = 1 / len(scene.actors)
@@ -162,7 +182,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(args.device)
     torch.manual_seed(args.seed)
-    tower: Any = timm.create_model(TOWER).to(device, memory_format=torch.channels_last)
+    tower: Any = timm.create_model(TOWER, patch_drop_rate=PATCH_DROP)
+    tower.to(device, memory_format=torch.channels_last)
     classifier = nn.Linear(tower.num_features, len(concepts())).to(device)
     nn.init.normal_(classifier.weight, std=tower.num_features**-0.5)
     trained = nn.ModuleList([tower, classifier])
@@ -189,6 +210,9 @@ def main() -> None:
     )  # fmt: skip
     started = time.perf_counter() - spent
     for step, (images, shares) in enumerate(loader, first + 1):
+        torch.manual_seed((args.seed << 32) + step)  # which patches are left out
+        middle = PLAIN_SHARE <= step / args.steps <= 1 - WHOLE_SHARE
+        tower.patch_drop.prob = PATCH_DROP if middle else 0.0
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast):
             features = tower(to_input(images, device))
         logits = classifier(features.float())
