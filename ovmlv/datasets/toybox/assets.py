@@ -70,12 +70,6 @@ def families() -> tuple[str, ...]:
     return tuple(_about('concepts')['families'])
 
 
-@lru_cache(maxsize=1)
-def inks() -> frozenset[str]:
-    """Families of one ink, which a scene gives a colour."""
-    return frozenset(_about('concepts')['inks'])
-
-
 @lru_cache(maxsize=4096)
 def sprite(family: str, concept: int) -> np.ndarray:
     """A drawing, RGBA uint8 ``(S, S, 4)``."""

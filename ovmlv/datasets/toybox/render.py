@@ -50,10 +50,6 @@ def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
 
 def _thing(actor: Actor) -> np.ndarray:
     picture = sprite(actor.family, actor.thing)
-    if actor.colors is not None:  # black turns into the ink's colour, and white stays white
-        light = picture[..., :3].astype(np.float32) / 255
-        colored = actor.colors + (255 - actor.colors) * light
-        picture = np.concatenate([colored.astype(np.uint8), picture[..., 3:]], -1)
     return picture if actor.style is None else restyle(picture, actor.style)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .assets import HELD_OUT_FAMILY, concepts, families, human_motions, inks, people_settings
+from .assets import HELD_OUT_FAMILY, concepts, families, human_motions, people_settings
 from .styles import Style, sample_style
 from .tracks import FPS, Track, move_person, move_thing, relate
 from .words import PERSON, RELATIONS, Label, thing_motions
@@ -50,8 +50,7 @@ class Actor:
         side: Side from which a person is seen.
         movement: Movement of a person that is drawn.
         mirrored: Whether it is drawn mirrored.
-        colors: Colours of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``; or of the ink
-            of a drawing ``(1, 3)``.
+        colors: Colours of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``.
         style: Change of the drawing's style.
     """
 
@@ -179,8 +178,7 @@ def _act_as_thing(
 def _drawing(thing: int, held_out: bool, rng: np.random.Generator) -> Actor:
     """A thing by one of the families that draw it."""
     family = _pick(drawn_by(thing, held_out), rng)
-    ink = rng.uniform(0, 255, (1, 3)).astype(np.float32) if family in inks() else None
-    return Actor(thing, family, mirrored=bool(rng.random() < 0.5), colors=ink)
+    return Actor(thing, family, mirrored=bool(rng.random() < 0.5))
 
 
 def _act_as_person(

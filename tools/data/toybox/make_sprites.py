@@ -38,14 +38,8 @@ FAMILIES = {
     'fxemoji': ('@iconify-json/fxemoji', '1.2.2', 'Apache-2.0', 'Mozilla'),
     'emojione': ('@iconify-json/emojione', '1.2.3', 'CC-BY-4.0', 'EmojiOne'),
     'fluent_shaded': ('@iconify-json/fluent-emoji', '1.2.7', 'MIT', 'Microsoft Corporation'),
-    'fluent_ink': (
-        '@iconify-json/fluent-emoji-high-contrast', '1.2.6', 'MIT', 'Microsoft Corporation',
-    ),
-    'emojione_ink': ('@iconify-json/emojione-monotone', '1.2.1', 'CC-BY-4.0', 'EmojiOne'),
     'streamline': ('@iconify-json/streamline-emojis', '1.2.4', 'CC-BY-4.0', 'Streamline'),
-}  # fmt: skip
-#: Families of one ink, which a scene gives a colour.
-INKS = ('fluent_ink', 'emojione_ink')
+}
 WORDS = {'emojibase-data': '17.0.0', 'cldr-annotations-full': '48.2.0'}
 GROUPS = {'animals-nature', 'food-drink', 'travel-places', 'activities', 'objects'}
 SUBGROUPS_LEFT_OUT = {'time', 'place-map'}
@@ -186,9 +180,7 @@ def main() -> None:
     path = args.out / 'sprites.webp'
     Image.fromarray(sheet, 'RGBA').save(path, quality=90, alpha_quality=100, method=6, exact=False)
     text = json.dumps(
-        dict(
-            size=SIZE, columns=columns, families=list(FAMILIES), inks=INKS, concepts=concepts,
-        ),
+        dict(size=SIZE, columns=columns, families=list(FAMILIES), concepts=concepts),
         ensure_ascii=False, indent=0,
     )  # fmt: skip
     (args.out / 'concepts.json').write_text(text + '\n', encoding='utf-8')
