@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ovmlv.errors import ConfigError
-from ovmlv.labels import load_label_attributes, load_labels
-from ovmlv.models.llm.kv_cache import constants
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
-from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
+from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
-
-#: A sentence whose last state says what comes next: what a thing of this name looks like.
-CONTEXT = 'A picture of a {}. It shows a'
-
-
-class _Memory(NamedTuple):
-    """The W known words.
-
-    Attributes:
-        states: Unit vectors of the LLM's centred states ``(W, H)``.
-        embeddings: Those of CLIP ``(W, E)``.
-        mean: What was subtracted from the states ``(H,)``.
-    """
-
-    states: Tensor
-    embeddings: Tensor
-    mean: Tensor
+from .neighbor_memory import CONTEXT, LAYER, NeighborMemory, last_states
 
 
 @MODELS.register_module()
@@ -105,27 +86,16 @@ class LLMNeighborHead(BasePromptHead):
                 'head.known_words is missing; give the labels that CLIP reads well, as a list or a '
                 'file'
             )
-        self.known_words = _read(known_words, known_splits)
-        if not 1 <= num_neighbors <= len(self.known_words):
-            raise ConfigError(
-                f'head.num_neighbors={num_neighbors} must be from 1 to the number of known words, '
-                f'which is {len(self.known_words)}'
-            )
-        if not sharpness >= 0:
-            raise ConfigError(f'head.sharpness={sharpness} must not be negative')
-        self.num_neighbors, self.sharpness = num_neighbors, sharpness
-        self._known = {word.casefold() for word in self.known_words}
+        self.memory = NeighborMemory(known_words, known_splits, num_neighbors, sharpness)
         ours = {'_scope_': 'ovmlv'}  # unprefixed names mean ours inside another project too
         self.llm = MODELS.build({'type': 'CausalLLM', **ours, 'dtype': llm_dtype, **llm})
-        readout = {'context': CONTEXT, 'layer': -6, **(readout or {})}
+        readout = {'context': CONTEXT, 'layer': LAYER, **(readout or {})}
         self.readout = MODELS.build({'type': 'StaticReadout', **ours, **readout, 'llm': self.llm})
-        self._watch = WeightWatch()
-        self._memory: _Memory | None = None
         exclude_frozen_from_state_dict(self)
 
     def is_known(self, label: str) -> bool:
         """Whether CLIP's own embedding is used."""
-        return label.casefold() in self._known
+        return label in self.memory
 
     def check_tokens(self, labels: list[str]) -> None:
         """Refuse labels that do not fit into the model that reads them."""
@@ -144,11 +114,8 @@ class LLMNeighborHead(BasePromptHead):
             of_clip = self.reference([v for v, is_known in zip(labels, known) if is_known])
             out[torch.tensor(known)] = of_clip.to(out)
         if not all(known):
-            memory = self._remember()
             new = [label for label, is_known in zip(labels, known) if not is_known]
-            rows, weights = self._nearest(new, memory)
-            mean = torch.einsum('ck,cke->ce', weights, memory.embeddings[rows])
-            out[~torch.tensor(known)] = F.normalize(mean, dim=-1)
+            out[~torch.tensor(known)] = self.memory.mix(self, new)
         return out
 
     def neighbors(self, labels: Sequence[str]) -> list[tuple[list[str], list[float]]]:
@@ -157,49 +124,17 @@ class LLMNeighborHead(BasePromptHead):
         Args:
             labels: Labels; a known word is compared with the others.
         """
-        rows, weights = self._nearest(list(labels), self._remember())
+        rows, weights = self.memory.nearest(self, list(labels))
         return [
-            ([self.known_words[i] for i in row], weight)
+            ([self.memory.known_words[i] for i in row], weight)
             for row, weight in zip(rows.tolist(), weights.tolist(), strict=True)
         ]
 
-    @torch.no_grad()
-    def _nearest(self, labels: list[str], memory: _Memory) -> tuple[Tensor, Tensor]:
-        """Rows of the known words ``(C, K)``, nearest first, and their weights."""
-        cosines = F.normalize(self._states(labels) - memory.mean, dim=-1) @ memory.states.T
-        for i, label in enumerate(labels):
-            if self.is_known(label):
-                same = [word.casefold() == label.casefold() for word in self.known_words]
-                cosines[i, torch.tensor(same)] = -torch.inf
-        best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
-        return best.indices, (self.sharpness * best.values).softmax(1)
-
-    def _remember(self) -> _Memory:
-        """What is kept of the known words while the weights stay."""
-        if self._watch.changed(tensors_of(self.llm, self.text_tower)) or self._memory is None:
-            with constants(self.text_tower.device):
-                states = self._states(list(self.known_words))
-                mean = states.mean(0)
-                centred = F.normalize(states - mean, dim=-1)
-                embeddings = self.reference(self.known_words).float()
-                self._memory = _Memory(centred, embeddings, mean)
-        return self._memory
+    def reading_weights(self) -> list[Tensor]:
+        """All tensors that a word's states and CLIP's embedding depend on."""
+        return tensors_of(self.llm, self.text_tower)
 
     @torch.no_grad()
-    def _states(self, labels: list[str]) -> Tensor:
+    def word_states(self, labels: list[str]) -> Tensor:
         """The LLM's state at the last token of the sentence, ``(C, H)``."""
-        states, mask = self.readout(self.llm, labels)
-        last = mask.sum(1) - 1  # StaticReadout's rows are padded behind
-        return states[torch.arange(len(states), device=states.device), last]
-
-
-def _read(source: str | Sequence[str], splits: Sequence[str] | None) -> tuple[str, ...]:
-    if splits is None:
-        return tuple(load_labels(source, name='head.known_words'))
-    if not isinstance(source, str) or isinstance(splits, str):
-        raise ConfigError('head.known_splits is a list of splits, and known_words then is a file')
-    found = load_label_attributes(source).get('split', {})
-    missing = sorted(set(splits) - set(found.values()))
-    if missing:
-        raise ConfigError(f'head.known_splits: {source} has no label of the split {missing[0]!r}')
-    return tuple(label for label, split in found.items() if split in splits)
+        return last_states(*self.readout(self.llm, labels))

@@ -13,14 +13,20 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.labels import check_labels
 from ovmlv.models.clip.token_rows import LabelTokens
+from ovmlv.models.llm.readouts import StaticReadout
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
 from .label_noise import LabelNoise
+from .neighbor_memory import NeighborMemory, last_states
+from .word_familiarity import WordFamiliarity
 
 #: From here on, encoding all labels in a step deserves a word.
 MANY_LABELS = 2000
+#: A share of the memory that is not worth looking it up.
+_NEGLIGIBLE = 1e-3
 
 
 @MODELS.register_module()
@@ -59,6 +65,12 @@ class LLMPromptHead(BasePromptHead):
             there is no adapter (as in the paper). Soft tokens change the output of a small text
             tower slowly. In a short run, an adapter behind the tower (Gao et al., "CLIP-Adapter",
             arXiv 2110.04544) can make the rest of the change.
+        memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):
+            arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half`` of
+            :class:`.WordFamiliarity`. A label's embedding is then the unit vector along
+            ``(1 - u) f_t + u m``: u says in how far the label is new to CLIP, and m is the mean of
+            the known words that the LLM holds for near. It needs a :class:`.StaticReadout`, whose
+            last state is compared. With None, there is no memory.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
 
@@ -86,6 +98,7 @@ class LLMPromptHead(BasePromptHead):
         keep_label: bool = True,
         gate_width: int = 0,
         adapter_width: int = 0,
+        memory: dict[str, Any] | None = None,
         llm_dtype: str = 'float32',
         **kwargs: Any,
     ) -> None:
@@ -124,6 +137,9 @@ class LLMPromptHead(BasePromptHead):
         self.readout = MODELS.build(
             {'type': 'PrefixReadout', **ours, **(readout or {}), 'llm': self.llm}
         )
+        self.memory = self.familiarity = None
+        if memory is not None:
+            self._remember(**memory)
         self.prompter = MODELS.build(
             {
                 **ours,
@@ -141,6 +157,22 @@ class LLMPromptHead(BasePromptHead):
         self._warned = False
         exclude_frozen_from_state_dict(self)
 
+    def _remember(
+        self,
+        known_words: str | Sequence[str],
+        frequencies: str | None = None,
+        half: float = 30.0,
+        **kwargs: Any,
+    ) -> None:
+        """Make the memory of known words."""
+        if not isinstance(self.readout, StaticReadout):
+            raise ConfigError(
+                'head.memory compares the states of a fixed sentence; set '
+                "head.readout=dict(type='StaticReadout', ...)"
+            )
+        self.memory = NeighborMemory(known_words, **kwargs)
+        self.familiarity = WordFamiliarity(frequencies, half, self.memory.known_words)
+
     def check_tokens(self, labels: list[str]) -> None:
         """Refuse labels that do not fit into both models."""
         super().check_tokens(labels)
@@ -155,6 +187,8 @@ class LLMPromptHead(BasePromptHead):
         if self.gate is not None:
             soft = self._gated(soft, self.reference(unique))
         out = self._read(tokens, soft, [self.keep_label] * len(unique))
+        if self.familiarity is not None:
+            out = self._with_memory(out, unique, self.familiarity.unknown_share(unique))
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
@@ -185,11 +219,38 @@ class LLMPromptHead(BasePromptHead):
             soft, lent = self._gated(soft, self.reference(labels)), self._gated(lent, read)
         clean = self._read(tokens, soft, [True] * len(labels))
         noisy = self._read(other, lent, keep)
+        if self.familiarity is not None:
+            clean = self._with_memory(clean, labels, self.familiarity.unknown_share(labels))
+            shown = self.familiarity.unknown_share(words)
+            told = [labels[i] for i in source.tolist()]
+            noisy = self._with_memory(noisy, told, shown.masked_fill(~torch.tensor(keep), 1.0))
         return clean, index.to(clean.device), noisy
+
+    def _with_memory(self, out: Tensor, labels: list[str], share: Tensor) -> Tensor:
+        """Unit vectors ``(C, E)``, each moved by a share ``(C,)`` to the memory's of its label."""
+        rows = torch.nonzero(share > _NEGLIGIBLE).flatten().tolist()
+        if self.memory is None or not rows:
+            return out
+        mixed = self._adapted(self.memory.mix(self, [labels[i] for i in rows]))
+        part = share[rows, None].to(out)
+        moved = F.normalize((1 - part) * out[rows] + part * mixed, dim=-1)
+        return out.index_copy(0, torch.tensor(rows, device=out.device), moved)
+
+    def reading_weights(self) -> list[Tensor]:
+        """All tensors that a word's states and CLIP's embedding depend on."""
+        return tensors_of(self.llm, self.text_tower)
+
+    @torch.no_grad()
+    def word_states(self, labels: list[str]) -> Tensor:
+        """The LLM's state at the last token of the readout's sentence, ``(C, H)``."""
+        return last_states(*self.readout(self.llm, labels))
 
     def _read(self, tokens: list[LabelTokens], soft: Tensor, keep: list[bool]) -> Tensor:
         """Unit vectors ``(C, E)`` of words behind soft tokens ``(C, G, S, W)``."""
-        out = self.encode_tokens(tokens, soft, keep)
+        return self._adapted(self.encode_tokens(tokens, soft, keep))
+
+    def _adapted(self, out: Tensor) -> Tensor:
+        """Unit vectors ``(C, E)`` behind the adapter."""
         if self.adapter is None:
             return out
         return F.normalize(out + self._through(self.adapter, out), dim=-1)

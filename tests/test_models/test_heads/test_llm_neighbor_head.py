@@ -43,8 +43,8 @@ def by_hand(head: LLMNeighborHead, label: str, context: str, layer: int) -> torc
     states = torch.stack([state(word) for word in KNOWN])
     mean = states.mean(0)
     cosines = [float(F.cosine_similarity(s - mean, state(label) - mean, 0)) for s in states]
-    best = sorted(range(len(KNOWN)), key=lambda i: -cosines[i])[: head.num_neighbors]
-    weights = [torch.tensor(head.sharpness * cosines[i]).exp() for i in best]
+    best = sorted(range(len(KNOWN)), key=lambda i: -cosines[i])[: head.memory.num_neighbors]
+    weights = [torch.tensor(head.memory.sharpness * cosines[i]).exp() for i in best]
     clip = head.reference(KNOWN)
     total = sum(w / sum(weights) * clip[i] for w, i in zip(weights, best, strict=True))
     return total / total.norm()
@@ -123,7 +123,7 @@ def test_in_a_recognizer_with_a_bank(make, tmp_path):
 def test_known_words_of_a_file(make, tmp_path):
     (tmp_path / 'words.txt').write_text('\n'.join(KNOWN))
     head = make(known_words=str(tmp_path / 'words.txt'))
-    assert head.known_words == tuple(KNOWN)
+    assert head.memory.known_words == tuple(KNOWN)
     assert torch.equal(head(NEW), make()(NEW))
 
 
@@ -131,7 +131,7 @@ def test_known_words_of_some_splits(make, tmp_path):
     file = tmp_path / 'split.json'
     file.write_text(json.dumps({'seen': KNOWN[:3], 'unseen': KNOWN[3:], 'novel': NEW}))
     head = make(known_words=str(file), known_splits=['seen', 'unseen'])
-    assert head.known_words == tuple(KNOWN)
+    assert head.memory.known_words == tuple(KNOWN)
     with pytest.raises(ConfigError, match="no label of the split 'other'"):
         make(known_words=str(file), known_splits=['other'])
     with pytest.raises(ConfigError, match='known_splits is a list'):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from mmengine.registry import DefaultScope
 
 from ovmlv.errors import ConfigError, VocabularyError
-from ovmlv.models.heads import LLMDescriptionHead, LLMPromptHead
+from ovmlv.models.heads import LLMDescriptionHead, LLMNeighborHead, LLMPromptHead
 from ovmlv.registry import MODELS
 from tests.test_models.test_heads.tiny_clip import write_tiny_clip
 
@@ -421,3 +421,63 @@ def test_many_labels_are_named_once_with_the_remedy(
     head(labels)
     said = [str(w.message) for w in recwarn if 'labels_per_step' in str(w.message)]
     assert len(said) == 1 and 'all 11 labels' in said[0]
+
+
+MEMORY = dict(known_words=['cat', 'a red bicycle', 'car'], num_neighbors=2)
+FIXED = dict(type='StaticReadout', context='A picture of a {}. It shows a', layer=2)
+
+
+def with_memory(folder, **kwargs):
+    head = wake(make(folder, readout=FIXED, memory=MEMORY, adapter_width=8, **kwargs))
+    with torch.no_grad():
+        head.adapter[-1].weight.normal_()
+    return head.eval()
+
+
+@torch.no_grad()
+def test_new_words_are_those_of_the_memory_and_known_ones_as_without_it(tmp_path):
+    head = with_memory(tmp_path)
+    neighbors = LLMNeighborHead(write_tiny_clip(tmp_path), llm=LLM, readout=FIXED, **MEMORY).eval()
+    neighbors.text_tower.load_state_dict(head.text_tower.state_dict())
+    neighbors.llm.load_state_dict(head.llm.state_dict())
+    found = head(['cat', 'puma', 'a red cat'])
+    expected = head._adapted(neighbors(['puma']))
+    torch.testing.assert_close(found[1:2], expected, atol=1e-5, rtol=0)
+    memory, head.familiarity = head.familiarity, None
+    torch.testing.assert_close(found[[0, 2]], head(['cat', 'a red cat']), atol=1e-6, rtol=0)
+    assert not torch.allclose(found[1:2], head(['puma']), atol=1e-3)
+    head.familiarity = memory
+
+
+@torch.no_grad()
+def test_a_half_known_word_lies_between(tmp_path):
+    file = tmp_path / 'words.json'
+    file.write_text('{"puma": 10, "cat": 10000000}')
+    head = with_memory(tmp_path)
+    mixed = head(['puma'])
+    head.familiarity = None
+    own = head(['puma'])
+    counted = dict(MEMORY, frequencies=str(file), half=30.0)
+    half = make(tmp_path, readout=FIXED, memory=counted, adapter_width=8).eval()
+    for part in ('text_tower', 'llm', 'prompter', 'adapter'):
+        getattr(half, part).load_state_dict(getattr(head, part).state_dict())
+    expected = F.normalize(0.25 * own + 0.75 * mixed, dim=-1)
+    torch.testing.assert_close(half(['puma']), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(half(['cat']), head(['cat']), atol=1e-4, rtol=0)
+
+
+def test_the_adapter_learns_through_the_memory(tmp_path):
+    head = with_memory(tmp_path).train()
+    head(['puma']).sum().backward()
+    assert head.adapter[0].weight.grad.abs().sum() > 0
+    noisy = with_memory(tmp_path, noise=dict(dropout=0.0, swap=0.0))
+    _, index, shown = noisy.forward_with_noise(['cat', 'car'])
+    made_up = noisy._adapted(noisy.memory.mix(noisy, ['cat', 'car']))[index]
+    torch.testing.assert_close(shown, made_up, atol=1e-5, rtol=0)
+
+
+def test_a_memory_needs_states_that_do_not_train(tmp_path):
+    with pytest.raises(ConfigError, match='StaticReadout'):
+        make(tmp_path, memory=MEMORY)
+    with pytest.raises(ConfigError, match='num_neighbors=9'):
+        make(tmp_path, readout=FIXED, memory=dict(MEMORY, num_neighbors=9))
