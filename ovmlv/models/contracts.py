@@ -189,6 +189,9 @@ class Criterion(Part, Protocol):
     def set_embed_dim(self, embed_dim: int) -> None:
         """Hear of E before training."""
 
+    def weigh_labels(self, weight: Tensor) -> None:
+        """Multiply the terms of each label of the vocabulary by ``weight (C,)``."""
+
     def __call__(self, logits: Tensor, targets: Tensor, **kwargs: Any) -> dict[str, Tensor]:
         """The losses by name; ``loss_cls`` is the one on the logits."""
 

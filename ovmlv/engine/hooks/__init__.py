@@ -1,5 +1,6 @@
 """Hooks for mmengine's Runner."""
 
+from .label_weight_hook import LabelWeightHook
 from .step_cost_hook import StepCostHook
 from .step_seed_hook import StepSeedHook
 from .time_budget_hook import TimeBudgetHook
@@ -8,6 +9,7 @@ from .vocabulary_hook import VocabularyHook
 from .weight_patch_hook import WeightPatchHook
 
 __all__ = [
+    'LabelWeightHook',
     'StepCostHook',
     'StepSeedHook',
     'TimeBudgetHook',

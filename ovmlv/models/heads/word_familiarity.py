@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.files import text_digest
+from ovmlv.models.clip.architecture import SHIPPED
 from ovmlv.schema import number, read_object, text
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -23,9 +24,9 @@ class WordFamiliarity(nn.Module):
     (about 0). This is ours, not the paper's.
 
     Args:
-        frequencies: A JSON file ``{word: how often it was read}``, or such a mapping; words are
-            compared in lower case. With None, words of ``known_labels`` are known for certain, and
-            others are new.
+        frequencies: A JSON file ``{word: how often it was read}``, the name of a shipped CLIP
+            (``toybox``), or such a mapping; words are compared in lower case. With None, words of
+            ``known_labels`` are known for certain, and others are new.
         half: n at which a label counts as half new.
         known_labels: Labels that CLIP reads well.
 
@@ -48,6 +49,8 @@ class WordFamiliarity(nn.Module):
             known = {word: float('inf') for label in known_labels for word in words_of(label)}
         elif isinstance(frequencies, str):
             form = {text: _frequency}
+            shipped = SHIPPED / f'{frequencies}.frequencies.json'
+            frequencies = str(shipped) if shipped.is_file() else frequencies
             mend = 'give {"word": how often CLIP read it, ...}'
             known = read_object(frequencies, form, 'no file of word frequencies', mend)
         else:

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ovmlv.errors import ConfigError
+
 
 class BaseCriterion(nn.Module):
     """The losses of a training step.
@@ -36,6 +38,16 @@ class BaseCriterion(nn.Module):
 
     def set_embed_dim(self, embed_dim: int) -> None:
         """Hear of E before training."""
+
+    def weigh_labels(self, weight: Tensor) -> None:
+        """Multiply the terms of each label of the vocabulary by ``weight (C,)``.
+
+        Raises:
+            ConfigError: The terms are no sum over labels.
+        """
+        raise ConfigError(
+            f'{type(self).__name__} takes no weights of labels; remove LabelWeightHook'
+        )
 
     @abstractmethod
     def forward(

@@ -14,6 +14,7 @@ from ovmlv.registry import MODELS
 from .base_criterion import BaseCriterion
 from .base_multilabel_loss import BaseMultilabelLoss
 from .distances import DISTANCES, SIMILARITIES, embedding_distance, similarity_distance
+from .elementwise_loss import ElementwiseLoss
 from .foreign_loss import foreign_loss
 
 _NOT_GIVEN: Any = object()
@@ -131,6 +132,17 @@ class RegularizedMultilabelLoss(BaseCriterion):
         self.residual_adapter = residual_adapter
         self.adapters = nn.ModuleDict()
         self.scalar, self.use_sigmoid = scalar, use_sigmoid
+
+    def weigh_labels(self, weight: Tensor) -> None:
+        """Multiply the base loss's terms of each label by ``weight (C,)``, in the place of its
+        ``class_weight``.
+        """
+        if not isinstance(self.base, ElementwiseLoss):
+            raise ConfigError(
+                f'{type(self.base).__name__} takes no weights of labels; use MultilabelBCELoss or '
+                'remove LabelWeightHook'
+            )
+        self.base.class_weight = weight.detach().float()
 
     def set_embed_dim(self, embed_dim: int) -> None:
         """Build the residual adapters, if any; the recognizer calls it with E."""
