@@ -108,6 +108,17 @@ def person_tile(motion: str, side: int, frame: int) -> np.ndarray:
     return _tile(_sheet('people.png'), row_of_sheet, column, about['size'])
 
 
+@lru_cache(maxsize=256)
+def body_height(motion: str, side: int) -> float:
+    """How far the middle of a body lies below the middle of its tiles, as a share of their side.
+
+    Who crawls fills the lower part of the tiles alone.
+    """
+    tiles = [person_tile(motion, side, i) > 0 for i in range(human_motions()[motion].frames)]
+    rows = np.nonzero(np.any(tiles, axis=(0, 2)))[0]
+    return float((rows.min() + rows.max() + 1) / 2 / tiles[0].shape[0] - 0.5)
+
+
 @lru_cache(maxsize=8)
 def _about(name: str) -> dict[str, Any]:
     return json.loads((_ASSETS / f'{name}.json').read_text(encoding='utf-8'))

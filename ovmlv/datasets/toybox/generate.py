@@ -34,7 +34,7 @@ from .tracks import FPS
 from .words import all_labels, is_apart
 
 #: Raise it with every change of what is drawn, so that older files are not taken for new ones.
-VERSION = 2
+VERSION = 3
 EXTENT = 80
 LANGUAGES = ('de', 'es', 'fr', 'zh')
 SPLITS = {'train': 0, 'val': 1, 'test': 2, 'test_held_out': 3}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .assets import human_motions, people_settings
+from .assets import body_height, human_motions, people_settings
 
 FPS = 8
 
@@ -116,6 +116,7 @@ def move_person(
     reach = float(np.ptp(right))
     right *= min(1.0, rng.uniform(0.35, 0.5) * extent / reach) if reach > 0 else 1.0
     track.x += right - right.mean()
+    track.y -= body_height(doing, side) * track.size
     track.keep_inside(extent)
     return float(right[-1])
 

@@ -16,7 +16,7 @@ from ovmlv.datasets.toybox.assets import (
 from ovmlv.datasets.toybox.generate import annotation_of, generate, scene_of
 from ovmlv.datasets.toybox.render import draw, render
 from ovmlv.datasets.toybox.scene import Actor, Scene, sample_image, sample_scene
-from ovmlv.datasets.toybox.tracks import Track, move_thing, relate
+from ovmlv.datasets.toybox.tracks import Track, move_person, move_thing, relate
 from ovmlv.datasets.toybox.words import PERSON, RELATIONS, all_labels, thing_motions
 from ovmlv.errors import ConfigError, DataError
 
@@ -27,9 +27,7 @@ def label(text):
 
 def centre(actor, t, extent=80):
     """Where the drawing of an actor really is in a frame."""
-    frame = np.zeros((extent, extent, 3), np.float32)
-    draw(frame, actor, t)
-    y, x = np.nonzero(frame.sum(-1))
+    y, x = np.nonzero(_drawn(actor, t, extent))
     return np.array([x.mean(), y.mean()])
 
 
@@ -56,6 +54,25 @@ def test_movements_start_at_their_origin_and_fill_their_tiles(motion):
     for side in range(settings['sides']):
         for frame in (0, row.frames - 1):
             assert 100 < (person_tile(motion, side, frame) > 0).sum() < 3000
+
+
+@pytest.mark.parametrize('motion', sorted(human_motions()))
+def test_whole_bodies_are_in_the_picture(motion):
+    """Who crawls at the foot of a tile was drawn at the foot of the picture, half of it outside."""
+    for side in range(0, people_settings()['sides'], 3):
+        track = Track.resting(24, 40, 40, 70)
+        move_person(track, motion, side, np.random.default_rng(0), 80)
+        person = Actor(PERSON, track=track, side=side, movement=motion,
+                       colors=np.full((4, 3), 200, np.float32))  # fmt: skip
+        rows = [np.nonzero(_drawn(person, t).any(1))[0] for t in range(24)]
+        top, bottom = min(r.min() for r in rows), max(r.max() for r in rows)
+        assert abs((top + bottom) / 2 - 39.5) < 9, (side, top, bottom)
+
+
+def _drawn(actor, t, extent=80):
+    frame = np.zeros((extent, extent, 3), np.float32)
+    draw(frame, actor, t)
+    return frame.sum(-1) > 0
 
 
 @pytest.mark.parametrize('motion', thing_motions())
