@@ -8,7 +8,7 @@ import importlib.util
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import open_clip
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
@@ -33,6 +33,12 @@ _TOKENIZER_KWARGS = frozenset(
     'bpe_path clean strip_sep_token language additional_special_tokens reduction_mask'.split()
 )
 _REQUIRED = ('embed_dim', 'vision_cfg', 'text_cfg')
+
+#: The towers of a CLIP that are wanted.
+Part = Literal['vision', 'text', 'both']
+# Stand for a tower that is not wanted, since open_clip's models have both.
+_NO_TEXT = {'context_length': 4, 'vocab_size': 8, 'width': 16, 'heads': 1, 'layers': 1}
+_NO_VISION = {'image_size': 2, 'patch_size': 2, 'width': 16, 'head_width': 16, 'layers': 1}
 
 
 @dataclass
@@ -108,18 +114,28 @@ def find_architecture(model: str) -> Architecture:
     return Architecture(str(model).replace('/', '-'), config)
 
 
-def build_model(architecture: Architecture, quick_gelu: bool | None = None) -> nn.Module:
+def build_model(
+    architecture: Architecture, quick_gelu: bool | None = None, part: Part = 'both'
+) -> nn.Module:
     """Build open_clip's model with random weights.
 
     Args:
         architecture: The architecture to build.
         quick_gelu: Whether the weights were trained with QuickGELU; None if that is not known.
+        part: Towers that are wanted. Another one is a few numbers in its place, since the table of
+            tokens of a text tower alone may be larger than all else (SigLIP 2's has 256,000 rows).
     """
     config = json.loads(json.dumps(architecture.config))
     config['vision_cfg']['timm_model_pretrained'] = False  # weights come from the CLIP file alone
     if quick_gelu is not None:
         config['quick_gelu'] = quick_gelu
     custom_text = config.pop('custom_text', False) or 'hf_model_name' in config['text_cfg']
+    if part != 'both' and config.pop('multimodal_cfg', None) is not None:
+        custom_text = True  # CoCa without its decoder of captions
+    if part == 'vision':
+        config['text_cfg'] = _NO_TEXT
+    elif part == 'text':
+        config['vision_cfg'] = _NO_VISION
     if 'multimodal_cfg' in config:
         model_class = open_clip.CoCa
     else:
