@@ -5,7 +5,9 @@ ovmlv test ovmlv::zero_shot/siglip2_charades.py --out siglip2_charades.json
 
 _base_ = ['../_base_/datasets/charades.py', '../_base_/default_runtime.py']
 
-clip = dict(model_name='ViT-B-16-SigLIP2', pretrained='webli')  # weights and tokenizer: downloaded once
+clip = dict(
+    model_name='ViT-B-16-SigLIP2', pretrained='webli'
+)  # weights and tokenizer: downloaded once
 model = dict(
     type='OpenVocabRecognizer',
     backbone=dict(
