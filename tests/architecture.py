@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ('registry',),
     ('weight_files', 'runtime'),
     ('compat', 'labels', 'results', 'schema'),
-    ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text'),
+    ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text', 'hub_files'),
     ('import_hooks', 'files'),
     ('errors', 'version'),
 )

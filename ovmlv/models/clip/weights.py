@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.files import read_json
+from ovmlv.hub_files import Repository, fetch_file
 from ovmlv.weight_files import read_weight_file, read_weight_folder, state_dict_of
 
 from .architecture import HUB, SHIPPED, Architecture, Part
@@ -26,6 +27,8 @@ from .hf_format import from_transformers, is_transformers_clip
 from .video_formats import from_video_clip, is_video_clip
 
 OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
+#: A repository's file of weights, the safer first; what is in a pickle but tensors is refused.
+_HUB_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 _SCALES = ('logit_scale', 'logit_bias')
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
 
@@ -57,7 +60,7 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     if pretrained not in architecture.tags and path.exists():
         return read_weights(path)
     if pretrained.startswith(HUB):
-        return _of_hub(pretrained)
+        return _of_hub(pretrained, architecture)
     config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
     if not config:
         if _PATH_LIKE.search(pretrained) or not architecture.tags:
@@ -85,16 +88,17 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     return weights
 
 
-def _of_hub(name: str) -> Weights:
-    where = name.removeprefix(HUB)
+def _of_hub(name: str, architecture: Architecture) -> Weights:
+    same = name == architecture.name and architecture.repository is not None
     try:
-        path = open_clip.pretrained.download_pretrained_from_hf(where)
-    except Exception as error:  # any of several libraries' errors
+        where = architecture.repository if same else Repository.parse(name.removeprefix(HUB))
+        assert where is not None
+        path, _ = fetch_file(where, _HUB_FILES)
+    except ConfigError as error:
         raise CheckpointError(
-            f'the weights of {name} cannot be downloaded ({type(error).__name__}); fetch them from '
-            f"https://huggingface.co/{where} and set pretrained='/path/to/the/file'"
-        ) from error
-    return read_weights(Path(path))
+            f"the weights of {name} cannot be fetched: {error}, or set pretrained='/path/to/a/file'"
+        ) from None
+    return read_weights(path)
 
 
 def read_weights(path: Path) -> Weights:
