@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'ovmlv'
 #: From top to bottom: a package imports from rows below its own, and nothing else.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ('cli',),
-    ('benchmarking', 'serving'),
+    ('benchmarking', 'embedding_tasks', 'serving'),
     ('visualization', 'export'),
     ('apis',),
     ('label_bank', 'curation', 'label_generation', 'evaluation'),
