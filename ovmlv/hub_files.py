@@ -170,7 +170,7 @@ def push_files(
         api.create_repo(repository.name, private=private or None, exist_ok=True)
         if repository.revision is not None:
             api.create_branch(repository.name, branch=repository.revision, exist_ok=True)
-        old = set(api.list_repo_files(repository.name, revision=repository.revision))
+        old = set(list_files(repository))
         keep = {*names, '.gitattributes'}  # the latter is of the hub
         operations: list[Any] = [
             CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(folder / name))

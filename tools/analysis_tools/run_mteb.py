@@ -4,7 +4,7 @@
     python tools/analysis_tools/run_mteb.py --model my_model \\
         --annotations test.jsonl --videos videos/
     python tools/analysis_tools/run_mteb.py --model PE-Core-B-16/meta \\
-        --tasks HMDB51ZeroShot UCF101ZeroShot --out scores.json
+        --tasks HMDB51ZeroShot UCF101VideoZeroShotClassification --out scores.json
 
 With --motionshapes, the generated videos are made where they are missing; the tasks are mteb's own
 zero-shot classification (of the background) and the multi-label task of ovmlv. Tasks by name are
@@ -21,7 +21,7 @@ from typing import Any
 
 from ovmlv.cli.arguments import add_model_arguments, positive
 from ovmlv.cli.targets import refuse_unwritable
-from ovmlv.errors import ConfigError, DependencyError
+from ovmlv.errors import ConfigError, DependencyError, reason_of
 from ovmlv.files import read_json, read_json_lines, write_json
 from ovmlv.utils.cli import add_debug_argument, make_parser
 from ovmlv.utils.error_door import run_tool
@@ -33,6 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     add_model_arguments(parser)
     parser.add_argument('--tasks', nargs='+', default=[], metavar='NAME', help='tasks of mteb')
+    parser.add_argument('--benchmark', metavar='NAME', help='all tasks of a benchmark of mteb')
     parser.add_argument('--annotations', metavar='FILE', help='annotations of local videos')
     parser.add_argument('--videos', metavar='DIR', help='their folder; default: that of FILE')
     parser.add_argument(
@@ -50,8 +51,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    if not (args.tasks or args.annotations or args.motionshapes):
-        raise ConfigError('there is nothing to run; give --tasks, --annotations or --motionshapes')
+    if not (args.tasks or args.benchmark or args.annotations or args.motionshapes):
+        raise ConfigError(
+            'there is nothing to run; give --tasks, --benchmark, --annotations or --motionshapes'
+        )
     if args.out is not None:
         refuse_unwritable(args.out, '--out')
     try:
@@ -70,7 +73,9 @@ def main(args: argparse.Namespace) -> None:
     if args.annotations:
         tasks.append(MultilabelVideoTask(args.annotations, args.videos))
     if args.tasks:
-        tasks += list(mteb.get_tasks(tasks=args.tasks))
+        tasks += _named(mteb.get_tasks, 'task', tasks=args.tasks)
+    if args.benchmark:
+        tasks += _named(mteb.get_benchmark, 'benchmark', benchmark_name=args.benchmark)
     encoder = MTEBEncoder(
         args.model,
         weights=args.weights,
@@ -95,6 +100,15 @@ def main(args: argparse.Namespace) -> None:
         meta = encoder.mteb_model_meta
         about = dict(model=meta.name, revision=meta.revision, mteb=mteb.__version__, tasks=rows)
         write_json(args.out, about, indent=1)
+
+
+def _named(find: Any, kind: str, **names: Any) -> list[Any]:
+    """Tasks that mteb knows by name."""
+    try:
+        return list(find(**names))
+    except (KeyError, ValueError) as error:
+        reason = reason_of(error)
+        raise ConfigError(f'mteb has no such {kind} ({reason}); correct the name') from None
 
 
 def make_videos(root: Path) -> None:
