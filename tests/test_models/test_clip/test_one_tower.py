@@ -105,6 +105,15 @@ def test_an_image_tower_makes_no_table_of_tokens(tmp_path):
     assert peaks['both'] >= table
 
 
+@pytest.mark.slow
+def test_the_true_siglip2():
+    """Each tower of the whole architecture, by what its own parameters are: 93 and 282 million."""
+    for part, millions in (('vision', 93), ('text', 282)):
+        with Allocations() as seen:
+            load_clip('ViT-B-16-SigLIP2', part=part)
+        assert millions * 1e6 * 0.99 < seen.peak < millions * 1e6 * 1.2, (part, seen.peak)
+
+
 def test_a_text_tower_makes_no_image_tower(tmp_path):
     config = json.loads(json.dumps(open_clip.get_model_config('ViT-B-32')))
     config['text_cfg'].update(width=16, heads=1, layers=1, vocab_size=100)
