@@ -154,7 +154,7 @@ class MTEBEncoder:
                 f'a batch of mteb has {names}, and models of ovmlv take text, video and image; '
                 'choose another task'
             )
-        return np.sum(parts, 0, dtype=np.float32) if len(parts) > 1 else parts[0]
+        return np.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
     @torch.no_grad()
     def _encode_texts(self, texts: Sequence[str]) -> np.ndarray:

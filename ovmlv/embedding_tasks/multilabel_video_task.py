@@ -94,6 +94,7 @@ class MultilabelVideoTask(AbsTask):
     """
 
     metadata = task_metadata('LocalMultilabelVideo', ['test'])
+    data_loaded: bool = False
     input_column_name = 'video'
     label_column_name = 'label'
     abstask_prompt = 'Classify the given video into all labels that hold of it.'
