@@ -62,6 +62,20 @@ def push_model(
         ConfigError: The name is none of a repository.
         DataError: The folder is no published model, or was altered.
         OutputError: The hub does not take it.
+
+    Examples:
+        With a repository of yours, this prints its name with the commit:
+
+        >>> import tempfile
+        >>> from ovmlv.apis import open_model, publish_model
+        >>> model = open_model('motionshapes', device='cpu')
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = publish_model(model, f'{folder}/shapes', check=False)
+        ...     try:
+        ...         print(push_model(path, 'shapes'))
+        ...     except ConfigError as error:
+        ...         print(error)
+        'shapes' is no repository of the hub; write owner/name, or owner/name@revision
     """
     repository = Repository.parse(name)
     found = ModelFolder.open(folder)
