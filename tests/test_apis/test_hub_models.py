@@ -293,3 +293,27 @@ def test_a_clip_of_the_hub_is_pinned_where_it_is_published(hub, original, tmp_pa
     same(open_model(path, device='cpu'), clip)
     assert not torch.allclose(scores(open_model('hf-hub:owner/clip', device='cpu')), scores(clip))
     same(open_model(f'hf-hub:owner/clip@{first}', device='cpu'), clip)
+
+
+@pytest.mark.slow
+def test_processes_of_their_own(hub, videos, tmp_path):
+    """As a user's shell: the address and the cache are variables, and the cache is enough later."""
+    import os
+    import subprocess
+    import sys
+
+    def run(*words: str, **variables: str) -> str:
+        environment = {**os.environ, 'HF_ENDPOINT': hub.address, 'HF_HUB_DISABLE_XET': '1'}
+        environment.update({'HF_HOME': str(tmp_path / 'home'), 'HF_HUB_OFFLINE': '0', **variables})
+        command = [sys.executable, '-m', 'ovmlv', *words, '--device', 'cpu']
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    pushed = run('publish', '--model', 'motionshapes', '--push', NAME, '--labels', *LABELS)
+    assert pushed == f'{NAME}@{hub.commit(NAME, "main")}: model, 2 labels\n'
+    tag = ['tag', str(videos['green tree']), '--format', 'jsonl', '--model', NAME]
+    first = run(*tag)
+    hub.server.shutdown()
+    hub.server.server_close()
+    assert run(*tag, HF_HUB_OFFLINE='1') == first and 'green tree' in first
