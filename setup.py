@@ -99,6 +99,7 @@ setup(
     install_requires=runtime,
     extras_require={
         'mm': openmmlab,
+        'mteb': read_requirements('mteb'),
         'optional': optional,
         'export': [line for line in optional if line.startswith('onnx')],
         'serve': [line for line in optional if line.startswith(('fastapi', 'uvicorn'))],

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'ovmlv'
 #: From top to bottom: a package imports from rows below its own, and nothing else.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ('cli',),
-    ('benchmarking', 'serving'),
+    ('benchmarking', 'embedding_tasks', 'serving'),
     ('visualization', 'export'),
     ('apis',),
     ('label_bank', 'curation', 'label_generation', 'evaluation'),
@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ('registry',),
     ('weight_files', 'runtime'),
     ('compat', 'labels', 'results', 'schema'),
-    ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text'),
+    ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text', 'hub_files'),
     ('import_hooks', 'files'),
     ('errors', 'version'),
 )

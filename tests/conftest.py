@@ -125,3 +125,27 @@ def write_video(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A stand-in of Hugging Face's hub that this process asks, with an empty cache and a token."""
+    from huggingface_hub import constants
+
+    from tests.hub_stand_in import TOKEN, running_hub
+
+    with running_hub() as found:
+        monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+        monkeypatch.setenv('HF_TOKEN', TOKEN)
+        for name, value in (
+            ('ENDPOINT', found.address),
+            (
+                'HUGGINGFACE_CO_URL_TEMPLATE',
+                found.address + '/{repo_id}/resolve/{revision}/{filename}',
+            ),
+            ('HF_HUB_OFFLINE', False),
+            ('HF_HUB_DISABLE_XET', True),
+            ('HF_HUB_CACHE', str(tmp_path / 'hub_cache')),
+        ):
+            monkeypatch.setattr(constants, name, value)
+        yield found

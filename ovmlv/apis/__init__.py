@@ -8,6 +8,7 @@ from ovmlv.label_bank import LabelBank, LabelIndex
 from ovmlv.results import LabelScore, TagResult, Timings, Window
 
 from .encoded_video import EncodedVideo
+from .hub_models import push_model
 from .init_recognizer import init_recognizer
 from .loaded_model import LoadedModel
 from .model_publishing import publish_model
@@ -30,4 +31,5 @@ __all__ = [
     'load_model',
     'open_model',
     'publish_model',
+    'push_model',
 ]

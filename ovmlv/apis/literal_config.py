@@ -33,7 +33,7 @@ _OTHER_FILES = re.compile(
     r'tmpl|args|client|pretrained\w*)$'
 )
 _BACKENDS = ('disk', 'local')
-_NAME = re.compile(r'(hf-hub:)?[A-Za-z0-9][\w.\-]*(/[\w][\w.\-]*)?')
+_NAME = re.compile(r'(hf-hub:)?[A-Za-z0-9][\w.\-]*(/[\w][\w.\-]*(@[\w][\w.\-]*)?)?')
 _FILE_NAME = re.compile(r'\.(json|py|txt|gz|pt|pth|bin|ckpt|safetensors|npz|gguf|onnx)$')
 _PATH = re.compile(r'^([/~\\]|[A-Za-z]:[/\\])|(^|[/\\])\.\.([/\\]|$)|://|^(file|data|local-dir):')
 

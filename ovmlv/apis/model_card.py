@@ -39,9 +39,16 @@ def model_card(about: Mapping[str, Any], cfg: Config, calibration: Calibration |
         )
     table = '\n'.join(f'| {name} | {value} |' for name, value in rows)
     labels = '' if about['labels'] else ", ['a dog', 'running']"
+    where = about.get('repository') or 'path/of/this/folder'
+    pin = (
+        f'\nTo keep to one state of this repository, write `{where}@COMMIT`.\n'
+        if about.get('repository')
+        else ''
+    )
     return f"""---
 library_name: ovmlv
 pipeline_tag: video-classification
+tags: [multi-label, open-vocabulary, zero-shot]
 ---
 
 # {about['name']}
@@ -51,10 +58,10 @@ Open-vocabulary multi-label video classification: a probability for each of any 
 ```python
 from ovmlv.apis import OVMLVInferencer
 
-inferencer = OVMLVInferencer('path/of/this/folder')
+inferencer = OVMLVInferencer('{where}')
 print(inferencer('my_video.mp4'{labels})[0])
 ```
-
+{pin}
 | | |
 |-|-|
 {table}

@@ -23,6 +23,7 @@ from ovmlv.utils.error_door import one_line
 
 from .init_recognizer import init_recognizer
 from .literal_config import FILE_KEYS, check_published, read_literal_config
+from .safe_content import refuse_programs, refuse_unsafe_content
 
 FORMAT = 'ovmlv model 1'
 _MEND = 'perhaps cut short; publish the model again'
@@ -58,10 +59,10 @@ class ModelFolder:
             verify: Compare checksums too, 1 s a gigabyte.
 
         Raises:
-            DataError: A file is missing or altered, or is not in the folder.
+            DataError: A file is missing or altered, is not in the folder, or would run code.
         """
         path = Path(path)
-        index = _read_index(path / INDEX)
+        index = read_index(path / INDEX)
         for name, known in index['files'].items():
             file = path / name
             if not file.is_file():
@@ -75,9 +76,13 @@ class ModelFolder:
                     f'{file} was altered since the model was published; copy it again, or publish '
                     'the model again'
                 )
+        there = [f.relative_to(path).as_posix() for f in path.rglob('*') if f.is_file()]
+        # A system's and the hub's own files begin with a dot.
+        refuse_programs(path, [name for name in there if '/.' not in f'/{name}'], index['files'])
         folder = cls(path, index)
         for name in index['paths'].values():
             folder._check_part(name)
+        refuse_unsafe_content(path, [INDEX, *index['files']])
         return folder
 
     def model(
@@ -159,7 +164,13 @@ def _is_inside(file: Path, folder: Path) -> bool:
     return real.is_relative_to(root) or (file.is_symlink() and real.parent == blobs)
 
 
-def _read_index(path: Path) -> dict[str, Any]:
+def read_index(path: Path) -> dict[str, Any]:
+    """The content of ``ovmlv.json``, without its own checksum, which fits.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DataError: It was altered, or names what no published model has.
+    """
     if not path.is_file():
         raise FileNotFoundError(
             f'there is no published model in {path.parent} (no {path.name}); write one by '

@@ -14,8 +14,10 @@ from torch import Tensor
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.evaluation.score_calibration import Calibration
 from ovmlv.files import whole_folder, write_text
+from ovmlv.hub_files import Repository, pinned
 from ovmlv.label_bank.bank import LabelBank
 from ovmlv.label_bank.identity import EncoderIdentity
+from ovmlv.models.clip.architecture import HUB
 from ovmlv.models.clip.saving import save_clip
 from ovmlv.models.contracts import Recognizer
 from ovmlv.models.data_preprocessors import VideoDataPreprocessor
@@ -55,6 +57,7 @@ def publish_model(
     include_pretrained: bool = False,
     name: str | None = None,
     check: bool = True,
+    repository: str | None = None,
 ) -> Path:
     """Write a folder that :func:`~ovmlv.apis.open_model` and the inferencer open.
 
@@ -71,6 +74,8 @@ def publish_model(
             Otherwise they are found by their names, as when the model was made.
         name: Name in the model card.
         check: Whether to open the folder and compare its probabilities with the model's.
+        repository: ``owner/name`` under which the model card shows the model, where
+            :func:`~ovmlv.apis.push_model` will send it.
 
     Raises:
         ConfigError: The config names local files, or the folder holds other things.
@@ -96,6 +101,7 @@ def publish_model(
         calibration = Calibration.load(calibration)
     if not include_pretrained:
         _refuse_files(cfg.model)
+        _pin(cfg.model)
     _refuse_other_content(folder)
     about = dict(
         name=name or folder.resolve().name,
@@ -106,6 +112,8 @@ def publish_model(
         calibrated=calibration is not None,
         modules=_own_modules(model),
     )
+    if repository is not None:
+        about['repository'] = Repository.parse(repository).name
     # Beside the folder until it is whole: the model or the bank may be of the one it replaces.
     with whole_folder(folder) as scratch:
         _write(scratch, model, cfg, about, bank, calibration, include_pretrained)
@@ -244,6 +252,15 @@ def _pretrained_names(parts: Mapping[str, Any]) -> set[str]:
         if place.split('.')[-1] == 'llm' and part.get('name'):
             found.add(str(part['name']))
     return found
+
+
+def _pin(parts: Mapping[str, Any]) -> None:
+    """Name the commit of each CLIP of the hub, so that the folder always is the same model."""
+    for _, part in _parts(parts, 'model'):
+        for key in ('model_name', _PRETRAINED):
+            value = part.get(key)
+            if isinstance(value, str) and value.startswith(HUB):
+                part[key] = f'{HUB}{pinned(Repository.parse(value.removeprefix(HUB)))}'
 
 
 def _refuse_files(parts: Mapping[str, Any]) -> None:

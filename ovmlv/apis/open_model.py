@@ -13,8 +13,11 @@ from torch import nn
 
 from ovmlv.errors import CheckpointError, ConfigError, DataError
 from ovmlv.files import read_json
+from ovmlv.hub_files import is_repository
+from ovmlv.models.clip.architecture import is_architecture
 from ovmlv.models.contracts import Recognizer, lacking
 
+from .hub_models import fetch_model
 from .init_recognizer import check_device, init_recognizer
 from .loaded_model import LoadedModel
 from .model_folder import INDEX, ModelFolder
@@ -37,7 +40,8 @@ def open_model(
 
             - a config file or an mmengine ``Config``; ``weights`` is a checkpoint, or None for what
               the config starts from;
-            - a folder that ``ovmlv publish`` wrote;
+            - a folder that ``ovmlv publish`` wrote, or ``owner/name`` of one that it pushed to
+              Hugging Face's hub (``owner/name@revision`` for a branch, tag or commit);
             - an architecture of open_clip (``ViT-B-16``), ``motionshapes`` (the tiny CLIP of this
               package) or a JSON file of open_clip's schema: CLIP as it is, zero-shot.
               ``weights`` is one of open_clip's tags or a local file; ``ViT-B-16/openai`` names
@@ -83,12 +87,13 @@ def load_model(
     if isinstance(model, LoadedModel):
         return replace(model, recognizer=_built(model.recognizer, weights, device, cfg_options))
     path = Path(model).expanduser() if isinstance(model, (str, Path)) else None
+    if path is not None and is_of_hub(str(model)):
+        _refuse_weights(model, weights)
+        folder = fetch_model(str(model))
+        return LoadedModel(folder.model(device, cfg_options), folder)
     if path is None or not path.is_dir():
         return LoadedModel(_open(model, weights, device, cfg_options))
-    if weights is not None:
-        raise ConfigError(
-            f'{model} is a folder, which has its own weights; leave weights={str(weights)!r} out'
-        )
+    _refuse_weights(model, weights)
     if not (path / INDEX).is_file():
         raise ConfigError(
             f'{model} is no published model (no {INDEX} in it); write one by "ovmlv publish", or '
@@ -96,6 +101,23 @@ def load_model(
         )
     folder = ModelFolder.open(path)
     return LoadedModel(folder.model(device, cfg_options), folder)
+
+
+def is_of_hub(model: str) -> bool:
+    """Whether a model is named as a repository of the hub, and as nothing that is on this machine.
+
+    ``ViT-B-16/openai`` is an architecture of open_clip with one of its tags.
+    """
+    if not is_repository(model) or Path(model).expanduser().exists():
+        return False
+    return not any(is_architecture(name) for name in (model, model.partition('/')[0]))
+
+
+def _refuse_weights(model: object, weights: object) -> None:
+    if weights is not None:
+        raise ConfigError(
+            f'{model} is a folder, which has its own weights; leave weights={str(weights)!r} out'
+        )
 
 
 def _open(

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ovmlv.evaluation.label_scores import LabelScores
 
 MODEL_HELP = (
-    'a config (.py), a folder that "ovmlv publish" wrote, an open_clip architecture such as '
-    'ViT-B-16 (with weights: ViT-B-16/openai), or motionshapes, the tiny CLIP shipped here'
+    'a config (.py), a folder that "ovmlv publish" wrote, owner/name of one on the hub, an '
+    'open_clip architecture such as ViT-B-16 (with weights: ViT-B-16/openai), hf-hub:owner/name of '
+    'a CLIP on the hub, or motionshapes, the tiny CLIP shipped here'
 )
 
 

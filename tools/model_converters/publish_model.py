@@ -15,7 +15,7 @@ import contextlib
 import sys
 
 from ovmlv.cli.arguments import load_model_of, read_label_arguments
-from ovmlv.cli.publish import add_publish_arguments, publish
+from ovmlv.cli.publish import add_publish_arguments, check_publish_arguments, publish
 from ovmlv.utils.cli import add_cfg_options, add_debug_argument, add_device_argument, make_parser
 from ovmlv.utils.error_door import run_tool
 
@@ -34,6 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     with contextlib.redirect_stdout(sys.stderr):  # logs; the result alone goes to stdout
+        check_publish_arguments(args)
         labels = read_label_arguments(args)
         model = load_model_of(args).recognizer
     publish(args, model, labels, sys.stdout)

@@ -8,7 +8,7 @@ import importlib.util
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import open_clip
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
@@ -17,6 +17,7 @@ from torch import nn
 
 from ovmlv.errors import ConfigError, DataError, reason_of
 from ovmlv.files import read_json
+from ovmlv.hub_files import Repository, fetch_file
 from ovmlv.schema import is_plain_path
 
 if importlib.util.find_spec('ovmlv.models.clip.timm_models') is not None:
@@ -34,6 +35,12 @@ _TOKENIZER_KWARGS = frozenset(
 )
 _REQUIRED = ('embed_dim', 'vision_cfg', 'text_cfg')
 
+#: The towers of a CLIP that are wanted.
+Part = Literal['vision', 'text', 'both']
+# Stand for a tower that is not wanted, since open_clip's models have both.
+_NO_TEXT = {'context_length': 4, 'vocab_size': 8, 'width': 16, 'heads': 1, 'layers': 1}
+_NO_VISION = {'image_size': 2, 'patch_size': 2, 'width': 16, 'head_width': 16, 'layers': 1}
+
 
 @dataclass
 class Architecture:
@@ -44,12 +51,14 @@ class Architecture:
         config: Keyword arguments of open_clip's model (its JSON schema), our own copy.
         preprocess: ``mean`` and ``std`` if the JSON file gives them.
         folder: Folder of the JSON file; relative paths in the file start there.
+        repository: Where it is on the hub, with its commit; None if it is not there.
     """
 
     name: str
     config: dict[str, Any]
     preprocess: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    repository: Repository | None = None
 
     @property
     def tags(self) -> list[str]:
@@ -81,7 +90,8 @@ def find_architecture(model: str) -> Architecture:
     """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.
 
     ``motionshapes`` is the tiny CLIP that comes with this package, and ``hf-hub:owner/name`` is a
-    CLIP on Hugging Face's hub, with the weights there.
+    CLIP on Hugging Face's hub, with the weights there (``hf-hub:owner/name@revision`` for a branch,
+    tag or commit).
 
     The file may also be an ``open_clip_config.json`` (``model_cfg`` and ``preprocess_cfg``) or have
     a ``preprocess_cfg`` beside the model's keys.
@@ -108,18 +118,36 @@ def find_architecture(model: str) -> Architecture:
     return Architecture(str(model).replace('/', '-'), config)
 
 
-def build_model(architecture: Architecture, quick_gelu: bool | None = None) -> nn.Module:
+def is_architecture(model: str) -> bool:
+    """Whether a name is one of open_clip's architectures, or of a CLIP that comes with this
+    package.
+    """
+    name = str(model).replace('/', '-')
+    return (SHIPPED / f'{model}.json').is_file() or open_clip.get_model_config(name) is not None
+
+
+def build_model(
+    architecture: Architecture, quick_gelu: bool | None = None, part: Part = 'both'
+) -> nn.Module:
     """Build open_clip's model with random weights.
 
     Args:
         architecture: The architecture to build.
         quick_gelu: Whether the weights were trained with QuickGELU; None if that is not known.
+        part: Towers that are wanted. Another one is a few numbers in its place, since the table of
+            tokens of a text tower alone may be larger than all else (SigLIP 2's has 256,000 rows).
     """
     config = json.loads(json.dumps(architecture.config))
     config['vision_cfg']['timm_model_pretrained'] = False  # weights come from the CLIP file alone
     if quick_gelu is not None:
         config['quick_gelu'] = quick_gelu
     custom_text = config.pop('custom_text', False) or 'hf_model_name' in config['text_cfg']
+    if part != 'both' and config.pop('multimodal_cfg', None) is not None:
+        custom_text = True  # CoCa without its decoder of captions
+    if part == 'vision':
+        config['text_cfg'] = _NO_TEXT
+    elif part == 'text':
+        config['vision_cfg'] = _NO_VISION
     if 'multimodal_cfg' in config:
         model_class = open_clip.CoCa
     else:
@@ -138,21 +166,20 @@ def build_tokenizer(architecture: Architecture) -> Any:
     text = architecture.config['text_cfg']
     kwargs = dict(text.get('tokenizer_kwargs') or {})
     try:
-        if architecture.folder is None:
-            if architecture.name.startswith(HUB) and text.get('hf_tokenizer_name'):
-                return open_clip.get_tokenizer(architecture.name, trust_remote_code=False)
+        if architecture.folder is None and architecture.repository is None:
             return open_clip.get_tokenizer(architecture.name)
         length = text.get('context_length', open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)
         if text.get('hf_tokenizer_name'):
-            local = architecture.folder / text['hf_tokenizer_name']
-            source = str(local) if local.exists() else text['hf_tokenizer_name']
+            source = _tokenizer_source(architecture, text['hf_tokenizer_name'])
             mode = text.get('tokenizer_mode')
+            if architecture.repository is not None and architecture.repository.name == source:
+                kwargs['revision'] = architecture.repository.revision
             kwargs['trust_remote_code'] = False
             return open_clip.tokenizer.HFTokenizer(
                 source, context_length=length, tokenizer_mode=mode, **kwargs
             )
         if 'bpe_path' in kwargs:
-            kwargs['bpe_path'] = str(architecture.folder / kwargs['bpe_path'])
+            kwargs['bpe_path'] = str(own_file(architecture, kwargs['bpe_path']))
         return open_clip.SimpleTokenizer(context_length=length, **kwargs)
     except Exception as error:  # of whatever reads a folder's files of a tokenizer
         reason = reason_of(error)
@@ -160,6 +187,19 @@ def build_tokenizer(architecture: Architecture) -> Any:
             f'the tokenizer of {architecture.name} cannot be loaded ({reason}); copy the '
             'architecture to a .json file and name a local folder in its text_cfg.hf_tokenizer_name'
         ) from error
+
+
+def own_file(architecture: Architecture, name: str) -> Path:
+    """A file that an architecture names beside itself: in its folder, or in its repository."""
+    if architecture.repository is not None:
+        return fetch_file(architecture.repository, [name])[0]
+    return (architecture.folder or Path()) / name
+
+
+def _tokenizer_source(architecture: Architecture, name: str) -> str:
+    """A folder beside the file, or a name of the hub."""
+    local = (architecture.folder or Path()) / name
+    return str(local) if architecture.folder is not None and local.exists() else name
 
 
 def _read_json(path: Path) -> Architecture:
@@ -184,18 +224,19 @@ def _read_json(path: Path) -> Architecture:
 
 def _read_hub(model: str) -> Architecture:
     """The architecture of a repository on Hugging Face's hub, as open_clip stores it."""
-    where = model.removeprefix(HUB)
     try:
-        path = open_clip.pretrained.download_pretrained_from_hf(where, 'open_clip_config.json')
-    except Exception as error:  # any of several libraries' errors
+        repository = Repository.parse(model.removeprefix(HUB))
+        path, commit = fetch_file(repository, ['open_clip_config.json'])
+    except ConfigError as error:
         raise ConfigError(
-            f'model_name={model!r}: there is no open_clip_config.json of {where}, or it cannot be '
-            f'downloaded ({type(error).__name__}); give hf-hub:owner/name of a CLIP of open_clip'
-        ) from error
+            f'model_name={model!r} is no CLIP of open_clip with an open_clip_config.json: {error}'
+        ) from None
     try:
-        return _parse(read_json(path, 'architecture file'), model)
+        architecture = _parse(read_json(path, 'architecture file'), model)
     except DataError as error:
         raise ConfigError(str(error)) from None
+    architecture.repository = Repository(repository.name, commit)
+    return architecture
 
 
 def _parse(content: Any, name: str) -> Architecture:

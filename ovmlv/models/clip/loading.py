@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.utils.frozen import fingerprint
+from ovmlv.models.utils.frozen import fingerprint_of
 
 from .architecture import (
     Architecture,
+    Part,
     build_model,
     build_tokenizer,
     find_architecture,
 )
-from .weights import Weights, find_weights, load_weights
+from .weights import Weights, find_weights, is_of, load_weights, needs_both_towers
 
 # Their shape follows the image size, which is no matter of which CLIP it is.
 _IMAGE_POSITIONS = {
@@ -25,8 +26,6 @@ _IMAGE_POSITIONS = {
     'visual.attnpool.positional_embedding',
     'visual.trunk.pos_embed',
 }
-# Stands for a text tower that is not wanted.
-_NO_TEXT = {'context_length': 4, 'vocab_size': 8, 'width': 64, 'heads': 1, 'layers': 1}
 
 
 @dataclass
@@ -43,8 +42,8 @@ class LoadedCLIP:
         std: Deviation of the pixels in 0..1.
         embed_dim: E.
         image_size: Height and width that the image tower takes.
-        fingerprint: Hash of the weights of both towers; it does not depend on ``image_size``. An
-            image tower beside a text tower of transformers has a hash of its own weights.
+        fingerprint: Hash of the weights of both towers as their file has them, whichever was built;
+            it does not depend on ``image_size``. Random weights have a hash of what was built.
         architecture: What the model was built from.
     """
 
@@ -69,9 +68,9 @@ def load_clip(
     model: str,
     pretrained: str | None = None,
     image_size: int | tuple[int, int] | None = None,
-    part: Literal['vision', 'text', 'both'] = 'both',
+    part: Part = 'both',
 ) -> LoadedCLIP:
-    """Build a CLIP and load its weights.
+    """Build a CLIP, or one of its towers, and load its weights.
 
     If the weights say which activation they were trained with, it is used (OpenAI's were trained
     with QuickGELU), so that ``ViT-B-16`` with ``openai`` is right.
@@ -82,21 +81,31 @@ def load_clip(
             (TorchScript archives too) or transformers' CLIPModel; None draws random weights.
         image_size: Image size, if it shall differ from the architecture's; positions are
             interpolated.
-        part: Towers to keep.
+        part: Towers to build. The other one takes neither memory nor time, and its weights are not
+            checked.
     """
     if part not in ('vision', 'text', 'both'):
         raise ConfigError(f"part={part!r} is unknown; use 'vision', 'text' or 'both'")
     architecture = find_architecture(model)
     weights = find_weights(architecture, pretrained) if pretrained else None
-    is_timm = 'timm_model_name' in architecture.config['vision_cfg']
+    vision = architecture.config['vision_cfg']
+    is_timm = 'timm_model_name' in vision
     if image_size is not None and not is_timm:
-        architecture.config['vision_cfg']['image_size'] = image_size
-    clip: Any = _build(architecture, weights, part)
-    missing = load_weights(clip, weights, architecture.name, part) if weights else set()
-    identity = fingerprint(clip, skip=missing | _IMAGE_POSITIONS)
-    if image_size is not None and is_timm:
+        vision['image_size'] = image_size
+    built: Part = 'both' if weights and needs_both_towers(weights) else part
+    clip: Any = _build(architecture, weights, built)
+    if weights:
+        state: dict[str, Tensor] = load_weights(clip, weights, architecture.name, built)
+    else:
+        state = {name: value for name, value in clip.state_dict().items() if is_of(name, built)}
+    identity = fingerprint_of(
+        {name: value for name, value in state.items() if name not in _IMAGE_POSITIONS}
+    )
+    if image_size is not None and is_timm and part != 'text':
         clip.visual.set_input_size(image_size)
     size = clip.visual.image_size
+    if built == 'text':
+        size = image_size or vision.get('image_size', 224)
     visual = clip.visual if part != 'text' else None
     del clip.visual
     tag = pretrained if pretrained in architecture.tags else None
@@ -110,35 +119,26 @@ def load_clip(
         mean=mean,
         std=std,
         embed_dim=architecture.config['embed_dim'],
-        image_size=size if isinstance(size, tuple) else (size, size),
+        image_size=(size, size) if isinstance(size, int) else (size[0], size[1]),
         fingerprint=identity,
         architecture=architecture,
     )
 
 
-def _build(architecture: Architecture, weights: Weights | None, part: str) -> nn.Module:
-    """Build the model, and a text tower of transformers only if it is wanted.
+def _build(architecture: Architecture, weights: Weights | None, part: Part) -> nn.Module:
+    """Build the model, or a part of it.
 
-    open_clip reads the configuration of such a tower from Hugging Face's hub, which an image tower
-    alone does not need.
+    open_clip reads the configuration of a text tower of transformers from Hugging Face's hub, which
+    an image tower alone does not need.
     """
     text = architecture.config['text_cfg']
     hub = text.get('hf_model_name')
-    if hub is not None and part == 'vision':
-        config = dict(architecture.config, text_cfg=_NO_TEXT, custom_text=True)
-        architecture = replace(architecture, config=config)
-        if weights is not None:
-            weights.state = {
-                name: value
-                for name, value in weights.state.items()
-                if name.startswith(('visual.', 'module.visual.')) or 'logit_' in name
-            }
-    elif hub is not None:
+    if hub is not None:
         # Its weights come from the CLIP file alone.
         config = dict(architecture.config, text_cfg={**text, 'hf_model_pretrained': False})
         architecture = replace(architecture, config=config)
     try:
-        return build_model(architecture, weights.quick_gelu if weights else None)
+        return build_model(architecture, weights.quick_gelu if weights else None, part)
     except OSError as error:
         raise ConfigError(
             f'{architecture.name}: its text tower {hub} of transformers is not on this machine and '

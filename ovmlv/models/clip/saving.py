@@ -19,6 +19,7 @@ from .architecture import (
     build_model,
     build_tokenizer,
     find_architecture,
+    own_file,
 )
 from .weights import OPENAI_EXTRAS, find_weights, load_weights
 
@@ -66,7 +67,7 @@ def _save_architecture(architecture: Architecture, folder: Path) -> Path:
         text['hf_tokenizer_name'] = 'tokenizer'
     vocabulary = (text.get('tokenizer_kwargs') or {}).get('bpe_path')
     if vocabulary is not None:
-        source = (architecture.folder or Path()) / vocabulary
+        source = own_file(architecture, vocabulary)
         shutil.copyfile(source, folder / source.name)
         text['tokenizer_kwargs']['bpe_path'] = source.name
     if architecture.preprocess:

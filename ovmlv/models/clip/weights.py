@@ -19,13 +19,17 @@ from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError, ConfigError
 from ovmlv.files import read_json
+from ovmlv.hub_files import Repository, fetch_file
 from ovmlv.weight_files import read_weight_file, read_weight_folder, state_dict_of
 
-from .architecture import HUB, SHIPPED, Architecture
+from .architecture import HUB, SHIPPED, Architecture, Part
 from .hf_format import from_transformers, is_transformers_clip
 from .video_formats import from_video_clip, is_video_clip
 
 OPENAI_EXTRAS = ('input_resolution', 'context_length', 'vocab_size')
+#: A repository's file of weights, the safer first; what is in a pickle but tensors is refused.
+_HUB_FILES = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
+_SCALES = ('logit_scale', 'logit_bias')
 _PATH_LIKE = re.compile(r'[/\\]|\.(pt|pth|bin|ckpt|safetensors|npz)$')
 
 
@@ -56,7 +60,7 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     if pretrained not in architecture.tags and path.exists():
         return read_weights(path)
     if pretrained.startswith(HUB):
-        return _of_hub(pretrained)
+        return _of_hub(pretrained, architecture)
     config = {} if architecture.folder else open_clip.get_pretrained_cfg(name, pretrained)
     if not config:
         if _PATH_LIKE.search(pretrained) or not architecture.tags:
@@ -84,16 +88,17 @@ def find_weights(architecture: Architecture, pretrained: str) -> Weights:
     return weights
 
 
-def _of_hub(name: str) -> Weights:
-    where = name.removeprefix(HUB)
+def _of_hub(name: str, architecture: Architecture) -> Weights:
+    same = name == architecture.name and architecture.repository is not None
     try:
-        path = open_clip.pretrained.download_pretrained_from_hf(where)
-    except Exception as error:  # any of several libraries' errors
+        where = architecture.repository if same else Repository.parse(name.removeprefix(HUB))
+        assert where is not None
+        path, _ = fetch_file(where, _HUB_FILES)
+    except ConfigError as error:
         raise CheckpointError(
-            f'the weights of {name} cannot be downloaded ({type(error).__name__}); fetch them from '
-            f"https://huggingface.co/{where} and set pretrained='/path/to/the/file'"
-        ) from error
-    return read_weights(Path(path))
+            f"the weights of {name} cannot be fetched: {error}, or set pretrained='/path/to/a/file'"
+        ) from None
+    return read_weights(path)
 
 
 def read_weights(path: Path) -> Weights:
@@ -126,24 +131,23 @@ def read_weights(path: Path) -> Weights:
 
 
 def load_weights(
-    model: nn.Module, weights: Weights, architecture: str, part: str = 'both'
-) -> set[str]:
-    """Load weights strictly; a tower that is not wanted may be missing.
+    model: nn.Module, weights: Weights, architecture: str, part: Part = 'both'
+) -> dict[str, Tensor]:
+    """Load weights strictly into the towers that are wanted, whatever there is of the other.
 
     Position embeddings are interpolated when the image size differs.
 
     Returns:
-        Names that were missing.
+        All weights under the model's names, those of the other tower too.
 
     Raises:
         CheckpointError: The weights are of another architecture.
     """
-    current = model.state_dict()
-    state = _fit_layout(weights.state, model, current)
-    absent = [name for name in current if name not in state]
-    ignored = {name for name in absent if part != 'both' and _part_of(name) != part}
-    missing = [name for name in absent if name not in ignored]
-    unexpected = [name for name in state if name not in current]
+    current = {name: value for name, value in model.state_dict().items() if is_of(name, part)}
+    state = _fit_layout(weights.state, model, current, part)
+    # An image tower alone may come without the scale of the cosines.
+    missing = [n for n in current if n not in state and (part != 'vision' or n not in _SCALES)]
+    unexpected = [name for name in state if name not in current and is_of(name, part)]
     shapes = [k for k in state if k in current and state[k].shape != current[k].shape]
     if missing or unexpected or shapes:
         if shapes:
@@ -158,16 +162,26 @@ def load_weights(
             f'({len(missing)} missing, {len(unexpected)} unexpected, {len(shapes)} of another '
             'shape); set the model_name they belong to'
         )
-    model.load_state_dict(state, strict=False)
-    return ignored
+    model.load_state_dict({k: v for k, v in state.items() if k in current}, strict=False)
+    return state
 
 
-def _part_of(name: str) -> str:
-    return 'vision' if name.startswith('visual.') else 'text'
+def is_of(name: str, part: Part) -> bool:
+    """Whether a parameter of open_clip's name belongs to a part; the scale belongs to all."""
+    if part == 'both' or name in _SCALES:
+        return True
+    if name.startswith('visual.'):
+        return part == 'vision'
+    return part == 'text' and not name.startswith('text_decoder.')
+
+
+def needs_both_towers(weights: Weights) -> bool:
+    """Whether open_clip renames the weights by a model with both towers (Apple's own files)."""
+    return any(name.startswith('image_encoder.model.') for name in weights.state)
 
 
 def _fit_layout(
-    state: dict[str, Tensor], model: nn.Module, current: dict[str, Tensor]
+    state: dict[str, Tensor], model: nn.Module, current: dict[str, Tensor], part: Part
 ) -> dict[str, Tensor]:
     """Bring names to the model's text layout and positions to its image size, as open_clip does."""
     state = convert_state_dict(model, dict(state))
@@ -176,12 +190,14 @@ def _fit_layout(
     else:
         state = {k.removeprefix('text.'): v for k, v in state.items()}
     state = {k: v for k, v in state.items() if k in current or not k.endswith('position_ids')}
-    for name in ('logit_scale', 'logit_bias'):
+    for name in _SCALES:
         if name in state and name in current:
             state[name] = state[name].reshape(current[name].shape)
     if 'logit_bias' in current and 'logit_bias' not in state and 'logit_scale' in state:
         # CLIP's weights in a SigLIP.
         state['logit_bias'] = torch.zeros_like(state['logit_scale'])
+    if part == 'text':
+        return state
     try:
         resize_pos_embed(state, model)
         _resize_attention_pool(state, current)

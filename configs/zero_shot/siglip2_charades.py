@@ -1,0 +1,45 @@
+"""SigLIP 2 (Tschannen et al., 2025), ViT-B/16, tested on Charades: mean of its frames, an ensemble of templates, nothing trained.
+
+ovmlv test ovmlv::zero_shot/siglip2_charades.py --out siglip2_charades.json
+"""
+
+_base_ = ['../_base_/datasets/charades.py', '../_base_/default_runtime.py']
+
+clip = dict(
+    model_name='ViT-B-16-SigLIP2', pretrained='webli'
+)  # weights and tokenizer: downloaded once
+model = dict(
+    type='OpenVocabRecognizer',
+    backbone=dict(
+        type='TemporalCLIPBackbone',
+        **clip,
+        num_frames=16,
+        temporal=dict(type='FrameMean'),
+        trainable='none',
+    ),
+    head=dict(
+        type='TemplatePromptHead',
+        **clip,
+        templates=['{}', 'a photo of {}', 'a video of {}', 'footage of {}'],
+        truncate=True,
+    ),
+    scorer=dict(type='SigmoidScorer', init_bias='clip', learnable=False),
+    average_views='score',
+    views_per_pass=32,
+)
+
+# As these weights were trained: the whole frame is squeezed to a square, and none of it is cut off.
+test_pipeline = [
+    dict(type='VideoInit'),
+    dict(type='SampleSegmentFrames', clip_len=16, num_clips=4, test_mode=True),
+    dict(type='VideoDecode'),
+    dict(type='mmaction.Resize', scale=(224, 224), keep_ratio=False, interpolation='area'),
+    dict(type='mmaction.FormatShape', input_format='NCTHW'),
+    dict(type='PackMultilabelInputs'),
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+# Nothing trains: only the test part is used.
+train_cfg = val_cfg = optim_wrapper = param_scheduler = None
+train_dataloader = val_dataloader = val_evaluator = None
+test_cfg = dict(type='TestLoop')
