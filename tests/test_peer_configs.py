@@ -36,6 +36,7 @@ TRAINS = {
     'ablations/generate_readout': {TIME, TEXT},
     'ablations/prefix_readout': {TIME, TEXT},
     'ablations/random_llm': {TIME, TEXT},
+    'ablations/sequence_readout': {TIME, TEXT},
     'ablations/static_readout': {TIME, TEXT},
     'ablations/suffix_readout': {TIME, TEXT},
     'ablations/with_interpolation': {TIME, TEXT},
@@ -51,7 +52,8 @@ TRAINS = {
     'ablations/without_temporal': {TEXT},
     'ablations/without_video_distill': {TIME, TEXT},
 }
-PATHS = sorted([*CONFIGS.glob('baselines/*.py'), *CONFIGS.glob('ablations/*.py')])
+FOLDERS = ('baselines', 'ablations')
+PATHS = sorted(p for folder in FOLDERS for p in CONFIGS.glob(f'{folder}/*_motionshapes.py'))
 
 
 def name_of(path: Path) -> str:
