@@ -96,14 +96,14 @@ def test_each_frame_is_an_image_of_its_own(generator):
 def test_noise_draws_from_the_distribution():
     """Frequencies over many rows, beside a softmax cut at ``top_p``."""
     scores = torch.tensor([2.0, 1.0, 0.0, -3.0]).log_softmax(-1)
-    rows = 20_000
+    rows = 5_000
     noise = RowNoise(range(rows), temperature=2.0, top_p=0.9)
     drawn = noise(torch.zeros(rows, 1, dtype=torch.long), scores.expand(rows, -1)).argmax(-1)
     expected = (scores / 2).softmax(-1)
     assert expected[:3].sum() > 0.9 > expected[:2].sum()
     expected[3] = 0
     got = drawn.bincount(minlength=4) / rows
-    assert torch.allclose(got, expected / expected.sum(), atol=0.015)
+    assert torch.allclose(got, expected / expected.sum(), atol=0.03)
 
 
 def test_no_multimodal_model(llm, tmp_path):
