@@ -22,6 +22,7 @@ from ovmlv.registry import DATASETS, METRICS, MODELS
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.config_check import check_config
 from ovmlv.utils.configs import leave_amp_to_gpus
+from tests.tiny_vlms import tiny_vlm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / 'configs'
@@ -93,6 +94,8 @@ def _built(model: str) -> nn.Module:
 def tiny_model(cfg: Config) -> dict:
     """The model of a config on the shipped tiny CLIP and a random LLM, all else as it stands."""
     model = copy.deepcopy(cfg.model.to_dict())
+    if model['type'] == 'VisionLanguageTagger':
+        return dict(model, vlm=tiny_vlm(), vlm_dtype='float32')
     for part in ('backbone', 'head'):
         if 'model_name' in model[part]:
             model[part].update(model_name='motionshapes', pretrained='motionshapes')

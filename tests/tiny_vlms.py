@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 
 import torch
@@ -159,3 +161,13 @@ MAKERS = dict(
     qwen3_vl=make_qwen3_vl,
     idefics3=make_smolvlm,
 )
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory] = []  # until the tests end
+
+
+@functools.cache
+def tiny_vlm(family: str = 'qwen3_vl') -> str:
+    """The folder of a model, written once for all tests."""
+    _FOLDERS.append(tempfile.TemporaryDirectory())
+    return MAKERS[family](Path(_FOLDERS[-1].name))

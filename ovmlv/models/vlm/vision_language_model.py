@@ -38,6 +38,13 @@ class VisionLanguageModel(nn.Module):
     Raises:
         ConfigError: There is no such model, or it is of another kind.
         CheckpointError: The folder would make transformers load programs or other weights.
+
+    Examples:
+        >>> vlm = VisionLanguageModel('Qwen/Qwen3-VL-2B-Instruct')  # doctest: +SKIP
+        >>> frames = np.zeros((4, 224, 224, 3), np.uint8)
+        >>> inputs = vlm.inputs([frames], ['What is this?'])  # doctest: +SKIP
+        >>> vlm.model(**inputs).logits.shape  # doctest: +SKIP
+        torch.Size([1, 225, 151936])
     """
 
     def __init__(self, name: str, dtype: str = 'float32', key: str = 'vlm.name') -> None:

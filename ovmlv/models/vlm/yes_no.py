@@ -31,12 +31,25 @@ class AnswerWords:
         no: Token ids.
 
     Raises:
-        ConfigError: A word has no token, or a token begins a yes as well as a no.
+        ConfigError: All words of one kind have no token, or those of words of the other.
+
+    Examples:
+        >>> class Letters:  # a token for each letter
+        ...     unk_token_id = None
+        ...     def encode(self, text, add_special_tokens):
+        ...         return [ord(letter) for letter in text.strip()]
+        >>> words = AnswerWords(Letters(), yes=['yes'], no=['no'])
+        >>> logits = torch.zeros(1, 128)
+        >>> logits[0, [ord('y'), ord('Y')]] = 2.0
+        >>> words.log_odds(logits)
+        tensor([2.])
     """
 
     def __init__(self, tokenizer: Any, yes: Sequence[str], no: Sequence[str]) -> None:
-        self.yes, self.no = (_first_tokens(tokenizer, words) for words in (yes, no))
-        if not self.yes or not self.no or set(self.yes) & set(self.no):
+        found = [_first_tokens(tokenizer, words) for words in (yes, no)]
+        both = set(found[0]) & set(found[1])  # such as a token of the space alone
+        self.yes, self.no = ([token for token in ids if token not in both] for ids in found)
+        if not self.yes or not self.no:
             raise ConfigError(
                 f'yes={list(yes)} and no={list(no)} do not begin with different tokens of this '
                 'model; give other words'
@@ -74,6 +87,14 @@ class YesNoReader:
 
     Attributes:
         shares: Whether the beginning is read once; None before the first video.
+
+    Examples:
+        >>> vlm = VisionLanguageModel('Qwen/Qwen3-VL-2B-Instruct')  # doctest: +SKIP
+        >>> words = AnswerWords(vlm.processor.tokenizer, ['yes'], ['no'])  # doctest: +SKIP
+        >>> frames = np.zeros((4, 224, 224, 3), np.uint8)
+        >>> questions = ['Is it dark?', 'Is there a dog?']
+        >>> YesNoReader(vlm, words)(frames, questions).shape  # doctest: +SKIP
+        torch.Size([2])
     """
 
     def __init__(self, vlm: VisionLanguageModel, words: AnswerWords, per_pass: int = 16) -> None:
