@@ -86,7 +86,7 @@ class YesNoReader:
         per_pass: Questions in each pass.
 
     Attributes:
-        shares: Whether the beginning is read once; None before the first video.
+        shares: Whether the beginning is read once; None before two questions were asked at once.
 
     Examples:
         >>> vlm = VisionLanguageModel('Qwen/Qwen3-VL-2B-Instruct')  # doctest: +SKIP
@@ -104,8 +104,10 @@ class YesNoReader:
     @torch.no_grad()
     def __call__(self, frames: np.ndarray, questions: Sequence[str]) -> Tensor:
         """``log p(yes) - log p(no)`` ``(C,)`` of C questions about frames ``(T, H, W, 3)``."""
+        if len(questions) == 1:  # nothing to share
+            return self._whole(frames, questions)
         if self.shares is None:
-            self.shares = len(questions) > 1 and self._sharing_is_right(frames, questions[:2])
+            self.shares = self._sharing_is_right(frames, questions[:2])
         read = self._shared if self.shares else self._whole
         return read(frames, questions)
 
