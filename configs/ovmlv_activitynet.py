@@ -1,4 +1,4 @@
-"""Whole videos of ActivityNet 1.3: the paper's full method.
+"""Whole videos of ActivityNet 1.3: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

@@ -1,4 +1,4 @@
-"""Animal Kingdom, 140 actions: the paper's full method.
+"""Animal Kingdom, 140 actions: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

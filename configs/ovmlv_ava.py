@@ -1,4 +1,4 @@
-"""Multi-label clips of AVA v2.2: the paper's full method.
+"""Multi-label clips of AVA v2.2: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

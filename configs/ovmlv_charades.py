@@ -1,4 +1,4 @@
-"""Open-vocabulary multi-label classification of Charades: the paper's model, with disturbed labels.
+"""Open-vocabulary multi-label classification of Charades: our reading of the paper's method.
 
 8 GPUs, 64 videos a step:
 

@@ -1,4 +1,4 @@
-"""EPIC-KITCHENS-100, 97 verbs and 300 nouns: the paper's full method.
+"""EPIC-KITCHENS-100, 97 verbs and 300 nouns: our reading of the paper's method.
 
 8 GPUs, 64 segments a step:
 

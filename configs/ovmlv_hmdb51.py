@@ -1,4 +1,4 @@
-"""HMDB51, 51 actions, split 1: the paper's full method.
+"""HMDB51, 51 actions, split 1: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

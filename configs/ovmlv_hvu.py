@@ -1,4 +1,4 @@
-"""Holistic Video Understanding, 3,142 tags of six categories: the paper's full method.
+"""Holistic Video Understanding, 3,142 tags of six categories: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

@@ -1,4 +1,4 @@
-"""Kinetics-400 with generated labels beside its single one: the paper's full method.
+"""Kinetics-400 with generated labels beside its single one: our reading of the paper's method.
 
 The generated labels are in ``annotations/synthetic_train.jsonl``, a row for each clip
 (``{"video": "ID_000417_000427.mp4", "labels": [...], "negatives": [...]}``); see

@@ -1,4 +1,4 @@
-"""Kinetics-600, 600 actions: the paper's full method.
+"""Kinetics-600, 600 actions: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

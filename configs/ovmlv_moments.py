@@ -1,4 +1,4 @@
-"""Moments in Time, 305 classes: the paper's full method.
+"""Moments in Time, 305 classes: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

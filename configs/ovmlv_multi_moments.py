@@ -1,4 +1,4 @@
-"""Multi-Moments in Time, several of 292 classes a clip: the paper's full method.
+"""Multi-Moments in Time, several of 292 classes a clip: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

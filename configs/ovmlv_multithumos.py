@@ -1,4 +1,4 @@
-"""Per-frame labels of MultiTHUMOS: the paper's full method.
+"""Per-frame labels of MultiTHUMOS: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

@@ -1,4 +1,4 @@
-"""Something-Something V2, 174 templates: the paper's full method.
+"""Something-Something V2, 174 templates: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

@@ -1,4 +1,4 @@
-"""Sliding windows over THUMOS14: the paper's full method.
+"""Sliding windows over THUMOS14: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

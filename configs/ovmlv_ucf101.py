@@ -1,4 +1,4 @@
-"""UCF101, 101 actions, split 1: the paper's full method.
+"""UCF101, 101 actions, split 1: our reading of the paper's method.
 
 8 GPUs, 64 clips a step:
 

@@ -13,15 +13,5 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 
-optim_wrapper = dict(
-    # There is no CLIP tower to finetune carefully.
-    paramwise_cfg=dict(
-        custom_keys={
-            '_delete_': True,
-            'head.readout': dict(lr_mult=5.0, decay_mult=0.0),
-            'scorer': dict(lr_mult=10.0, decay_mult=0.0),
-        }
-    )
-)
 default_hooks = dict(checkpoint=dict(save_best='multilabel/GAP@20', rule='greater'))
 auto_scale_lr = dict(enable=False, base_batch_size=128)

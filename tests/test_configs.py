@@ -22,6 +22,7 @@ from ovmlv.registry import DATASETS, METRICS, MODELS
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.config_check import check_config
 from ovmlv.utils.configs import leave_amp_to_gpus
+from tests.tiny_vlms import tiny_vlm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / 'configs'
@@ -93,6 +94,8 @@ def _built(model: str) -> nn.Module:
 def tiny_model(cfg: Config) -> dict:
     """The model of a config on the shipped tiny CLIP and a random LLM, all else as it stands."""
     model = copy.deepcopy(cfg.model.to_dict())
+    if model['type'] == 'VisionLanguageTagger':
+        return dict(model, vlm=tiny_vlm(), vlm_dtype='float32')
     for part in ('backbone', 'head'):
         if 'model_name' in model[part]:
             model[part].update(model_name='motionshapes', pretrained='motionshapes')
@@ -216,6 +219,42 @@ def test_best_checkpoint_is_chosen_by_a_metric_that_exists(path):
     sample = dict(pred_score=torch.rand(2), gt_label=torch.tensor([1, 0]), filename='x')
     metric.process(None, [dict(sample, sample_idx=i, filename=f'{i}') for i in range(4)])
     assert key in metric.evaluate(4)
+
+
+def trained_parts(path: Path) -> set[str]:
+    """What trains by a config, as parts of the model."""
+    model = built(tiny_model(load(path)))
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    return {'.'.join(name.split('.')[:2]) for name in names}
+
+
+def real_configs() -> list[Path]:
+    """Configs of real data sets that train the whole method on videos."""
+    configs = [*CONFIGS.glob('*.py'), *CONFIGS.glob('[co]*/*.py')]
+    configs = [p for p in configs if p in training_configs() and 'motionshapes' not in p.stem]
+    return [p for p in configs if _parsed(p).model.backbone.type == 'TemporalCLIPBackbone']
+
+
+FIGURE = {'backbone.temporal', 'head.readout', 'head.prompter', 'scorer.log_scale'}
+
+
+def test_real_configs_train_what_the_figure_trains():
+    """Prefixes, prompting transformer, temporal branch; the bias is ours."""
+    assert len(real_configs()) > 20
+    for path in real_configs():
+        assert load(path).model.backbone.trainable == 'temporal', path
+    assert trained_parts(CONFIGS / 'ovmlv_charades.py') == FIGURE | {'scorer.bias'}
+    assert trained_parts(CONFIGS / 'ablations' / 'as_drawn_charades.py') == FIGURE
+    finetuned = trained_parts(CONFIGS / 'ablations' / 'finetuned_charades.py')
+    assert finetuned == FIGURE | {'scorer.bias', 'backbone.visual'}
+
+
+def test_as_drawn_has_nothing_of_ours():
+    model = load(CONFIGS / 'ablations' / 'as_drawn_charades.py').model
+    assert model.head.readout.type == 'SequenceReadout' and model.head.readout.layer == -1
+    assert model.head.num_groups == 1 and model.head.noise is None
+    assert model.scorer.init_bias is None and not model.loss.text_distill
+    assert model.loss.video_distill > 0
 
 
 def test_charades_is_the_full_method():

@@ -75,6 +75,38 @@ def test_classes_exist(path):
     assert {word.split('.')[-1] for word in words} - known <= NO_CLASSES
 
 
+def lines_about_the_method():
+    """Lines of code, configs and pages that say something of the original method, with places."""
+    for folder in ('ovmlv', 'configs', 'docs'):
+        for file in sorted((ROOT / folder).rglob('*')):
+            if file.suffix in ('.py', '.md', '.yml', '.ipynb', '.html', '.js'):
+                for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
+                    if re.search(r'\bthe papers?\b', line, re.I):
+                        yield f'{file.relative_to(ROOT)}:{number}: {line.strip()}'
+
+
+def test_what_is_the_original_methods_is_said_in_three_words():
+    """Each line about it says whether that is quoted, our reading or ours."""
+    lines = list(lines_about_the_method())
+    assert len(lines) > 20
+    words = re.compile(r'\b(quoted|our reading|ours)\b', re.I)
+    assert not [line for line in lines if not words.search(line)]
+
+
+def test_the_table_of_the_method_has_its_rows():
+    text = (ROOT / 'docs' / 'method.md').read_text(encoding='utf-8')
+    rows = [line.split('|') for line in text.splitlines() if line.startswith('| ')]
+    head = next(row for row in rows if row[1].strip() == 'part')
+    assert [cell.strip() for cell in head[2:5]] == ['quoted', 'our reading', 'ours']
+    parts = {row[1].strip() for row in rows if len(row) == len(head)}
+    assert parts >= {
+        'what trains', 'score', 'prefixes', 'output sequence', 'groups', 'text', 'zero residual',
+        'temporal branch', 'synthetic labels',
+    }  # fmt: skip
+    configs = {path.stem for path in (ROOT / 'configs').rglob('*.py')}
+    assert {'as_drawn_charades', 'finetuned_charades'} <= configs & set(re.findall(r'\w+', text))
+
+
 def nav_pages(entry):
     """Files that an entry of the site's navigation names, with all below it."""
     if isinstance(entry, str):

@@ -23,12 +23,16 @@ TRAINS = {
     'baselines/asymmetric_loss': {TIME, TEXT},
     'baselines/coop': {TEXT},
     'baselines/dualcoop': {TEXT},
+    'baselines/frame_probe': {TIME},
     'baselines/froster': {VIDEO, 'criterion'},
+    'baselines/linear_probe': {TEXT},
     'baselines/llm_description': None,
     'baselines/llm_neighbors': None,
     'baselines/open_vclip': {VIDEO},
+    'baselines/taco': {VIDEO, TIME},
     'baselines/two_way_loss': {TIME, TEXT},
     'baselines/vifi_clip': {VIDEO},
+    'baselines/vlm_tagger': set(),
     'baselines/xclip': {VIDEO, TIME},
     'baselines/zeroshot_ensemble': None,
     'ablations/finetuned': {VIDEO, TIME, TEXT},
@@ -36,6 +40,7 @@ TRAINS = {
     'ablations/generate_readout': {TIME, TEXT},
     'ablations/prefix_readout': {TIME, TEXT},
     'ablations/random_llm': {TIME, TEXT},
+    'ablations/sequence_readout': {TIME, TEXT},
     'ablations/static_readout': {TIME, TEXT},
     'ablations/suffix_readout': {TIME, TEXT},
     'ablations/with_interpolation': {TIME, TEXT},
@@ -51,7 +56,8 @@ TRAINS = {
     'ablations/without_temporal': {TEXT},
     'ablations/without_video_distill': {TIME, TEXT},
 }
-PATHS = sorted([*CONFIGS.glob('baselines/*.py'), *CONFIGS.glob('ablations/*.py')])
+FOLDERS = ('baselines', 'ablations')
+PATHS = sorted(p for folder in FOLDERS for p in CONFIGS.glob(f'{folder}/*_motionshapes.py'))
 
 
 def name_of(path: Path) -> str:
@@ -74,7 +80,8 @@ def data(tmp_path_factory) -> Path:
 def small(cfg: Config, data: Path, work: Path) -> Config:
     """The config on two videos, with a random LLM where it has a real one."""
     cfg.model = tiny_model(cfg)
-    if 'cache_file' not in cfg.model.head and cfg.model.head.type == 'LLMDescriptionHead':
+    head = cfg.model.get('head') or {}
+    if 'cache_file' not in head and head.get('type') == 'LLMDescriptionHead':
         cfg.model.head.update(cache_file=str(work / 'sentences.json'), max_new_tokens=1)
     for loader in ('train_dataloader', 'test_dataloader'):
         if cfg.get(loader):
@@ -83,6 +90,8 @@ def small(cfg: Config, data: Path, work: Path) -> Config:
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if cfg.get('train_dataloader'):
         cfg.train_cfg = dict(by_epoch=True, max_epochs=1)
+    if cfg.model.type == 'VisionLanguageTagger':
+        cfg.model.labels_per_step = 4
     cfg.work_dir, cfg.experiment_name = str(work), f'{work.parent.name}_{work.name}'
     cfg.log_level = 'ERROR'
     cfg.default_hooks.checkpoint.interval = -1

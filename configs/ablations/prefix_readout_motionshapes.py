@@ -1,4 +1,4 @@
-"""The full method with the paper's readout: learnable tokens in front of the label."""
+"""The full method with our reading of the paper's prefixes: learnable tokens before the label."""
 
 _base_ = ['../ovmlv_motionshapes.py']
 

@@ -18,16 +18,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(axes=['split'])
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(
-    # There is no CLIP tower to finetune carefully.
-    paramwise_cfg=dict(
-        custom_keys={
-            '_delete_': True,
-            'head.readout': dict(lr_mult=5.0, decay_mult=0.0),
-            'scorer': dict(lr_mult=10.0, decay_mult=0.0),
-        }
-    )
-)
 # Not by unseen labels: there are none to choose by in practice.
 default_hooks = dict(checkpoint=dict(save_best='multilabel/mAP_seen', rule='greater'))
 auto_scale_lr = dict(enable=False, base_batch_size=128)

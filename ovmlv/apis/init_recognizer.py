@@ -70,8 +70,8 @@ def init_recognizer(
         model = _build(cfg, _name(config))
     if lacking(model, Recognizer):
         raise ConfigError(
-            f'{_name(config)}: model.type is {type(model).__name__}, which takes no labels; use an '
-            'OpenVocabRecognizer'
+            f'{_name(config)}: model.type is {type(model).__name__}, which has no embeddings '
+            'of labels; use an OpenVocabRecognizer, or "ovmlv test"'
         )
     if checkpoint is not None:
         _load(model, str(checkpoint))

@@ -1,4 +1,8 @@
-"""Generated labels that widen the vocabulary of training (the paper's vocabulary expansion)."""
+"""Generated labels that widen the vocabulary of training.
+
+Quoted of the paper are labels that multimodal language models give to videos (see
+docs/synthetic_labels.md); labels generated from labels or captions are ours.
+"""
 
 from __future__ import annotations
 

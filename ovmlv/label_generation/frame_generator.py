@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from ovmlv.errors import ConfigError
+from ovmlv.models.vlm import VisionLanguageModel
 
-from .text_generator import check_sampling, derive_seed, generate
+from .row_sampling import generate_rows
+from .text_generator import check_sampling, derive_seed
 
 
 class FrameGenerator:
-    """Answers a prompt about frames, with any model of ``AutoModelForImageTextToText``.
+    """Answers prompts about frames, with any model of ``AutoModelForImageTextToText``.
+
+    The same frames, prompt, seed and draw give the same answer, in whatever order and batch they
+    are asked, since each has a random stream of its own.
 
     Args:
         name: Hub name or local folder with model and processor.
@@ -34,23 +38,10 @@ class FrameGenerator:
         device: str = 'cpu',
         dtype: str = 'float32',
     ) -> None:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
         check_sampling(temperature, top_p, max_new_tokens)
         self.temperature, self.top_p = temperature, top_p
         self.max_new_tokens, self.seed = max_new_tokens, seed
-        try:
-            self.processor = AutoProcessor.from_pretrained(name, trust_remote_code=False)
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                name, dtype=dtype, trust_remote_code=False
-            )
-        except (OSError, ValueError) as error:
-            reason = ' '.join(str(error).split())[:200]
-            raise ConfigError(
-                f"cannot load '{name}' as an image-text-to-text model of transformers ({reason}); "
-                'give a hub name or a folder with model and processor'
-            ) from error
-        self.model = model.to(device).eval()
+        self.vlm = VisionLanguageModel(name, dtype, key='--llm').to(device)
 
     def __call__(self, frames: np.ndarray, prompt: str, draw: int = 0) -> str:
         """Answer a prompt about frames.
@@ -60,22 +51,30 @@ class FrameGenerator:
             prompt: The question.
             draw: Number of the answer.
         """
-        inputs = self.processor(
-            images=list(frames), text=self._text(prompt, len(frames)), return_tensors='pt'
-        )
-        inputs = inputs.to(self.model.device, self.model.dtype)  # floats alone change their format
-        seed = derive_seed(self.seed, draw, prompt, frames.tobytes().hex())
-        out = generate(
-            self.model, dict(inputs), seed, self.temperature, self.top_p, self.max_new_tokens
-        )
-        answer = out[inputs['input_ids'].shape[1] :]
-        return self.processor.decode(answer, skip_special_tokens=True).strip()
+        return self.answers([frames], [prompt], [draw])[0]
 
-    def _text(self, prompt: str, num_frames: int) -> str:
-        """The prompt as the model wants it, with a place for each frame."""
-        if getattr(self.processor, 'chat_template', None):
-            content = [{'type': 'image'}] * num_frames + [{'type': 'text', 'text': prompt}]
-            message = [{'role': 'user', 'content': content}]
-            return self.processor.apply_chat_template(message, add_generation_prompt=True)
-        token = getattr(self.processor, 'image_token', '<image>')
-        return token * num_frames + '\n' + prompt
+    def answers(
+        self, videos: Sequence[np.ndarray], prompts: Sequence[str], draws: Sequence[int]
+    ) -> list[str]:
+        """Answer a batch in one pass.
+
+        Args:
+            videos: B arrays of RGB uint8 frames ``(T, H, W, 3)``.
+            prompts: The question about each.
+            draws: Number of each answer.
+        """
+        seeds = [
+            derive_seed(self.seed, draw, prompt, video.tobytes().hex())
+            for video, prompt, draw in zip(videos, prompts, draws, strict=True)
+        ]
+        found = generate_rows(
+            self.vlm.model,
+            self.vlm.inputs(videos, prompts),
+            seeds,
+            self.temperature,
+            self.top_p,
+            self.max_new_tokens,
+            self.vlm.pad_token_id,
+        )
+        decode = self.vlm.processor.tokenizer.decode
+        return [decode(row.tolist(), skip_special_tokens=True).strip() for row in found]

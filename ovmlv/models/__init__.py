@@ -15,6 +15,7 @@ from ovmlv.models import (
     scorers,
     temporal,
     utils,
+    vlm,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     'scorers',
     'temporal',
     'utils',
+    'vlm',
 ]

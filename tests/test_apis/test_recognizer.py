@@ -52,5 +52,5 @@ def test_mistakes_are_one_line(config_file, tmp_path):
         init_recognizer(Config(dict(default_scope='ovmlv')))
     with pytest.raises(TypeError, match='config is dict'):
         init_recognizer(dict())
-    with pytest.raises(ConfigError, match='takes no labels'):
+    with pytest.raises(ConfigError, match='no embeddings of labels'):
         init_recognizer(Config(dict(model=dict(type='ovmlv.MultilabelBCELoss'))), device='cpu')

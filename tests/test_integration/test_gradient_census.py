@@ -22,6 +22,14 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         dict(loss=REGULARISED, reference_vocabulary=WORDS),
         ('backbone.temporal.', 'head.readout.', 'head.prompter.', 'scorer.'),
     ),
+    'as drawn': (
+        dict(
+            head=dict(readout=dict(type='SequenceReadout', num_tokens=2)),
+            scorer=dict(init_bias=None),
+            loss=dict(video_distill=1.0),
+        ),
+        ('backbone.temporal.', 'head.readout.', 'head.prompter.', 'scorer.log_scale'),
+    ),
     'all of the tower': (
         dict(
             backbone=dict(trainable='all'),

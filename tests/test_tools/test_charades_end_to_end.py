@@ -150,7 +150,8 @@ def test_trains_validates_and_saves(trained, data_root):
     start, end = weights(work / 'epoch_1.pth'), weights(work / 'epoch_2.pth')
     assert not any('llm' in key or 'text_tower' in key for key in end if 'fingerprint' not in key)
     moved = {key for key in end if end[key].is_floating_point() and (end[key] != start[key]).any()}
-    for part in ('backbone.visual', 'backbone.temporal', 'head.readout', 'head.prompter', 'scorer'):
+    assert not any(key.startswith('backbone.visual.') and '_frozen' not in key for key in end)
+    for part in ('backbone.temporal', 'head.readout', 'head.prompter', 'scorer'):
         assert any(key.startswith(part) for key in moved), part
     assert all(bool(value.isfinite().all()) for value in end.values())
 

@@ -1,10 +1,13 @@
 import importlib.util
 import json
 
+import numpy as np
 import pytest
 
 from ovmlv.datasets import MultilabelVideoDataset
+from ovmlv.label_generation import FrameGenerator
 from ovmlv.utils.error_door import run_tool
+from tests.tiny_vlms import make_qwen3_vl
 
 SPLIT = dict(seen=['a dog', 'jumping'], unseen=['a cat', 'red'])
 
@@ -117,24 +120,66 @@ def test_mistakes(tool, parrots, tmp_path, capsys):
             tool.parse_args(args)
 
 
+class Viewer:
+    """Says the same of all videos, and notes their sizes."""
+
+    def __init__(self, **options):
+        self.shapes = []
+
+    def answers(self, videos, prompts, draws):
+        self.shapes += [video.shape for video in videos]
+        return ['a grey screen, flicker'] * len(videos)
+
+
+def write_rows(path, names):
+    rows = [dict(video=name, labels=['x']) for name in names]
+    path.write_text('\n'.join(map(json.dumps, rows)))
+
+
 def test_frames_of_videos(tool, write_video, tmp_path, capsys, monkeypatch):
     """Frames reach the model; a broken video is left out and told."""
-    shapes = []
-
-    def make(**options):
-        return lambda frames, prompt, draw: shapes.append(frames.shape) or 'a grey screen, flicker'
-
-    monkeypatch.setattr(tool, 'FrameGenerator', make)
+    viewer = Viewer()
+    monkeypatch.setattr(tool, 'FrameGenerator', lambda **options: viewer)
     folder = write_video('good.mp4', size=(48, 64)).parent
     (folder / 'broken.mp4').write_bytes(b'no video')
-    rows = [dict(video=name, labels=['x']) for name in ('good.mp4', 'broken.mp4')]
-    (tmp_path / 'train.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+    write_rows(tmp_path / 'train.jsonl', ['good.mp4', 'broken.mp4', 'missing.mp4'])
     out = tmp_path / 'o.jsonl'
     args = ['frames', tmp_path / 'train.jsonl', '--videos', folder, '--out', out, '--llm', 'some']
-    assert run(tool, *args) == 0
-    assert shapes == [(4, 48, 64, 3)]
+    assert run(tool, *args, '--samples', '2') == 0
+    assert viewer.shapes == [(4, 48, 64, 3)] * 2
     assert json.loads(out.read_text()) == dict(
         video='good.mp4', labels=['a grey screen', 'flicker']
     )
-    assert '1 videos could not be read' in capsys.readouterr().out
+    assert '2 videos could not be read' in capsys.readouterr().out
     assert run(tool, *args[:-1], 'smollm2', '--out', tmp_path / 'p.jsonl') == 2
+
+
+def test_batches_of_a_real_model_survive_a_kill(tool, write_video, tmp_path, monkeypatch):
+    """A tiny Qwen3-VL; a run killed in its second batch ends as one that was not, of other size."""
+    model = make_qwen3_vl(tmp_path / 'model')
+    names = [f'{i}.mp4' for i in range(5)]
+    for i, name in enumerate(names):
+        frames = np.random.default_rng(i).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+        write_video(name, frames=frames)
+    write_rows(tmp_path / 'train.jsonl', names)
+    common = ['frames', tmp_path / 'train.jsonl', '--videos', tmp_path, '--llm', model]
+    common += ['--num-frames', 2, '--max-new-tokens', 6, '--temperature', 1.5, '--samples', 2]
+    whole, cut = tmp_path / 'whole.jsonl', tmp_path / 'cut.jsonl'
+    assert run(tool, *common, '--out', whole, '--batch-size', 1) == 0
+    answers, calls = FrameGenerator.answers, []
+
+    def killed(self, *args):
+        calls.append(len(args[0]))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return answers(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameGenerator, 'answers', killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tool, *common, '--out', cut, '--batch-size', 4)
+    kept = (tmp_path / 'cut.jsonl.answers.jsonl').read_text().splitlines()
+    assert len(kept) == 1 + 4 and calls == [4, 4] and not cut.exists()
+    assert run(tool, *common, '--out', cut, '--batch-size', 3) == 0
+    assert cut.read_text() == whole.read_text() != ''
+    assert len((tmp_path / 'cut.jsonl.answers.jsonl').read_text().splitlines()) == 1 + 10

@@ -7,7 +7,9 @@
 `labels` derives labels from each given label. These come from a list in a text or JSON file, or
 from a label_split file; of the latter, --split is taken, and the other labels are held out and
 never generated. `captions` derives labels from rows {"video": ..., "caption": ...}. `frames`
-derives labels from the videos of an annotation file, by a multimodal model.
+derives labels from the videos of an annotation file, by a multimodal model: any
+image-text-to-text model of transformers (Qwen3-VL, SmolVLM, LLaVA ...), --batch-size videos at a
+time.
 
 The same seed gives the same labels. Answers are kept in <out>.answers.jsonl as they come: a run
 that was stopped goes on when the same command is given again. The default language model is the one
@@ -47,6 +49,10 @@ from ovmlv.labels import load_label_attributes, load_labels
 from ovmlv.utils.cli import add_debug_argument, make_parser
 from ovmlv.utils.error_door import run_tool
 
+#: A source and the number of the answer; an answer has its text too, or why it cannot be had.
+Ask = tuple[str, int]
+Answer = tuple[str, int, str | Exception]
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
@@ -62,6 +68,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--videos', default='', help='folder of the videos (frames)')
     parser.add_argument(
         '--num-frames', type=int, default=4, help='frames of a video (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=4,
+        help='answers at a time (frames; default: %(default)s); it changes no answer',
+    )
+    parser.add_argument(
+        '--dtype', default='float32', help='of the multimodal model (default: %(default)s)'
     )
     parser.add_argument('--llm', default='smollm2', help='language model (%(default)s)')
     parser.add_argument('--prompt', help='text file with a prompt of your own, one {} in it')
@@ -90,6 +105,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     suffix = '.json' if args.task == 'labels' else '.jsonl'
     if Path(args.out).suffix != suffix:
         parser.error(f'--out {args.out}: the task {args.task} writes a {suffix} file')
+    if min(args.batch_size, args.num_frames) < 1:
+        parser.error(
+            f'--batch-size {args.batch_size} and --num-frames {args.num_frames} must be at least 1'
+        )
     if not 1 <= args.min_votes <= args.samples:
         parser.error(f'--min-votes {args.min_votes} must be between 1 and --samples {args.samples}')
     return args
@@ -143,8 +162,8 @@ def read_frames(path: Path, count: int) -> np.ndarray:
         video.close()
 
 
-def make_ask(args: argparse.Namespace, prompt: Prompt) -> Callable[[str, int], str]:
-    """The function that asks the model about a source."""
+def make_ask(args: argparse.Namespace, prompt: Prompt) -> Callable[[list[Ask]], Iterator[Answer]]:
+    """The function that asks the model about a batch of sources."""
     options: dict[str, Any] = dict(
         temperature=args.temperature,
         top_p=args.top_p,
@@ -155,14 +174,28 @@ def make_ask(args: argparse.Namespace, prompt: Prompt) -> Callable[[str, int], s
     )
     if args.task != 'frames':
         text = TextGenerator(**options)
-        return lambda source, draw: text(prompt.fill(source), draw)
+        return lambda asks: ((*ask, text(prompt.fill(ask[0]), ask[1])) for ask in asks)
     if args.llm == 'smollm2':
         raise ConfigError('frames need a multimodal model; give --llm a hub name or a folder')
-    frames = FrameGenerator(**options)
+    frames = FrameGenerator(**options, dtype=args.dtype)
     folder = Path(args.videos)
-    return lambda source, draw: frames(
-        read_frames(folder / source, args.num_frames), prompt.fill(''), draw
-    )
+
+    def ask_about_videos(asks: list[Ask]) -> Iterator[Answer]:
+        read: dict[str, np.ndarray | Exception] = {}
+        for source, _ in asks:
+            if source not in read:
+                try:
+                    read[source] = read_frames(folder / source, args.num_frames)
+                except READ_ERRORS as error:
+                    read[source] = error
+        good = [(s, draw, v) for s, draw in asks if isinstance(v := read[s], np.ndarray)]
+        yield from ((s, draw, v) for s, draw in asks if isinstance(v := read[s], Exception))
+        if good:
+            sources, draws, videos = zip(*good, strict=True)
+            texts = frames.answers(videos, [prompt.fill('')] * len(videos), draws)
+            yield from zip(sources, draws, texts, strict=True)
+
+    return ask_about_videos
 
 
 def settings(args: argparse.Namespace, prompt: Prompt) -> dict[str, Any]:
@@ -170,7 +203,8 @@ def settings(args: argparse.Namespace, prompt: Prompt) -> dict[str, Any]:
     names = 'task llm temperature top_p max_new_tokens seed'.split()
     found = {name: getattr(args, name) for name in names}
     if args.task == 'frames':
-        found['num_frames'] = args.num_frames
+        # Answers of another number format differ; those before batches were drawn otherwise.
+        found.update(num_frames=args.num_frames, dtype=args.dtype, draws='of each answer')
     return dict(found, prompt=prompt.text)
 
 
@@ -189,21 +223,21 @@ def ask_all(
     ask = make_ask(args, prompt) if missing else None
     failed: set[str] = set()
     start = shown = time.monotonic()
-    for done, (source, draw) in enumerate(missing):
-        if source in failed:
-            continue
-        try:
-            answers.add(source, draw, ask(source, draw))
-        except READ_ERRORS as error:
-            if args.task != 'frames':
-                raise
-            failed.add(source)
-            print(f'{source} cannot be read ({describe_failure(error)}); left out', flush=True)
+    size = args.batch_size if args.task == 'frames' else 1
+    for done in range(0, len(missing), size):
+        batch = [(s, draw) for s, draw in missing[done : done + size] if s not in failed]
+        for source, draw, answer in ask(batch) if ask and batch else ():
+            if isinstance(answer, str):
+                answers.add(source, draw, answer)
+            elif source not in failed:
+                failed.add(source)
+                print(f'{source} cannot be read ({describe_failure(answer)}); left out', flush=True)
         now = time.monotonic()
         if now - shown > 10:
             shown = now
-            left = (now - start) / (done + 1) * (len(missing) - done - 1)
-            print(f'{done + 1} of {len(missing)} answers, about {left:.0f} s left', flush=True)
+            left = (now - start) / (done + size) * (len(missing) - done - size)
+            count = min(done + size, len(missing))
+            print(f'{count} of {len(missing)} answers, about {max(left, 0):.0f} s left', flush=True)
     return answers, len(failed)
 
 

@@ -1,4 +1,4 @@
-"""The paper's model on the tiny CLIP, with what is affordable on two cores."""
+"""Our reading of the paper's model on the tiny CLIP, with what is affordable on two cores."""
 
 clip = dict(model_name='motionshapes', pretrained='motionshapes')
 

@@ -1,4 +1,4 @@
-"""30 epochs of AdamW in bfloat16, for a pretrained video tower and new modules beside it."""
+"""30 epochs of AdamW in bfloat16, for new modules beside frozen towers."""
 
 max_epochs = 30
 
@@ -20,7 +20,6 @@ optim_wrapper = dict(
         norm_decay_mult=0.0,  # decay pulls gains of LayerNorm towards 0, where they mean nothing
         bias_decay_mult=0.0,
         custom_keys={
-            'backbone.visual': dict(lr_mult=0.025),  # 5e-6: the usual rate to finetune CLIP with
             'head.readout': dict(lr_mult=5.0, decay_mult=0.0),  # tokens, not weights of a layer
             # Two numbers that everything waits for.
             'scorer': dict(lr_mult=10.0, decay_mult=0.0),

@@ -1,4 +1,4 @@
-"""The paper's label encoder: a frozen LLM prompts a frozen CLIP text tower through soft tokens."""
+"""Our reading of the paper's label encoder: a frozen LLM prompts a frozen CLIP text tower."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class LLMPromptHead(BasePromptHead):
     """``label -> LLM -> readout -> prompting transformer -> soft tokens -> CLIP text tower ->
     f_t``.
 
-    After Gupta et al., ECCV 2024 (arXiv 2407.09073). The text tower reads
+    After Gupta et al., ECCV 2024 (arXiv 2407.09073). Quoted: the path above, that both models are
+    frozen, and that the transformer spares the step through text, which has no gradient. Our
+    reading: the rest of this docstring, unless it says ours (the table of docs/method.md has all
+    of it). The text tower reads
     ``[SOS] soft_1..soft_S label-tokens [EOS]``. The soft tokens are the template's own embeddings
     plus a residual that starts at zero, so at initialisation ``f_t`` is CLIP's embedding of the
     templated label. No text is generated in between, so gradients reach the readout's learnable
@@ -48,21 +51,21 @@ class LLMPromptHead(BasePromptHead):
         model_name: See :class:`BasePromptHead`.
         pretrained: See :class:`BasePromptHead`.
         llm: :class:`.CausalLLM` config, e.g. ``dict(name='smollm2')``.
-        readout: Config of a readout: ``PrefixReadout``, ``SuffixReadout``, ``GenerateReadout`` or
-            ``StaticReadout``.
+        readout: Config of a readout: ``PrefixReadout``, ``SequenceReadout``, ``SuffixReadout``,
+            ``GenerateReadout`` or ``StaticReadout``.
         prompter: Config of the prompting transformer, ``num_soft_tokens`` included.
         num_groups: Number of attribute groups of a label; their embeddings are normalised,
             averaged, and normalised again.
         noise: Arguments of :class:`.LabelNoise`, which teaches the soft tokens words that CLIP
-            cannot read; with None, there is no noise (as in the paper).
+            cannot read; with None, there is none. It is ours.
         keep_label: Whether the label's own tokens stay in CLIP's text. With False, they are left
             out, also in testing, and the head does not start at CLIP's embedding.
         gate_width: Hidden width of a gate on the soft tokens' residuals. The gate is a number in
             (0, 1) that an MLP reads from CLIP's own embedding of the label; with 0, there is no
-            gate (as in the paper). With ``noise``, the gate learns to close if CLIP knows the words
+            gate. It is ours. With ``noise``, the gate learns to close if CLIP knows the words
             and to open if it does not, so that labels which CLIP reads well stay as they are.
         adapter_width: Hidden width of a residual adapter on ``f_t`` that starts at zero; with 0,
-            there is no adapter (as in the paper). Soft tokens change the output of a small text
+            there is none. It is ours. Soft tokens change the output of a small text
             tower slowly. In a short run, an adapter behind the tower (Gao et al., "CLIP-Adapter",
             arXiv 2110.04544) can make the rest of the change.
         memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):

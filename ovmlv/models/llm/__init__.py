@@ -6,6 +6,7 @@ from .readouts import (
     BaseReadout,
     GenerateReadout,
     PrefixReadout,
+    SequenceReadout,
     StaticReadout,
     SuffixReadout,
 )
@@ -16,6 +17,7 @@ __all__ = [
     'GenerateReadout',
     'PrefixReadout',
     'PromptingTransformer',
+    'SequenceReadout',
     'StaticReadout',
     'SuffixReadout',
 ]

@@ -186,7 +186,7 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
     """Call a ``from_pretrained`` without progress bars; its page-long errors become one line."""
     from transformers.utils import logging
 
-    _refuse_programs(Path(source))
+    refuse_programs(Path(source), 'llm.name')
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
@@ -204,11 +204,19 @@ def _call(function: Any, source: str | Path, **kwargs: Any) -> Any:
             logging.enable_progress_bar()
 
 
-def _refuse_programs(folder: Path) -> None:
-    """Refuse a folder that makes transformers load other weights or download programs."""
+def refuse_programs(folder: Path, key: str) -> None:
+    """Refuse a folder that makes transformers load other weights or download programs.
+
+    Args:
+        folder: Local folder; any other path is let through.
+        key: What the user named it by, for the message.
+
+    Raises:
+        CheckpointError: The folder does so.
+    """
     if (folder / 'adapter_config.json').is_file():
         raise CheckpointError(
-            f'llm.name: {folder} is an adapter of other weights; merge the two and name the result'
+            f'{key}: {folder} is an adapter of other weights; merge the two and name the result'
         )
     if (folder / 'config.json').is_file():
         found = read_json(folder / 'config.json', 'configuration of a language model')
@@ -216,7 +224,7 @@ def _refuse_programs(folder: Path) -> None:
         kernels = [str(found.get(f'{start}attn_implementation') or '') for start in ('', '_')]
         if any('/' in name for name in kernels):
             raise CheckpointError(
-                f'llm.name: {folder / "config.json"} names the program {max(kernels)!r} for its '
+                f'{key}: {folder / "config.json"} names the program {max(kernels)!r} for its '
                 'attention; remove attn_implementation there'
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -61,6 +62,52 @@ def similarity_distance(
     if kind == 'mse':
         return (student - teacher).square().mean()
     raise ConfigError(f'similarity={kind!r} is not one of {", ".join(SIMILARITIES)}')
+
+
+def structure_distance(
+    video: Tensor,
+    video_ref: Tensor,
+    text: Tensor,
+    text_ref: Tensor,
+    anchors: Tensor,
+    temperature: float,
+) -> Tensor:
+    """How far videos and labels are from their places relative to each other in the frozen model.
+
+    A video and a label are compared through the anchors ``o_k``, unit vectors that belong to no
+    training label: ``r(v, l) = sum_k (v.o_k)(o_k.l)``. The distance is the Kullback-Leibler
+    divergence of ``softmax_l(r / temperature)`` from the frozen model's, as a mean over videos. For
+    anchors that are an orthonormal basis, ``r`` is the cosine.
+
+    This is relative structure distillation of TACO (Zhu et al., arXiv 2606.25478), after the code
+    that its authors published, where the anchors are 200 random directions of each step.
+
+    Args:
+        video: ``(B, E)`` embeddings of videos; they are brought to unit length, as all others.
+        video_ref: ``(B, E)`` embeddings of the frozen model; they get no gradient.
+        text: ``(C, E)`` embeddings of labels.
+        text_ref: ``(C, E)`` embeddings of the frozen model; they get no gradient.
+        anchors: ``(K, E)``.
+        temperature: Softmax temperature; CLIP's own is 0.01.
+
+    Returns:
+        A scalar.
+    """
+    o = F.normalize(_at_least_float32(anchors.detach()), dim=-1)
+
+    def relations(videos: Tensor, labels: Tensor) -> Tensor:
+        v = F.normalize(_at_least_float32(videos), dim=-1)
+        t = F.normalize(_at_least_float32(labels), dim=-1)
+        return ((v @ o.T) @ (o @ t.T) / temperature).log_softmax(-1)
+
+    teacher = relations(video_ref.detach(), text_ref.detach())
+    return F.kl_div(relations(video, text), teacher, reduction='batchmean', log_target=True)
+
+
+def random_anchors(count: int, like: Tensor) -> Tensor:
+    """Random unit vectors ``(count, E)`` of torch's global stream, for embeddings ``(B, E)``."""
+    drawn = torch.randn(count, like.shape[-1], device=like.device, dtype=torch.float32)
+    return F.normalize(drawn.to(torch.promote_types(like.dtype, torch.float32)), dim=-1)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -13,7 +13,14 @@ from ovmlv.registry import MODELS
 
 from .base_criterion import BaseCriterion
 from .base_multilabel_loss import BaseMultilabelLoss
-from .distances import DISTANCES, SIMILARITIES, embedding_distance, similarity_distance
+from .distances import (
+    DISTANCES,
+    SIMILARITIES,
+    embedding_distance,
+    random_anchors,
+    similarity_distance,
+    structure_distance,
+)
 from .elementwise_loss import ElementwiseLoss
 from .foreign_loss import foreign_loss
 
@@ -27,9 +34,10 @@ class RegularizedMultilabelLoss(BaseCriterion):
     ``loss_cls`` is the base loss; the others are distances from the frozen CLIP:
     ``loss_video_distill`` of the video embedding from CLIP's frame mean, ``loss_text_distill`` of
     label embeddings from CLIP's templated ones, ``loss_similarity_distill`` of the videos'
-    similarities to a reference vocabulary, ``loss_weight_l2`` of the finetuned weights from their
-    start. Beside each weighted term its plain value is logged (``video_distill`` ...), which does
-    not count as a loss.
+    similarities to a reference vocabulary, ``loss_structure_distill`` of the places of videos and
+    labels relative to each other, ``loss_weight_l2`` of the finetuned weights from their start.
+    Beside each weighted term its plain value is logged (``video_distill`` ...), which does not
+    count as a loss.
 
     Heads of other projects want a scalar. Those of mmpretrain and mmdet say so themselves: where
     one of ``weight``, ``avg_factor`` and ``reduction_override`` is passed, be it None, the sum of
@@ -42,12 +50,15 @@ class RegularizedMultilabelLoss(BaseCriterion):
         video_distill: Weight of that term.
         text_distill: Weight of that term.
         similarity_distill: Weight of that term.
+        structure_distill: Weight of that term (TACO, Zhu et al., arXiv 2606.25478; 0.4 there).
         weight_l2: Weight of that term.
         distance: Of the two embedding terms: ``cosine``, ``l2`` or ``l1``, see
             :func:`~ovmlv.models.losses.distances.embedding_distance`.
         similarity: ``kl`` or ``mse``, see
             :func:`~ovmlv.models.losses.distances.similarity_distance`.
-        temperature: Of the similarities.
+        temperature: Of the similarities, and of the relations of ``structure_distill``.
+        num_anchors: Random directions of each step through which ``structure_distill`` compares,
+            see :func:`~ovmlv.models.losses.distances.structure_distance`.
         loss_weight: Weight of the base loss.
         residual_adapter: Distil embeddings through a small residual network of their own, so that
             they may leave CLIP's as long as CLIP's can be read off them (FROSTER, Huang et al.,
@@ -72,6 +83,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         'video_distill': ('video_ref',),
         'text_distill': ('text_ref',),
         'similarity_distill': ('video_ref', 'reference_vocab'),
+        'structure_distill': ('video_ref', 'text_ref'),
         'weight_l2': ('drift',),
     }
 
@@ -81,10 +93,12 @@ class RegularizedMultilabelLoss(BaseCriterion):
         video_distill: float = 0.0,
         text_distill: float = 0.0,
         similarity_distill: float = 0.0,
+        structure_distill: float = 0.0,
         weight_l2: float = 0.0,
         distance: str = 'cosine',
         similarity: str = 'kl',
         temperature: float = 0.01,
+        num_anchors: int = 200,
         loss_weight: float = 1.0,
         residual_adapter: bool = False,
         scalar: bool | None = None,
@@ -100,6 +114,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
             video_distill=video_distill,
             text_distill=text_distill,
             similarity_distill=similarity_distill,
+            structure_distill=structure_distill,
             weight_l2=weight_l2,
             loss_weight=loss_weight,
         )
@@ -122,6 +137,10 @@ class RegularizedMultilabelLoss(BaseCriterion):
             raise ConfigError(
                 f'RegularizedMultilabelLoss: temperature={temperature} must be positive'
             )
+        if num_anchors < 1:
+            raise ConfigError(
+                f'RegularizedMultilabelLoss: num_anchors={num_anchors} must be at least 1'
+            )
         if not isinstance(base, nn.Module):
             # `_scope_`: unprefixed names mean ours also where this is built inside another project.
             base = MODELS.build({'type': 'MultilabelBCELoss', '_scope_': 'ovmlv', **(base or {})})
@@ -129,6 +148,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         self.loss_weight = weights.pop('loss_weight')
         self.weights = {name: value for name, value in weights.items() if value > 0}
         self.distance, self.similarity, self.temperature = distance, similarity, temperature
+        self.num_anchors = num_anchors
         self.residual_adapter = residual_adapter
         self.adapters = nn.ModuleDict()
         self.scalar, self.use_sigmoid = scalar, use_sigmoid
@@ -249,12 +269,26 @@ class RegularizedMultilabelLoss(BaseCriterion):
                 self.similarity,
                 self.temperature,
             )
+        if name == 'structure_distill':
+            return structure_distance(
+                given['video'],
+                given['video_ref'],
+                given['text'],
+                given['text_ref'],
+                random_anchors(self.num_anchors, given['video']),
+                self.temperature,
+            )
         return torch.as_tensor(given['drift'])
 
     def _check(self, given: dict[str, Any]) -> None:
-        own = {'video_distill': 'video', 'similarity_distill': 'video', 'text_distill': 'text'}
+        own = {
+            'video_distill': ('video',),
+            'similarity_distill': ('video',),
+            'text_distill': ('text',),
+            'structure_distill': ('video', 'text'),
+        }
         for term in self.weights:
-            for name in (*self.INPUTS[term], own.get(term, 'drift')):
+            for name in (*self.INPUTS[term], *own.get(term, ())):
                 if given[name] is None:
                     raise ConfigError(
                         f'RegularizedMultilabelLoss: {term}={self.weights[term]} needs {name}=...; '

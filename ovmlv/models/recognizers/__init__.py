@@ -2,5 +2,6 @@
 
 from .interpolated_weights import InterpolatedWeights
 from .open_vocab_recognizer import OpenVocabRecognizer
+from .vision_language_tagger import VisionLanguageTagger
 
-__all__ = ['InterpolatedWeights', 'OpenVocabRecognizer']
+__all__ = ['InterpolatedWeights', 'OpenVocabRecognizer', 'VisionLanguageTagger']

@@ -35,7 +35,9 @@ class SigmoidScorer(BaseScorer):
             mean probability over its known entries is the data set's share of positives; recorded
             in checkpoints, so that resuming and finetuning keep what was learned. Until then the
             CLIP weights' bias, or where they have none, one that puts a typical cosine at
-            probability 0.05. ``clip``: the CLIP weights' bias (sigmoid-trained ones only).
+            probability 0.05. ``clip``: the CLIP weights' bias (sigmoid-trained ones only). None:
+            no bias, now and later, as in the score ``sigmoid(s / tau)`` that Gupta et al. (arXiv
+            2407.09073) are quoted with.
         learnable: Whether scale and bias are trained.
         label_bias: Learn ``w``.
         max_scale: The scale is clamped to ``[1, max_scale]`` in use.
@@ -55,7 +57,7 @@ class SigmoidScorer(BaseScorer):
     def __init__(
         self,
         init_scale: str | float = 'clip',
-        init_bias: str | float = 'prior',
+        init_bias: str | float | None = 'prior',
         learnable: bool = True,
         label_bias: bool = False,
         max_scale: float = 1000.0,
@@ -66,13 +68,14 @@ class SigmoidScorer(BaseScorer):
                 f"SigmoidScorer: init_scale={init_scale!r} must be 'clip' or a number in [1, "
                 f'{max_scale:g}]'
             )
-        if init_bias not in ('prior', 'clip') and not _is_number(init_bias):
+        if init_bias not in ('prior', 'clip', None) and not _is_number(init_bias):
             raise ConfigError(
-                f"SigmoidScorer: init_bias={init_bias!r} must be 'prior', 'clip' or a number"
+                f"SigmoidScorer: init_bias={init_bias!r} must be 'prior', 'clip', a number, or "
+                'None for no bias'
             )
         self.init_scale, self.init_bias, self.max_scale = init_scale, init_bias, max_scale
         self.log_scale = scalar_parameter(0.0, learnable)
-        self.bias = scalar_parameter(0.0, learnable)
+        self.bias = scalar_parameter(0.0, learnable and init_bias is not None)
         load_scalars_of_any_form(self)
         self._wants_label_bias, self._learnable = label_bias, learnable
         self.register_buffer('calibrated', torch.tensor(init_bias != 'prior'))
@@ -127,7 +130,9 @@ class SigmoidScorer(BaseScorer):
         given = logit_scale if self.init_scale == 'clip' else self.init_scale
         assert given is not None  # seen above
         scale = float(given)
-        if _is_number(self.init_bias):
+        if self.init_bias is None:
+            bias = 0.0
+        elif _is_number(self.init_bias):
             bias = float(self.init_bias)
         elif logit_bias is not None:
             bias = float(logit_bias)

@@ -7,6 +7,7 @@ from .frame_mean import FrameMean
 from .frame_transformer import FrameTransformer
 from .neighbor_frame_attention import NeighborFrameAttention
 from .parallel_temporal_attention import ParallelTemporalAttention
+from .projected_frame_mean import ProjectedFrameMean
 
 __all__ = [
     'BaseBlockTemporal',
@@ -16,5 +17,6 @@ __all__ = [
     'FrameTransformer',
     'NeighborFrameAttention',
     'ParallelTemporalAttention',
+    'ProjectedFrameMean',
     'select_blocks',
 ]

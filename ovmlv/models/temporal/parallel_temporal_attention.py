@@ -23,7 +23,7 @@ class ParallelTemporalAttention(BaseBlockTemporal):
     2024).
 
     Each token position, the class token's included, attends over the T frames at that position. At
-    initialisation, the tower is CLIP itself, because the gate is zero (as in the paper) or, with
+    initialisation, the tower is CLIP itself, because the gate is zero (our reading) or, with
     ``zero_init='proj'``, because the output projection is zero and the gate is one. The first
     gradient of a scalar gate has a random direction and may keep the gate at zero for hundreds of
     steps. The projection finds its direction in the first step, which suits short runs.

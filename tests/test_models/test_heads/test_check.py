@@ -52,7 +52,9 @@ def test_one_error_names_all(name, tmp_path):
     model.set_vocabulary(labels, torch.zeros(len(labels), 24))  # they were encoded elsewhere
 
 
-@pytest.mark.parametrize('readout', ['PrefixReadout', 'SuffixReadout', 'GenerateReadout'])
+@pytest.mark.parametrize(
+    'readout', ['PrefixReadout', 'SequenceReadout', 'SuffixReadout', 'GenerateReadout']
+)
 def test_the_language_models_length_counts(readout, tmp_path):
     steps = dict(num_steps=3, feedback='projection') if readout == 'GenerateReadout' else {}
     config = dict(type=readout, num_tokens=8, context=' {}', **steps)

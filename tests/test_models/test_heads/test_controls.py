@@ -1,4 +1,4 @@
-"""The label encoders that the paper's is compared with."""
+"""The label encoders that the prompted LLM is compared with."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ovmlv.models.backbones import FeatureBackbone
 from ovmlv.models.heads import (
     CoOpPromptHead,
     DualCoOpPromptHead,
+    LinearProbeHead,
     LLMDescriptionHead,
     TemplatePromptHead,
 )
@@ -201,3 +202,18 @@ def test_dualcoop_is_the_two_way_softmax(tmp_path: Path) -> None:
     assert [n for n, p in head.named_parameters() if p.grad is not None] == ['positive', 'negative']
     with pytest.raises(ConfigError, match='use 1..4'):
         DualCoOpPromptHead(clip, template='a short video of {}', num_context=5)
+
+
+def test_linear_probe_holds_any_classifier_of_few_labels(tmp_path: Path) -> None:
+    """For C <= E labels some W gives each label any vector; others start at CLIP's."""
+    head = LinearProbeHead(write_tiny_clip(tmp_path))
+    start = head.reference(LABELS)
+    assert not head.unit_length and torch.equal(head(LABELS), start)
+    wanted = torch.randn(len(LABELS), head.embed_dim, dtype=torch.float64)
+    solution = torch.linalg.pinv(start.double()) @ (wanted - start.double())
+    with torch.no_grad():
+        head.map.weight.copy_(solution.T)
+    torch.testing.assert_close(head(LABELS).double(), wanted, atol=1e-3, rtol=1e-3)
+    head(LABELS).sum().backward()
+    trained = {name for name, p in head.named_parameters() if p.grad is not None}
+    assert trained == {'map.weight'}

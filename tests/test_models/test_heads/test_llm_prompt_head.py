@@ -29,6 +29,8 @@ LLM = dict(
 READOUTS: list[dict[str, Any]] = [
     dict(type='PrefixReadout', num_tokens=3),
     dict(type='SuffixReadout', num_tokens=3),
+    dict(type='SequenceReadout', num_tokens=3),
+    dict(type='SequenceReadout', num_tokens=3, output='tokens'),
     dict(type='GenerateReadout', num_tokens=3, num_steps=2),
     dict(type='GenerateReadout', num_tokens=3, num_steps=2, feedback='projection'),
     dict(type='StaticReadout'),

@@ -11,7 +11,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ovmlv.errors import ConfigError, VocabularyError
-from ovmlv.models.llm import CausalLLM, GenerateReadout, PrefixReadout, StaticReadout, SuffixReadout
+from ovmlv.models.llm import (
+    CausalLLM,
+    GenerateReadout,
+    PrefixReadout,
+    SequenceReadout,
+    StaticReadout,
+    SuffixReadout,
+)
 
 SMALL = dict(
     hidden_size=32,
@@ -114,6 +121,48 @@ def test_prefix(family: str, layer: int, chunk_size: int | None, checkpointing: 
         for label in LABELS
     ]
     check(states, mask, expected, readout.tokens, twin)
+
+
+@pytest.mark.parametrize(('chunk_size', 'checkpointing'), [(None, False), (3, True)])
+@pytest.mark.parametrize('layer', [2, -1])
+@pytest.mark.parametrize('family', FAMILIES)
+def test_sequence_of_states(family, layer, chunk_size, checkpointing) -> None:
+    llm, plain = make_llm(family), Plain(family)
+    readout = SequenceReadout(
+        llm, num_tokens=5, layer=layer, chunk_size=chunk_size, grad_checkpointing=checkpointing
+    )
+    states, mask = readout(llm, LABELS)
+    twin = readout.tokens.detach().clone().requires_grad_()
+    expected = [
+        plain.run(torch.cat([twin, plain.embed(plain.ids(' ' + label))]), layer)[0]
+        for label in LABELS
+    ]
+    check(states, mask, expected, readout.tokens, twin)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_sequence_of_expected_tokens(family: str) -> None:
+    llm, plain = make_llm(family), Plain(family)
+    readout = SequenceReadout(llm, num_tokens=5, output='tokens', temperature=0.5)
+    states, mask = readout(llm, LABELS)
+    assert states.shape[-1] == readout.state_size
+    twin = readout.tokens.detach().clone().requires_grad_()
+    table = plain.model.get_input_embeddings().weight
+    expected = []
+    for label in LABELS:
+        logits = plain.run(torch.cat([twin, plain.embed(plain.ids(' ' + label))]), -1)[1]
+        expected.append((logits / 0.5).softmax(-1) @ table)
+    check(states, mask, expected, readout.tokens, twin)
+
+
+def test_sequence_approaches_the_words_that_the_llm_would_say() -> None:
+    """At a low temperature, the outputs are the embeddings of the most probable next tokens."""
+    llm, plain = make_llm('llama'), Plain('llama')
+    readout = SequenceReadout(llm, num_tokens=2, output='tokens', temperature=1e-4)
+    states, _ = readout(llm, ['cat'])
+    embeds = torch.cat([readout.tokens, plain.embed(plain.ids(' cat'))])
+    said = plain.run(embeds, -1)[1].argmax(-1)
+    torch.testing.assert_close(states[0], plain.embed(said), **TOL)
 
 
 @pytest.mark.parametrize('layer', [2, 3])
@@ -350,6 +399,14 @@ def test_init_text() -> None:
             ConfigError,
             'grad_checkpointing',
         ),
+        (lambda llm: SequenceReadout(llm, output='words'), ConfigError, "'states' or 'tokens'"),
+        (lambda llm: SequenceReadout(llm, temperature=0), ConfigError, 'temperature=0'),
+        (
+            lambda llm: SequenceReadout(llm, output='tokens', layer=2),
+            ConfigError,
+            'leave layer out',
+        ),
+        (lambda llm: SequenceReadout(llm)(llm, ['x' * 1020]), VocabularyError, 'takes 1024'),
         (lambda llm: PrefixReadout(llm)(llm, []), VocabularyError, 'empty'),
         (lambda llm: PrefixReadout(llm)(llm, ['x' * 1020]), VocabularyError, 'the LLM takes 1024'),
         (

@@ -7,6 +7,7 @@ from scipy.stats import entropy
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.losses import MultilabelBCELoss, RegularizedMultilabelLoss
+from ovmlv.models.losses.distances import structure_distance
 from ovmlv.registry import MODELS
 
 
@@ -106,6 +107,64 @@ def test_similarity_term_is_scipys_relative_entropy(batch, inputs):
     )
 
 
+def softmax(z):
+    z = np.exp(z - z.max(1, keepdims=True))
+    return z / z.sum(1, keepdims=True)
+
+
+def test_structure_distance_is_scipys_relative_entropy_of_relations(inputs):
+    v, v_ref, t, t_ref = (inputs[k] for k in ('video', 'video_ref', 'text', 'text_ref'))
+    anchors = unit(7, 6)
+
+    def relations(videos, labels):
+        found = np.zeros((len(videos), len(labels)))
+        for b, video in enumerate(videos.numpy()):
+            for c, label in enumerate(labels.numpy()):
+                found[b, c] = sum((video @ o) * (o @ label) for o in anchors.numpy())
+        return softmax(found / 0.1)
+
+    expected = entropy(relations(v_ref, t_ref), relations(v, t), axis=1).mean()
+    got = structure_distance(3 * v, 2 * v_ref, 5 * t, t_ref, anchors, 0.1)  # lengths do not matter
+    assert got.item() == pytest.approx(expected)
+
+
+def test_structure_distance_of_a_basis_compares_cosines(inputs):
+    """Any rotation of the whole space is no distance; a rotation of the videos alone is one."""
+    v, v_ref, t, t_ref = (inputs[k] for k in ('video', 'video_ref', 'text', 'text_ref'))
+    basis = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64)).Q
+    expected = entropy(
+        softmax(v_ref.numpy() @ t_ref.numpy().T / 0.1),
+        softmax(v.numpy() @ t.numpy().T / 0.1),
+        axis=1,
+    ).mean()
+    assert structure_distance(v, v_ref, t, t_ref, basis, 0.1).item() == pytest.approx(expected)
+    turn = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64)).Q
+    both = structure_distance(v_ref @ turn, v_ref, t_ref @ turn, t_ref, basis, 0.1)
+    assert both.item() == pytest.approx(0, abs=1e-9)
+    assert structure_distance(v_ref @ turn, v_ref, t_ref, t_ref, basis, 0.1) > 0.1
+
+
+def test_structure_term_draws_its_anchors_in_each_step(batch, inputs):
+    loss = RegularizedMultilabelLoss(structure_distill=0.4, temperature=0.1, num_anchors=9)
+    assert loss.needs == {'video_ref', 'text_ref'}
+    torch.manual_seed(3)
+    first, second = loss(*batch, **inputs), loss(*batch, **inputs)
+    assert first['structure_distill'] != second['structure_distill']
+    torch.manual_seed(3)
+    again = loss(*batch, **inputs)['loss_structure_distill']
+    torch.manual_seed(3)
+    anchors = torch.nn.functional.normalize(torch.randn(9, 6).double(), dim=-1)
+    names = ('video', 'video_ref', 'text', 'text_ref')
+    expected = structure_distance(*(inputs[name] for name in names), anchors, 0.1)
+    assert (
+        again.item()
+        == pytest.approx(0.4 * expected.item())
+        == first['loss_structure_distill'].item()
+    )
+    with pytest.raises(ConfigError, match='structure_distill=0.4 needs text='):
+        loss(*batch, **{**inputs, 'text': None})
+
+
 def test_weight_term(batch, inputs):
     loss = RegularizedMultilabelLoss(weight_l2=0.1)
     assert loss.needs == {'drift'}
@@ -120,6 +179,7 @@ def test_weight_term(batch, inputs):
         dict(video_distill=1.0, distance='l1'),
         dict(similarity_distill=1.0, temperature=0.2),
         dict(similarity_distill=1.0, similarity='mse', temperature=0.5),
+        dict(structure_distill=1.0, temperature=0.2),
     ],
 )
 def test_gradients_equal_finite_differences_and_spare_the_references(config, batch, inputs):
@@ -128,22 +188,25 @@ def test_gradients_equal_finite_differences_and_spare_the_references(config, bat
     trained = [inputs[name].clone().requires_grad_() for name in names]
 
     def total(*embeddings):
+        torch.manual_seed(2)  # the same anchors each time
         out = loss(*batch, **{**inputs, **dict(zip(names, embeddings, strict=True))})
         return sum(value for key, value in out.items() if 'loss' in key)
 
     assert torch.autograd.gradcheck(total, trained)
     inputs = {name: value.requires_grad_() for name, value in inputs.items()}
     total(inputs['video'], inputs['text']).backward()
-    assert all(inputs[name].grad is None for name in ('video_ref', 'text_ref', 'reference_vocab'))
+    references = ('video_ref', 'text_ref', 'reference_vocab')
+    assert all(inputs[name].grad is None for name in references)
 
 
 def test_no_distance_where_the_model_has_not_moved(batch, inputs):
-    loss = RegularizedMultilabelLoss(video_distill=1.0, text_distill=1.0, similarity_distill=1.0)
+    terms = ('video_distill', 'text_distill', 'similarity_distill', 'structure_distill')
+    loss = RegularizedMultilabelLoss(**dict.fromkeys(terms, 1.0))
     inputs['video_ref'], inputs['text_ref'] = inputs['video'].clone(), inputs['text'].clone()
     inputs['video'].requires_grad_()
     out = loss(*batch, **inputs)
-    for name in ('loss_video_distill', 'loss_text_distill', 'loss_similarity_distill'):
-        assert abs(out[name].item()) < 1e-12
+    for name in terms:
+        assert abs(out[f'loss_{name}'].item()) < 1e-12
     out['loss_video_distill'].backward()
     assert inputs['video'].grad.abs().max() < 1e-12
 
@@ -179,6 +242,7 @@ def test_mmengine_adds_up_the_weighted_terms_only(batch, inputs):
         (dict(distance='l3'), "distance='l3' is not one of cosine, l2, l1"),
         (dict(similarity='js'), "similarity='js' is not one of"),
         (dict(temperature=0), 'temperature=0 must be positive'),
+        (dict(num_anchors=0), 'num_anchors=0 must be at least 1'),
     ],
 )
 def test_wrong_settings_are_named(config, message):

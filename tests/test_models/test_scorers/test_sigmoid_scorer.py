@@ -32,6 +32,16 @@ def test_start_values_of_clip(similarities):
     assert torch.allclose(numbers(similarities), similarities * 5 + 1, atol=1e-5)
 
 
+def test_no_bias_is_none_for_ever(similarities):
+    """The quoted score sigmoid(s / tau)."""
+    scorer = SigmoidScorer(init_bias=None)
+    scorer.start_from_clip(100.0, -12.93)
+    assert not scorer.wants_calibration
+    scorer.calibrate(similarities, torch.ones_like(similarities), 0.1)
+    assert torch.allclose(scorer(similarities), 100 * similarities, atol=1e-4)
+    assert [name for name, p in scorer.named_parameters() if p.requires_grad] == ['log_scale']
+
+
 @pytest.mark.parametrize('prior', [0.004, 0.3, 0.97])
 def test_bias_for_prior_equals_scipys_root(prior, similarities):
     weight = (

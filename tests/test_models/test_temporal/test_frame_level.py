@@ -5,13 +5,26 @@ import pytest
 import torch
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.temporal import FrameMean, FrameTransformer, select_blocks
+from ovmlv.models.temporal import FrameMean, FrameTransformer, ProjectedFrameMean, select_blocks
 from ovmlv.models.temporal.positions import resample_positions, sinusoidal_positions
 
 
 def test_frame_mean():
     frames = torch.randn(2, 3, 8)
     assert torch.equal(FrameMean(8, 3)(frames), frames.mean(1))
+
+
+def test_projection_is_of_training_alone():
+    torch.manual_seed(0)
+    module, frames = ProjectedFrameMean(8, 3, hidden=4), torch.randn(2, 3, 8)
+    assert torch.equal(module(frames), frames.mean(1)), 'it starts at the mean'
+    torch.nn.init.normal_(module.outer.weight)
+    low = frames.mean(1) @ module.inner.weight.T + module.inner.bias
+    expected = frames.mean(1) + low @ module.outer.weight.T + module.outer.bias
+    torch.testing.assert_close(module(frames), expected)
+    assert torch.equal(module.eval()(frames), frames.mean(1))
+    with pytest.raises(ConfigError, match='hidden=0'):
+        ProjectedFrameMean(8, 3, hidden=0)
 
 
 @torch.no_grad()

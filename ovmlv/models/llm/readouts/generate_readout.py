@@ -22,8 +22,10 @@ from .prefix_readout import PrefixReadout
 class GenerateReadout(PrefixReadout):
     """``[BOS] p_1..p_P label g_1..g_K``: the states of K soft autoregressive steps.
 
-    Step 1 reads the state of the label's last token, and step k + 1 reads that of a soft token made
-    from step k. Sampling a word would cut the gradient, so the next input is one of these:
+    This is one reading of the *output token sequence* that Gupta et al. (arXiv 2407.09073) are
+    quoted with; :class:`SequenceReadout` is another. Step 1 reads the state of the label's last
+    token, and step k + 1 reads that of a soft token made from step k. Sampling a word would cut the
+    gradient, so the next input is one of these:
 
     * ``feedback='vocabulary'``: the embedding expected under the LLM's own next-word distribution,
       ``softmax(logits / temperature) @ embeddings``. Nothing new is trained, and the soft token

@@ -1,4 +1,4 @@
-"""The paper's readout: learnable tokens in front of the label."""
+"""Learnable tokens in front of the label, whose states are read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from .base_readout import BaseReadout, learnable_tokens, pad_tokens
 class PrefixReadout(BaseReadout):
     """``[BOS] p_1..p_P label``: the states of the label's tokens.
 
-    This is the readout of Gupta et al. (arXiv 2407.09073). The decoder is causal, so the prefix
-    does not see the label. Its keys and values are computed once in each call, with batch 1, and
-    shown to every label as a view. Autograd sums their gradients over the labels, and they reach
-    the learnable tokens through the frozen LLM.
+    Quoted of Gupta et al. (arXiv 2407.09073): learnable prefixes before the label, in a frozen LLM.
+    Our reading: the states of the label's tokens are read, in a middle layer. The decoder is
+    causal, so the prefix does not see the label. Its keys and values are computed once in each
+    call, with batch 1, and shown to every label as a view. Autograd sums their gradients over the
+    labels, and they reach the learnable tokens through the frozen LLM.
 
     Args:
         llm: The language model.
