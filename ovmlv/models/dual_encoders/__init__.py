@@ -1,0 +1,15 @@
+"""Dual encoders of transformers: one model of two sides, for videos (or pictures) and for texts."""
+
+from .families import FAMILIES
+from .loading import LoadedDualEncoder, load_dual_encoder
+from .names import PREFIX, is_dual_encoder
+from .text_tower import DualEncoderTextTower
+
+__all__ = [
+    'FAMILIES',
+    'PREFIX',
+    'DualEncoderTextTower',
+    'LoadedDualEncoder',
+    'is_dual_encoder',
+    'load_dual_encoder',
+]
