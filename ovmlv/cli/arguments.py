@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 MODEL_HELP = (
     'a config (.py), a folder that "ovmlv publish" wrote, an open_clip architecture such as '
-    'ViT-B-16 (with weights: ViT-B-16/openai), or motionshapes, the tiny CLIP shipped here'
+    'ViT-B-16 (with weights: ViT-B-16/openai), a dual encoder of transformers such as '
+    'transformers:google/siglip2-base-patch16-224, or motionshapes, the tiny CLIP shipped here'
 )
 
 

@@ -60,8 +60,7 @@ class LoadedDualEncoder:
     def num_frames(self) -> int:
         """T that its processor or its weights name, or else the usual one."""
         assert self.video is not None and self.settings is not None
-        usual = FRAMES_OF_PICTURES if self.video.by_frame else FRAMES_OF_VIDEOS
-        return self.settings.num_frames or self.video.num_frames or usual
+        return _num_frames(self.settings, self.video)
 
 
 def load_dual_encoder(
@@ -120,25 +119,61 @@ def load_dual_encoder(
     )
 
 
-def read_frame_settings(model_name: str) -> tuple[FrameSettings, Family, Any]:
-    """What is known of a dual encoder's frames without its weights; and its configuration."""
-    source = Source.of(model_name)
-    config, family = read_configuration(source)
-    return read_settings(source, family), family, config
+@dataclass(frozen=True)
+class Frames:
+    """The frames that a dual encoder takes.
+
+    Attributes:
+        num_frames: T.
+        image_size: Height and width.
+        squash: Whether pictures are resized to that size without a crop.
+    """
+
+    num_frames: int
+    image_size: tuple[int, int]
+    squash: bool
+
+
+def describe_frames(model_name: str | Mapping[str, Any]) -> Frames:
+    """What the files of a dual encoder say of frames; the weights themselves are not read.
+
+    Args:
+        model_name: See :func:`load_dual_encoder`.
+    """
+    if isinstance(model_name, Mapping):
+        fields = dict(model_name)
+        settings = fields.pop('processor', None)
+        config, family = make_configuration(fields)
+        found = given_settings(settings, family)
+    else:
+        source = Source.of(model_name)
+        config, family = read_configuration(source)
+        found = read_settings(source, family)
+    with torch.device('meta'), quiet():  # the size of some is known to their image towers alone
+        video = family.video(_build(config, family))
+    return Frames(_num_frames(found, video), video.image_size, found.squash)
+
+
+def _num_frames(settings: FrameSettings, video: VideoTower) -> int:
+    usual = FRAMES_OF_PICTURES if video.by_frame else FRAMES_OF_VIDEOS
+    return settings.num_frames or video.num_frames or usual
+
+
+def _build(config: Any, family: Family) -> Any:
+    try:
+        with quiet():
+            return getattr(transformers, family.class_name)(config)
+    except Exception as error:  # of any kind: numbers that do not fit each other
+        raise ConfigError(
+            f'model_name: transformers cannot build this {family.class_name} '
+            f'({type(error).__name__}: {reason_of(error)[:200]}); correct its configuration'
+        ) from error
 
 
 def _random(config: Any, family: Family) -> Any:
     with torch.random.fork_rng(devices=[]):  # the caller's random stream must not move
         torch.manual_seed(_SEED)
-        try:
-            with quiet():
-                model = getattr(transformers, family.class_name)(config)
-        except Exception as error:  # of any kind: numbers that do not fit each other
-            raise ConfigError(
-                f'model_name: transformers cannot build this {family.class_name} '
-                f'({type(error).__name__}: {reason_of(error)[:200]}); correct its configuration'
-            ) from error
-    return model.float().eval()
+        return _build(config, family).float().eval()
 
 
 def read_model(source: Source, config: Any, family: Family, part: str = 'both') -> Any:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -45,7 +45,7 @@ class VideoTower(nn.Module):
     def frames(self, videos: Tensor) -> Tensor:
         """Encode frames ``(B, C, T, H, W) -> (B, T, E)``; only where ``by_frame`` is true."""
         pictures = videos.transpose(1, 2).flatten(0, 1)
-        return self.pictures(pictures).unflatten(0, (len(videos), -1))
+        return self.pictures(pictures).unflatten(0, (-1, videos.shape[2]))
 
     def pictures(self, pictures: Tensor) -> Tensor:
         """Encode pictures ``(N, C, H, W) -> (N, E)``; only where ``by_frame`` is true."""
@@ -256,7 +256,7 @@ class Siglip2VideoTower(SiglipVideoTower):
 
     def pictures(self, pictures: Tensor) -> Tensor:
         """See :class:`VideoTower`."""
-        count, _, height, width = pictures.shape
+        height, width = pictures.shape[-2:]
         if height % self.patch or width % self.patch:
             raise ConfigError(
                 f'{self.name} takes pictures of whole patches of {self.patch} pixels, not '
@@ -265,11 +265,22 @@ class Siglip2VideoTower(SiglipVideoTower):
         rows, columns = height // self.patch, width // self.patch
         # As transformers' processor does it: a patch is (row, column, channel).
         patches = pictures.unflatten(3, (columns, self.patch)).unflatten(2, (rows, self.patch))
-        patches = patches.permute(0, 2, 4, 3, 5, 1).reshape(count, rows * columns, -1)
-        device = pictures.device
-        mask = torch.ones(count, rows * columns, dtype=torch.long, device=device)
-        shapes = torch.tensor([[rows, columns]], device=device).expand(count, 2)
-        return self.vision(patches, mask, shapes).pooler_output
+        patches = patches.permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(2)
+        # All pictures have one shape: no padding, no mask, and positions are made once.
+        vision = self.vision
+        tokens = vision.embeddings.patch_embedding(patches) + self._positions(rows, columns)
+        states = vision.encoder(inputs_embeds=tokens).last_hidden_state
+        return vision.head(vision.post_layernorm(states))
+
+    def _positions(self, rows: int, columns: int) -> Tensor:
+        """Positions ``(rows * columns, D)``, interpolated as transformers does it."""
+        weight = self.vision.embeddings.position_embedding.weight
+        side = math.isqrt(len(weight))
+        if (rows, columns) == (side, side):
+            return weight
+        grid = weight.unflatten(0, (side, side)).permute(2, 0, 1)[None].float()
+        grid = F.interpolate(grid, (rows, columns), mode='bilinear', antialias=True)
+        return grid[0].flatten(1).T.to(weight.dtype)
 
 
 def _blocks(layers: Iterable[nn.Module]) -> Iterator[tuple[nn.Module, bool]]:
