@@ -106,27 +106,42 @@ def _write_onnx(program: ExportedProgram, path: Path, opset: int) -> None:
     weights = sum(t.numel() * t.element_size() for t in program.state_dict.values())
     for name in ('torch.onnx', 'onnxscript', 'onnx_ir'):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for node in program.graph.nodes:
-        if node.op == 'call_function' and node.name == _OUTPUT:
-            node._rename('looked_up')  # of a table of positions; names are unique in a graph
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of the exporter's own libraries
         try:
-            torch.onnx.export(
+            found = torch.onnx.export(
                 program,
-                f=str(path),
                 input_names=['frames'],
                 output_names=[_OUTPUT],
                 opset_version=opset,
                 dynamo=True,
-                external_data=weights > _SELF_CONTAINED,
                 verbose=False,
             )
+            assert found is not None  # without a file it is given back
+            _rename_inner(found.model.graph)
+            found.save(str(path), external_data=weights > _SELF_CONTAINED)
         except torch.onnx.errors.OnnxExporterError as error:
             raise ConfigError(
                 f'torch.onnx cannot translate this video encoder ({first_line(error)}); '
                 'docs/deployment.md lists the image towers that were tried'
             ) from error
+
+
+def _rename_inner(graph: Any) -> None:
+    """Give inner values that have the output's name another one.
+
+    torch calls what is looked up in a table ``embedding``, too, and onnxruntime refuses two values
+    of one name. Where places are known, such as those of patches, the look-up is done already.
+    """
+    other = f'{_OUTPUT}_of_table'
+    for node in graph:
+        for value in node.outputs:
+            if value.name == _OUTPUT and value not in graph.outputs:
+                value.name = other
+    if _OUTPUT in graph.initializers:
+        value = graph.initializers.pop(_OUTPUT)
+        value.name = value.const_value.name = other
+        graph.register_initializer(value)
 
 
 @torch.no_grad()

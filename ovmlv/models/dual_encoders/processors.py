@@ -95,7 +95,7 @@ def read_tokenizer(source: Source) -> Any:
 
     Raises:
         FileNotFoundError: It has no tokenizer.
-        ConfigError: The tokenizer has no token for padding.
+        ConfigError: The tokenizer has no token for padding, or no vocabulary.
     """
     from transformers import AutoTokenizer
 
@@ -107,6 +107,13 @@ def read_tokenizer(source: Source) -> Any:
         raise ConfigError(
             f'{source.place}: its tokenizer has no token for padding; set pad_token in its '
             'tokenizer_config.json'
+        )
+    plain = tokenizer('a dog', add_special_tokens=False)['input_ids']
+    if not plain or tokenizer.unk_token_id in plain:
+        # Of some classes transformers makes an empty one where there are no files of it.
+        raise ConfigError(
+            f'{source.place}: its tokenizer knows no plain words; copy its files (tokenizer.json) '
+            'there'
         )
     return RowTokenizer(tokenizer, int(padding))
 
