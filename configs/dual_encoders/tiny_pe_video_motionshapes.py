@@ -35,9 +35,8 @@ model = dict(
         trainable='all',
     ),
     head=dict(type='CoOpPromptHead', model_name=dual, template='a video of {}'),
-    scorer=dict(type='SigmoidScorer', init_scale=10.0, label_bias=True),
+    scorer=dict(type='SigmoidScorer', init_scale=3.0, label_bias=True),
     loss=dict(type='RegularizedMultilabelLoss', video_distill=0.01),
-    labels_per_step=64,
 )
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=6)
@@ -45,8 +44,8 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='AutocastOptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
-    paramwise_cfg=dict(custom_keys=dict(scorer=dict(lr_mult=10.0, decay_mult=0.0))),
+    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01),
+    paramwise_cfg=dict(custom_keys=dict(scorer=dict(lr_mult=25.0, decay_mult=0.0))),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [

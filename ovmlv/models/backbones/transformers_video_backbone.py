@@ -203,7 +203,12 @@ class TransformersVideoBackbone(BaseVideoEncoder):
             return out
         out = F.normalize(out.float(), dim=-1)
         # The entries of unit vectors are of size E^-1/2, and layers expect size one.
-        return out + self.adapter(out * self.embed_dim**0.5)
+        return out + self.adapter((out * self.embed_dim**0.5).to(self._adapter_dtype))
+
+    @property
+    def _adapter_dtype(self) -> torch.dtype:
+        assert self.adapter is not None  # asked where there is one
+        return next(self.adapter.parameters()).dtype
 
     def _build_temporal(self, config: dict | None) -> nn.Module | None:
         if not self.visual.by_frame:

@@ -14,7 +14,7 @@ from ovmlv.models.utils.frozen import fingerprint
 
 from .configurations import fetched, make_configuration, quiet, read_configuration
 from .families import DEFAULT_SCALE, Family
-from .names import Source, refuse_two_models
+from .names import PREFIX, Source, is_dual_encoder, refuse_two_models
 from .processors import (
     FrameSettings,
     given_settings,
@@ -82,6 +82,11 @@ def load_dual_encoder(
         CheckpointError: The weights are incomplete or damaged, or would run code.
         FileNotFoundError: There is no such folder or name.
     """
+    if not is_dual_encoder(model_name):
+        raise ConfigError(
+            f'model_name={model_name!r} names no dual encoder of transformers; write '
+            f'{PREFIX}owner/name, the folder of one, or its configuration as a dict'
+        )
     refuse_two_models(model_name, pretrained)
     if isinstance(model_name, Mapping):
         fields = dict(model_name)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ovmlv.errors import CheckpointError, ConfigError, OvmlvError, VocabularyError
-from ovmlv.models.backbones import TransformersVideoBackbone
+from ovmlv.models.backbones import TemporalCLIPBackbone, TransformersVideoBackbone
 from ovmlv.models.dual_encoders import describe_frames, is_dual_encoder, load_dual_encoder
 from ovmlv.models.heads import TemplatePromptHead
 from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS
@@ -179,6 +179,10 @@ def test_a_wrong_name_or_configuration(name, word):
 
 def test_weights_of_another_name(dual):
     folder = dual('clip')[1]
+    with pytest.raises(ConfigError, match="'ViT-B-16' names no dual encoder"):
+        TransformersVideoBackbone('ViT-B-16')
+    with pytest.raises(ConfigError, match="use type='TransformersVideoBackbone'"):
+        TemporalCLIPBackbone(folder, folder)
     with pytest.raises(ConfigError, match='comes with its own weights'):
         TransformersVideoBackbone(folder, 'openai')
     with pytest.raises(ConfigError, match='has random weights'):
