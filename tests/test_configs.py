@@ -22,15 +22,13 @@ from ovmlv.registry import DATASETS, METRICS, MODELS
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.config_check import check_config
 from ovmlv.utils.configs import leave_amp_to_gpus
-from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS as CONFIGS_OF_DUAL_ENCODERS
+from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS as TINY_DUALS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / 'configs'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # A random LLM of the same interface; the real ones are downloads or take seconds to read.
 TINY_LLM = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=4, n_head=2, n_positions=128))
-# Stands for any dual encoder of transformers.
-TINY_DUAL = CONFIGS_OF_DUAL_ENCODERS['videoprism']
 
 
 @functools.cache
@@ -99,7 +97,8 @@ def tiny_model(cfg: Config) -> dict:
     for part in ('backbone', 'head'):
         name = model[part].get('model_name')
         if isinstance(name, str) and name.startswith('transformers:'):
-            model[part].update(model_name=TINY_DUAL, pretrained=None)
+            family = next(f for f in TINY_DUALS if f.split('_')[0] in name)
+            model[part].update(model_name=TINY_DUALS[family], pretrained=None)
         elif isinstance(name, str):
             model[part].update(model_name='motionshapes', pretrained='motionshapes')
     if model['backbone']['type'] == 'FeatureBackbone':
