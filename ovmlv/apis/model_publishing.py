@@ -249,7 +249,8 @@ def _pretrained_names(parts: Mapping[str, Any]) -> set[str]:
     for place, part in _parts(parts, 'model'):
         if part.get(_PRETRAINED) is not None:
             names = part.get('model_name', 'ViT-B-16'), part[_PRETRAINED]
-            found.add(' / '.join(dict.fromkeys(map(str, names))))
+            one = is_dual_encoder(names[0])  # both names are the same
+            found.add(str(names[0]) if one else ' / '.join(map(str, names)))
         if place.split('.')[-1] == 'llm' and part.get('name'):
             found.add(str(part['name']))
     return found

@@ -45,7 +45,13 @@ def probabilities_of(result) -> dict[str, float]:
     return dict(zip(result.labels, result.probabilities.tolist(), strict=True))
 
 
-@pytest.mark.parametrize('family', CONFIGS)
+@pytest.mark.parametrize(
+    'family',
+    [
+        f if f in ('videoprism', 'clip') else pytest.param(f, marks=pytest.mark.slow)
+        for f in CONFIGS
+    ],
+)
 def test_every_door_gives_the_same(dual, family, video, tmp_path):
     model, folder = dual(family)
     inferencer = OVMLVInferencer(folder, device='cpu', labels=LABELS)
@@ -104,13 +110,8 @@ def test_every_door_gives_the_same(dual, family, video, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    'family',
-    [
-        'videoprism',
-        *(pytest.param(f, marks=pytest.mark.slow) for f in CONFIGS if f != 'videoprism'),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('family', CONFIGS)
 def test_the_page_gives_the_same(dual, family, video, tmp_path_factory):
     _, folder = dual(family)
     expected = probabilities_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from open_clip.constants import (
     IMAGENET_MEAN,
@@ -63,10 +62,12 @@ class Family:
     has_scale: bool = True
 
 
-_PLAIN: Any = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-_HALF: Any = (tuple(INCEPTION_MEAN), tuple(INCEPTION_STD))
-_OPENAI: Any = (tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD))
-_IMAGENET: Any = (tuple(IMAGENET_MEAN), tuple(IMAGENET_STD))
+#: Mean and deviation.
+_Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+_PLAIN: _Statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+_HALF: _Statistics = (tuple(INCEPTION_MEAN), tuple(INCEPTION_STD))
+_OPENAI: _Statistics = (tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD))
+_IMAGENET: _Statistics = (tuple(IMAGENET_MEAN), tuple(IMAGENET_STD))
 
 #: ``model_type`` of transformers -> what is known of it.
 FAMILIES: dict[str, Family] = {

@@ -93,7 +93,7 @@ def load_dual_encoder(
         processor = fields.pop('processor', None)
         config, family = make_configuration(fields)
         model = _random(config, family)
-        settings = given_settings(processor, family)
+        settings: FrameSettings | None = given_settings(processor, family)
         tokenizer = given_tokenizer(processor) if part == 'text' else None
     else:
         source = Source.of(str(model_name))
