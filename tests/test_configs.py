@@ -22,6 +22,7 @@ from ovmlv.registry import DATASETS, METRICS, MODELS
 from ovmlv.utils import register_all_modules
 from ovmlv.utils.config_check import check_config
 from ovmlv.utils.configs import leave_amp_to_gpus
+from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS as TINY_DUALS
 from tests.tiny_vlms import tiny_vlm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -97,7 +98,11 @@ def tiny_model(cfg: Config) -> dict:
     if model['type'] == 'VisionLanguageTagger':
         return dict(model, vlm=tiny_vlm(), vlm_dtype='float32')
     for part in ('backbone', 'head'):
-        if 'model_name' in model[part]:
+        name = model[part].get('model_name')
+        if isinstance(name, str) and name.startswith('transformers:'):
+            family = next(f for f in TINY_DUALS if f.split('_')[0] in name)
+            model[part].update(model_name=TINY_DUALS[family], pretrained=None)
+        elif isinstance(name, str):
             model[part].update(model_name='motionshapes', pretrained='motionshapes')
     if model['backbone']['type'] == 'FeatureBackbone':
         model['backbone']['embed_dim'] = 128
@@ -115,6 +120,20 @@ def tiny_model(cfg: Config) -> dict:
     if 'width_ratio' in temporal:  # the tiny tower has 128 channels rather than 768
         temporal['num_heads'] = 1
     return model
+
+
+@named([p for p in whole_configs() if p.parent.name == 'dual_encoders'])
+def test_dual_encoders_are_pinned_and_get_their_frames(path):
+    """Both sides are of one model of the hub, and the pipeline gives as many frames as it takes."""
+    cfg = load(path)
+    backbone, head = cfg.model.backbone, cfg.model.head
+    assert backbone.model_name == head.model_name
+    assert backbone.get('pretrained') == head.get('pretrained')
+    steps = {step['type']: step for step in cfg.test_dataloader.dataset.pipeline}
+    assert steps['SampleSegmentFrames']['clip_len'] == backbone.num_frames
+    if isinstance(backbone.model_name, str):
+        assert re.fullmatch(r'transformers:[\w\-]+/[\w.\-]+(@[0-9a-f]{40})?', backbone.model_name)
+        assert backbone.pretrained == backbone.model_name
 
 
 def test_there_are_configs():

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from ovmlv.errors import ConfigError, DataError, reason_of
 from ovmlv.files import read_text
 from ovmlv.models.clip.architecture import SHIPPED
+from ovmlv.models.dual_encoders import PREFIX
 from ovmlv.models.llm.llm_loading import WHEELS
 from ovmlv.utils.data_config import check_types, dicts_of, find_type
 
@@ -33,7 +34,7 @@ _OTHER_FILES = re.compile(
     r'tmpl|args|client|pretrained\w*)$'
 )
 _BACKENDS = ('disk', 'local')
-_NAME = re.compile(r'(hf-hub:)?[A-Za-z0-9][\w.\-]*(/[\w][\w.\-]*(@[\w][\w.\-]*)?)?')
+_NAME = re.compile(r'(hf-hub:|transformers:)?[A-Za-z0-9][\w.\-]*(/[\w][\w.\-]*(@[\w][\w.\-]*)?)?')
 _FILE_NAME = re.compile(r'\.(json|py|txt|gz|pt|pth|bin|ckpt|safetensors|npz|gguf|onnx)$')
 _PATH = re.compile(r'^([/~\\]|[A-Za-z]:[/\\])|(^|[/\\])\.\.([/\\]|$)|://|^(file|data|local-dir):')
 
@@ -112,10 +113,12 @@ def _check_value(place: str, key: Any, value: Any, own: Collection[str]) -> None
         bad = [text for text in texts if text not in _BACKENDS]
     elif key in FILE_KEYS:
         bad = [text for text in texts if not _is_name(text)]
+        if isinstance(value, Mapping):  # a configuration of transformers
+            bad = _paths_in(value)
     elif isinstance(key, str) and _OTHER_FILES.search(key):
         bad = texts or ([str(value)] if isinstance(value, Mapping) and value else [])
     elif place.endswith('llm.config'):
-        bad = [text for text in _texts(value, deep=True) if '/' in text or '\\' in text]
+        bad = _paths_in(value)
     else:
         bad = [text for text in texts if _PATH.search(text)]
     if bad:
@@ -123,6 +126,12 @@ def _check_value(place: str, key: Any, value: Any, own: Collection[str]) -> None
             f'{place}={bad[0][:80]!r} may lead to another file or address, and only files of the '
             'folder are read'
         )
+
+
+def _paths_in(configuration: Any) -> list[str]:
+    """Texts of a configuration of transformers that may be paths, or names on a hub."""
+    texts = _texts(configuration, deep=True)
+    return [text for text in texts if '/' in text or '\\' in text]
 
 
 def _texts(value: Any, deep: bool = False) -> list[str]:
@@ -141,7 +150,9 @@ def _is_name(text: str) -> bool:
         return False
     if text in WHEELS or (SHIPPED / f'{text}.json').is_file():
         return True
-    return bool(_NAME.fullmatch(text) and not _FILE_NAME.search(text) and not Path(text).exists())
+    if not _NAME.fullmatch(text) or _FILE_NAME.search(text):
+        return False
+    return not Path(text.removeprefix(PREFIX)).exists()
 
 
 def _value(node: ast.expr) -> Any:

@@ -21,6 +21,7 @@ from ovmlv.models.clip.architecture import HUB
 from ovmlv.models.clip.saving import save_clip
 from ovmlv.models.contracts import Recognizer
 from ovmlv.models.data_preprocessors import VideoDataPreprocessor
+from ovmlv.models.dual_encoders import PREFIX, is_dual_encoder, save_dual_encoder
 from ovmlv.models.llm.causal_llm import DTYPES
 from ovmlv.models.llm.llm_loading import save_llm
 from ovmlv.utils.checkpoints import write_state
@@ -217,7 +218,7 @@ def _save_pretrained(cfg: Config, folder: Path) -> dict[str, str]:
         if part.get(_PRETRAINED) is not None:
             names = part.get('model_name', 'ViT-B-16'), part[_PRETRAINED]
             if names not in saved:
-                saved[names] = save_clip(*names, folder / f'clip{len(saved) or ""}')
+                saved[names] = _save(*names, folder / f'clip{len(saved) or ""}')
             for key, file in saved[names].items():
                 paths[f'{place}.{key}'] = file.relative_to(folder).as_posix()
                 part[key] = None if key == _PRETRAINED else file.name
@@ -227,6 +228,13 @@ def _save_pretrained(cfg: Config, folder: Path) -> dict[str, str]:
             paths[f'{place}.name'] = 'llm'
             part['name'] = 'llm'
     return paths
+
+
+def _save(model_name: str, pretrained: str, folder: Path) -> dict[str, Path]:
+    """Write one model; the result is that of :func:`~ovmlv.models.clip.saving.save_clip`."""
+    if is_dual_encoder(model_name):
+        return dict.fromkeys(('model_name', _PRETRAINED), save_dual_encoder(model_name, folder))
+    return save_clip(model_name, pretrained, folder)
 
 
 def _parent(cfg: Config, place: str) -> Mapping[str, Any]:
@@ -248,7 +256,9 @@ def _pretrained_names(parts: Mapping[str, Any]) -> set[str]:
     found = set()
     for place, part in _parts(parts, 'model'):
         if part.get(_PRETRAINED) is not None:
-            found.add(f'{part.get("model_name", "ViT-B-16")} / {part[_PRETRAINED]}')
+            names = part.get('model_name', 'ViT-B-16'), part[_PRETRAINED]
+            one = is_dual_encoder(names[0])  # both names are the same
+            found.add(str(names[0]) if one else ' / '.join(map(str, names)))
         if place.split('.')[-1] == 'llm' and part.get('name'):
             found.add(str(part['name']))
     return found
@@ -266,7 +276,9 @@ def _pin(parts: Mapping[str, Any]) -> None:
 def _refuse_files(parts: Mapping[str, Any]) -> None:
     for place, part in _parts(parts, 'model'):
         for key, value in part.items():
-            if isinstance(value, str) and '/' in value and Path(value).expanduser().exists():
+            if not isinstance(value, str) or '/' not in value:
+                continue
+            if Path(value.removeprefix(PREFIX)).expanduser().exists():
                 raise ConfigError(
                     f'{place}.{key} is the local {value}, which the folder would not have; give '
                     '--include-pretrained (include_pretrained=True)'

@@ -16,6 +16,7 @@ from ovmlv.files import read_json
 from ovmlv.hub_files import is_repository
 from ovmlv.models.clip.architecture import is_architecture
 from ovmlv.models.contracts import Recognizer, lacking
+from ovmlv.models.dual_encoders import is_dual_encoder
 
 from .hub_models import fetch_model
 from .init_recognizer import check_device, init_recognizer
@@ -46,6 +47,8 @@ def open_model(
               package) or a JSON file of open_clip's schema: CLIP as it is, zero-shot.
               ``weights`` is one of open_clip's tags or a local file; ``ViT-B-16/openai`` names
               both;
+            - a dual encoder of transformers (VideoPrism, PE-AV, X-CLIP, SigLIP, CLIP) as it is:
+              ``transformers:owner/name`` of the hub, or the folder that ``save_pretrained`` wrote;
             - a recognizer that was built before, or what :func:`load_model` gave.
         weights: See above.
         device: Such as ``cuda:0``; None takes a GPU where there is one, and leaves a model that was
@@ -91,7 +94,7 @@ def load_model(
         _refuse_weights(model, weights)
         folder = fetch_model(str(model))
         return LoadedModel(folder.model(device, cfg_options), folder)
-    if path is None or not path.is_dir():
+    if path is None or not path.is_dir() or _is_of_transformers(path):
         return LoadedModel(_open(model, weights, device, cfg_options))
     _refuse_weights(model, weights)
     if not (path / INDEX).is_file():
@@ -171,6 +174,11 @@ def _built(
         pipeline = default_pipeline(model.backbone.num_frames)
         model.cfg = Config(dict(default_scope='ovmlv', test_pipeline=pipeline))
     return model if device is None else model.to(check_device(device))
+
+
+def _is_of_transformers(folder: Path) -> bool:
+    """Whether a folder is of a dual encoder of transformers, and not published by ovmlv."""
+    return is_dual_encoder(str(folder)) and not (folder / INDEX).is_file()
 
 
 def _is_config(path: Path) -> bool:

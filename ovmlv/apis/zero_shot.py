@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from mmengine.config import Config
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.clip.architecture import HUB, SHIPPED, Architecture, find_architecture
+from ovmlv.models.dual_encoders import describe_frames, is_dual_encoder
 
 #: Captions of photos are what CLIPs were trained on; those of videos name what these lack.
 TEMPLATES = (
@@ -33,49 +37,84 @@ def zero_shot_config(model: str, weights: str | None = None) -> Config:
     """A CLIP as a video tagger: mean of frames, an ensemble of templates, nothing trained.
 
     Args:
-        model: open_clip architecture, also as ``architecture/tag``; or the JSON file of an
-            architecture.
-        weights: open_clip tag, or local weight file or folder.
+        model: open_clip architecture, also as ``architecture/tag``; the JSON file of an
+            architecture; or a dual encoder of transformers, as ``transformers:owner/name`` or as
+            a folder.
+        weights: open_clip tag, or local weight file or folder; a dual encoder has its own.
 
     Raises:
         ConfigError: There is no such architecture, or no weights are named.
     """
+    if is_dual_encoder(model):
+        return _dual_encoder_config(model, weights)
     architecture, tag = _split(model)
     weights = _weights(architecture, tag, weights)
     clip = dict(model_name=model if tag is None else architecture.name, pretrained=weights)
+    backbone = dict(
+        type='TemporalCLIPBackbone',
+        **clip,
+        num_frames=NUM_FRAMES,
+        temporal=dict(type='FrameMean'),
+        trainable='none',
+    )
     templates = SHIPPED_TEMPLATES.get(clip['model_name'], TEMPLATES)
+    return _config(backbone, clip, templates, default_pipeline())
+
+
+def _dual_encoder_config(model: str, weights: str | None) -> Config:
+    """The same for a dual encoder of transformers, with the frames that its processor names."""
+    if weights not in (None, model):
+        raise ConfigError(
+            f'{model} has its own weights; leave weights={str(weights)!r} out, or give the folder '
+            'of the others as model'
+        )
+    dual = dict(model_name=model, pretrained=model)
+    frames = describe_frames(model)
+    backbone = dict(type='TransformersVideoBackbone', **dual, num_frames=frames.num_frames)
+    size = frames.image_size if frames.squash else None
+    return _config(backbone, dual, TEMPLATES, default_pipeline(frames.num_frames, size))
+
+
+def _config(
+    backbone: dict[str, Any],
+    clip: dict[str, Any],
+    templates: Sequence[str],
+    pipeline: list[dict],
+) -> Config:
+    head = dict(
+        type='TemplatePromptHead',
+        **clip,
+        templates=list(templates),
+        background='everyday',
+        truncate=True,  # long labels are cut, as by open_clip
+    )
+    scorer = dict(type='SigmoidScorer', init_bias='clip', learnable=False)
+    parts = dict(backbone=backbone, head=head, scorer=scorer)
     return Config(
         dict(
             default_scope='ovmlv',
-            model=dict(
-                type='OpenVocabRecognizer',
-                backbone=dict(
-                    type='TemporalCLIPBackbone',
-                    **clip,
-                    num_frames=NUM_FRAMES,
-                    temporal=dict(type='FrameMean'),
-                    trainable='none',
-                ),
-                head=dict(
-                    type='TemplatePromptHead',
-                    **clip,
-                    templates=list(templates),
-                    background='everyday',
-                    truncate=True,  # long labels are cut, as by open_clip
-                ),
-                scorer=dict(type='SigmoidScorer', init_bias='clip', learnable=False),
-            ),
-            test_pipeline=default_pipeline(),
+            model=dict(type='OpenVocabRecognizer', **parts),
+            test_pipeline=pipeline,
         )
     )
 
 
-def default_pipeline(num_frames: int = NUM_FRAMES) -> list[dict]:
-    """Frames spread evenly over the video; later, they are resized as CLIP's images are."""
+def default_pipeline(
+    num_frames: int = NUM_FRAMES, squashed: tuple[int, int] | None = None
+) -> list[dict]:
+    """Frames spread evenly over the video.
+
+    Args:
+        num_frames: T.
+        squashed: Height and width that frames are resized to, whatever their shape. None leaves
+            them as they are; later, they are resized and cropped as CLIP's images are.
+    """
+    resizing = [] if squashed is None else [dict(type='ovmlv.ResizeFrames', size=list(squashed))]
     return [
         dict(type='ovmlv.VideoInit'),
         dict(type='ovmlv.SampleSegmentFrames', clip_len=num_frames, test_mode=True),
         dict(type='ovmlv.VideoDecode'),
+        *resizing,
         dict(type='mmaction.FormatShape', input_format='NCTHW'),
         dict(type='ovmlv.PackMultilabelInputs'),
     ]

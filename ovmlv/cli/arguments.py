@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 MODEL_HELP = (
     'a config (.py), a folder that "ovmlv publish" wrote, owner/name of one on the hub, an '
     'open_clip architecture such as ViT-B-16 (with weights: ViT-B-16/openai), hf-hub:owner/name of '
-    'a CLIP on the hub, or motionshapes, the tiny CLIP shipped here'
+    'a CLIP on the hub, a dual encoder of transformers such as '
+    'transformers:google/siglip2-base-patch16-224, or motionshapes, the tiny CLIP shipped here'
 )
 
 

@@ -21,7 +21,13 @@ from .rare_act_dataset import RareActDataset
 from .segments import Segment, Timeline, label_matrix, sliding_windows
 from .ssv2_dataset import SSv2Dataset
 from .thumos14_dataset import THUMOS14Dataset
-from .transforms import PackMultilabelInputs, SampleSegmentFrames, VideoDecode, VideoInit
+from .transforms import (
+    PackMultilabelInputs,
+    ResizeFrames,
+    SampleSegmentFrames,
+    VideoDecode,
+    VideoInit,
+)
 from .ucf101_dataset import UCF101Dataset
 from .youtube8m_dataset import YouTube8MDataset
 
@@ -41,6 +47,7 @@ __all__ = [
     'MultilabelVideoDataset',
     'PackMultilabelInputs',
     'RareActDataset',
+    'ResizeFrames',
     'SSv2Dataset',
     'SampleSegmentFrames',
     'Segment',

@@ -27,9 +27,10 @@ from ovmlv.runtime.label_set import LabelSet
 from ovmlv.runtime.video_tagger import ENCODER, LABELS, META, VideoTagger
 from ovmlv.version import __version__
 
-from .exportable_encoder import ExportableEncoder, capture, first_line
+from .exportable_encoder import ExportableEncoder, capture, first_line, fixed_frames
 
 OPSET = 18
+_OUTPUT = 'embedding'
 TOLERANCE = 1e-4
 #: Labels that are compared; a bank may have a million.
 _CHECKED = 1000
@@ -71,11 +72,13 @@ def export_model(
     encoder = ExportableEncoder(model, input_type)
     label_set = make_label_set(model, labels, calibration=calibration)
     program = capture(encoder)
+    meta = meta_of(model, encoder, label_set)
+    _check_frames(program, meta)
     folder.mkdir(parents=True, exist_ok=True)
     if torch_program:
         torch.export.save(program, folder / ENCODER.replace('.onnx', '.pt2'))
     _write_onnx(program, folder / ENCODER, opset)
-    meta_of(model, encoder, label_set).save(folder / META)
+    meta.save(folder / META)
     label_set.save(folder / LABELS)
     if not check:
         return None
@@ -88,27 +91,57 @@ def export_model(
     return found
 
 
+def _check_frames(program: ExportedProgram, meta: EncoderMeta) -> None:
+    """Refuse a pipeline of other frames than the only ones that the graph takes."""
+    fixed = fixed_frames(program)
+    if fixed is not None and fixed != meta.num_frames:
+        raise ConfigError(
+            f'this video encoder is exported for its {fixed} frames alone, and the test pipeline '
+            f'samples {meta.num_frames}; set backbone.num_frames={meta.num_frames}, or clip_len of '
+            'SampleSegmentFrames'
+        )
+
+
 def _write_onnx(program: ExportedProgram, path: Path, opset: int) -> None:
     weights = sum(t.numel() * t.element_size() for t in program.state_dict.values())
-    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    for name in ('torch.onnx', 'onnxscript', 'onnx_ir'):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of the exporter's own libraries
         try:
-            torch.onnx.export(
+            found = torch.onnx.export(
                 program,
-                f=str(path),
                 input_names=['frames'],
-                output_names=['embedding'],
+                output_names=[_OUTPUT],
                 opset_version=opset,
                 dynamo=True,
-                external_data=weights > _SELF_CONTAINED,
                 verbose=False,
             )
+            assert found is not None  # without a file it is given back
+            _rename_inner(found.model.graph)
+            found.save(str(path), external_data=weights > _SELF_CONTAINED)
         except torch.onnx.errors.OnnxExporterError as error:
             raise ConfigError(
                 f'torch.onnx cannot translate this video encoder ({first_line(error)}); '
                 'docs/deployment.md lists the image towers that were tried'
             ) from error
+
+
+def _rename_inner(graph: Any) -> None:
+    """Give inner values that have the output's name another one.
+
+    torch calls what is looked up in a table ``embedding``, too, and onnxruntime refuses two values
+    of one name. Where places are known, such as those of patches, the look-up is done already.
+    """
+    other = f'{_OUTPUT}_of_table'
+    for node in graph:
+        for value in node.outputs:
+            if value.name == _OUTPUT and value not in graph.outputs:
+                value.name = other
+    if _OUTPUT in graph.initializers:
+        value = graph.initializers.pop(_OUTPUT)
+        value.name = value.const_value.name = other
+        graph.register_initializer(value)
 
 
 @torch.no_grad()
@@ -202,6 +235,8 @@ def _sampling(cfg: Config | None, num_frames: int) -> dict[str, Any]:
         scale = step.get('scale')
         if name == 'Resize' and isinstance(scale, (tuple, list)) and scale[0] == -1:
             found['short_side'] = int(scale[1])
+        if name == 'ResizeFrames':
+            found['squash'] = True
         if name == 'ThreeCrop':
             found['num_crops'] = 3
     return found
@@ -220,7 +255,9 @@ def largest_difference(
     names, worst = tagger.labels.labels[:_CHECKED], 0.0
     tagger.use_labels(tagger.labels.select(names))
     generator = np.random.default_rng(0)
-    for batch, views, num_frames in ((1, 1, 1), (2, 1, tagger.meta.num_frames), (1, 3, 5)):
+    usual, fixed = tagger.meta.num_frames, tagger.fixed_frames
+    for batch, views, time in ((1, 1, 1), (2, 1, usual), (1, 3, 5)):
+        num_frames = time if fixed is None else fixed
         shape = (batch, views, num_frames, *tagger.meta.image_size, 3)
         frames = generator.integers(0, 256, shape, dtype=np.uint8)
         inputs = torch.from_numpy(frames).permute(0, 1, 5, 2, 3, 4).to(device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,7 @@ class ExportableEncoder(nn.Module):
             )
         self.input_type = input_type
         self.image_size: tuple[int, int] = (int(size[0]), int(size[1]))
+        self.num_frames = model.backbone.num_frames
         self.backbone = _exportable(model.backbone)
         self.register_buffer('mean', mean.detach().clone().float().cpu().flatten())
         self.register_buffer('std', preprocessor.std.detach().float().cpu().flatten())
@@ -71,21 +72,38 @@ class ExportableEncoder(nn.Module):
 
 @torch.no_grad()
 def capture(encoder: ExportableEncoder) -> ExportedProgram:
-    """`torch.export` of the encoder, with dynamic numbers of videos and frames.
+    """`torch.export` of the encoder, for any number of videos and, where it can be, of frames.
+
+    An encoder with positions in time that are not ours may be captured for the number of frames of
+    training alone, see :func:`fixed_frames`.
 
     Raises:
-        ConfigError: The image tower cannot be captured in this way.
+        ConfigError: The encoder cannot be captured in this way.
     """
-    shapes = ({0: Dim('batch', min=1, max=4096), 1: Dim('time', min=1, max=4096)},)
-    try:
-        return torch.export.export(
-            encoder, (encoder.example(),), dynamic_shapes=shapes, strict=False
-        )
-    except Exception as error:  # torch raises its own classes from many places
-        raise ConfigError(
-            'torch.export cannot capture this video encoder for any number of videos and frames '
-            f'({first_line(error)}); docs/deployment.md lists the image towers that were tried'
-        ) from error
+    batch, time = Dim('batch', min=1, max=4096), Dim('time', min=1, max=4096)
+    tries: list[tuple[Tensor, dict[int, Any]]] = [
+        (encoder.example(), {0: batch, 1: time}),
+        (encoder.example(num_frames=encoder.num_frames), {0: batch}),
+    ]
+    errors: list[Exception] = []
+    for example, shapes in tries:
+        try:
+            return torch.export.export(encoder, (example,), dynamic_shapes=(shapes,), strict=False)
+        except Exception as error:  # torch raises its own classes from many places
+            errors.append(error)
+    raise ConfigError(
+        'torch.export cannot capture this video encoder for any number of videos and frames '
+        f'({first_line(errors[0])}); docs/deployment.md lists the image towers that were tried'
+    ) from errors[0]
+
+
+def fixed_frames(program: ExportedProgram) -> int | None:
+    """The only number of frames that a captured encoder takes; None where it takes any."""
+    inputs = [
+        node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs
+    ]
+    time = inputs[0].meta['val'].shape[1]
+    return time if isinstance(time, int) else None
 
 
 def first_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ _FIELDS: dict[str, Any] = dict(
     num_clips=positive,
     num_crops=lambda value: integer(value) and value in (1, 3),
     short_side=(positive, None),
+    squash=lambda value: isinstance(value, bool),
     average_views=lambda value: value in ('score', 'embedding', 'probability'),
     input_type=lambda value: value in ('uint8', 'float32'),
     mean=[number],
@@ -46,6 +47,8 @@ class EncoderMeta:
         num_crops: Crops of a clip: 1 (the centre), or 3 along the longer side.
         short_side: Size to which the shorter side is resized before the crop; with None, frames
             just fill the crop.
+        squash: Whether frames are resized to the size of the graph whatever their shape, without
+            a crop.
         average_views: See ``OpenVocabRecognizer``.
         input_type: Type of the pixels: ``uint8`` (0 to 255) or ``float32`` (0 to 1).
         mean: Mean of each channel in [0, 1]. The graph does the normalisation itself.
@@ -73,6 +76,7 @@ class EncoderMeta:
     num_clips: int = 1
     num_crops: int = 1
     short_side: int | None = None
+    squash: bool = False
     average_views: str = 'score'
     input_type: str = 'uint8'
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)

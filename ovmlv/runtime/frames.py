@@ -16,6 +16,7 @@ def make_views(
     size: tuple[int, int],
     short_side: int | None = None,
     num_crops: int = 1,
+    squash: bool = False,
 ) -> np.ndarray:
     """Resize and crop.
 
@@ -25,10 +26,13 @@ def make_views(
         short_side: Size to which the shorter side is resized; with None, frames just fill the crop.
         num_crops: Number of crops: 1 (the centre), or 3 (the centre and both ends of the longer
             side).
+        squash: Resize to ``size`` whatever the shape of the frames is, and crop nothing.
 
     Returns:
         ``(num_crops, T, *size, 3)`` of the type of the frames.
     """
+    if squash:
+        return resize(frames, size)[None]
     (height, width), (h, w) = frames.shape[1:3], size
     scale = max(h / height, w / width) if short_side is None else short_side / min(height, width)
     target = round(height * scale), round(width * scale)

@@ -32,6 +32,7 @@ class VideoTagger:
     Attributes:
         meta: What the folder says about the encoder.
         labels: The labels in use.
+        fixed_frames: The only number of frames that the encoder takes; None if it takes any.
 
     Examples:
         The folder is written with torch, and read without it:
@@ -63,6 +64,8 @@ class VideoTagger:
         self.labels: LabelSet
         self.use_labels(folder / LABELS if labels is None else labels)
         self.session = _open_session(folder / ENCODER, providers, num_threads)
+        time = self.session.get_inputs()[0].shape[1]
+        self.fixed_frames: int | None = time if isinstance(time, int) else None
 
     def use_labels(self, labels: str | Path | LabelSet) -> None:
         """Change the labels.
@@ -96,7 +99,8 @@ class VideoTagger:
         else:
             clips = read_frames(video, meta.num_frames, meta.num_clips)
         views = [
-            make_views(clip, meta.image_size, meta.short_side, meta.num_crops) for clip in clips
+            make_views(clip, meta.image_size, meta.short_side, meta.num_crops, meta.squash)
+            for clip in clips
         ]
         frames = np.concatenate(views)[None]
         if not isinstance(video, np.ndarray) and meta.input_type == 'float32':
@@ -124,6 +128,11 @@ class VideoTagger:
             raise DataError(
                 f'frames have shape {frames.shape}; give (B, T, {height}, {width}, 3), or one '
                 'video of any size to tag()'
+            )
+        if self.fixed_frames not in (None, frames.shape[2]):
+            raise DataError(
+                f'this encoder takes {self.fixed_frames} frames, not {frames.shape[2]}; give as '
+                'many, spread evenly over the video'
             )
         frames = self._as_input(frames)
         flat = frames.reshape(-1, *frames.shape[2:])

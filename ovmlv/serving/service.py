@@ -78,8 +78,11 @@ class TaggingService:
         cfg = self.inferencer.model.cfg
         if cfg.filename:
             return Path(cfg.filename).stem
-        backbone = (cfg.get('model') or {}).get('backbone') or {}
-        return str(backbone.get('model_name', type(self.inferencer.model.backbone).__name__))
+        name = ((cfg.get('model') or {}).get('backbone') or {}).get('model_name')
+        if not isinstance(name, str):
+            return type(self.inferencer.model.backbone).__name__
+        # Visitors need not know where a folder is.
+        return Path(name).name if Path(name.partition(':')[2] or name).is_absolute() else name
 
     @property
     def videos_decoded(self) -> int:

@@ -29,7 +29,7 @@ TYPE_KEYS = frozenset(('type', 'runner_type', 'constructor', 'ema_type'))
 _MOST_PARTS, _DEEPEST = 200_000, 100
 _WORD = re.compile(r'[A-Za-z_]\w*(\.[A-Za-z_]\w*)?')
 #: What transformers' own configurations hold is read by transformers alone.
-_FOREIGN = re.compile(r'(^|\.)llm\.config$')
+_FOREIGN = re.compile(r'(^|\.)(llm\.config|model_name)$')
 
 
 def read_data_config(path: str | Path) -> Config:

@@ -40,6 +40,11 @@ def frame_attention(backbone: VideoEncoder, video: Tensor) -> dict[str, Tensor]:
         ConfigError: The temporal module has no attention over frames alone.
     """
     temporal = backbone.temporal
+    if temporal is None:
+        raise ConfigError(
+            f'{type(backbone).__name__} has no temporal module here, and so no attention over '
+            'frames to show'
+        )
     with _recorded(temporal) as found:
         backbone(video[None])
     if not found:

@@ -7,6 +7,7 @@ the right" would be wrong for the mirrored video. Add it if no label tells left 
 from .cache_frames import CacheFrames
 from .load_record_features import LoadRecordFeatures
 from .pack_multilabel_inputs import PackMultilabelInputs
+from .resize_frames import ResizeFrames
 from .sample_segment_frames import SampleSegmentFrames
 from .video_decode import VideoDecode
 from .video_init import VideoInit
@@ -15,6 +16,7 @@ __all__ = [
     'CacheFrames',
     'LoadRecordFeatures',
     'PackMultilabelInputs',
+    'ResizeFrames',
     'SampleSegmentFrames',
     'VideoDecode',
     'VideoInit',

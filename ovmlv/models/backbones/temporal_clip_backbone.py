@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from ovmlv.errors import ConfigError
 from ovmlv.models.clip.loading import load_clip
 from ovmlv.models.contracts import BlockTemporalModule, require
+from ovmlv.models.dual_encoders import is_dual_encoder
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
@@ -91,6 +92,11 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         super().__init__(init_cfg)
         if num_frames < 1:
             raise ConfigError(f'backbone.num_frames={num_frames} must be at least 1')
+        if is_dual_encoder(model_name):
+            raise ConfigError(
+                f'backbone.model_name={model_name!r} is a dual encoder of transformers; use '
+                "type='TransformersVideoBackbone'"
+            )
         clip = load_clip(model_name, pretrained, image_size, part='vision')
         assert clip.visual is not None  # it was asked for
         self.visual: Any = clip.visual  # of open_clip or timm; as_tower knows its parts

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
 
+from .base_text_tower import BaseTextTower, put_soft_tokens
 from .token_rows import TokenRows
 
 
-class FrozenTextTower(nn.Module):
+class FrozenTextTower(BaseTextTower):
     """Text tower of an open_clip model; gradients pass through it to soft tokens.
 
     Both layouts of open_clip work: the text tower unpacked into ``CLIP``, and the
@@ -54,71 +52,9 @@ class FrozenTextTower(nn.Module):
         self._cuts = core.attn_mask is not None and self.pool_type in ('argmax', 'eos', 'first')
 
     @property
-    def width(self) -> int:
-        """Width W of the token embeddings."""
-        return self.core.token_embedding.weight.shape[1]
-
-    @property
-    def token_std(self) -> float:
-        """Deviation of the token embeddings."""
-        return float(self.core.token_embedding.weight.float().std())
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.core.token_embedding.weight.device
-
-    def embed(self, ids: Tensor) -> Tensor:
-        """Token embeddings ``(..., W)`` of ids ``(...)``."""
-        return self.core.token_embedding(ids)
-
-    def forward(
-        self,
-        rows: Tensor,
-        soft: Tensor | None = None,
-        at: Tensor | None = None,
-        chunk_size: int | None = None,
-        grad_checkpointing: bool = False,
-    ) -> Tensor:
-        """Encode rows of tokens.
-
-        Args:
-            rows: ``(N, context_length)`` token ids. At the places of soft tokens, the ids are those
-                of the template, because pooling looks at them.
-            soft: ``(N, S, W)`` embeddings that replace those of the tokens at ``at``.
-            at: ``(N, S)`` positions of the soft tokens.
-            chunk_size: Rows in each pass; None takes all of them at once.
-            grad_checkpointing: Whether to compute a chunk again in the backward pass, to save
-                memory.
-
-        Returns:
-            ``(N, E)`` embeddings, not normalised (open_clip's ``encode_text(normalize=False)``).
-        """
-        size = chunk_size or max(len(rows), 1)
-        parts = []
-        for start in range(0, len(rows), size):
-            cut = slice(start, start + size)
-            args = (rows[cut], None if soft is None else soft[cut], None if at is None else at[cut])
-            if grad_checkpointing and soft is not None and torch.is_grad_enabled():
-                parts.append(
-                    checkpoint(self._encode, *args, use_reentrant=False, preserve_rng_state=False)
-                )
-            else:
-                parts.append(self._encode(*args))
-        return torch.cat(parts)
-
-    @torch.no_grad()
-    def encode_texts(self, texts: Sequence[str], truncate: bool = False) -> Tensor:
-        """Unit vectors ``(N, E)`` of plain texts."""
-        contents = [
-            self.rows.fit(ids, text, truncate)
-            for ids, text in zip(self.rows.contents(texts), texts, strict=True)
-        ]
-        parts = [
-            self(self.rows.build(contents[start : start + 256]).to(self.device))
-            for start in range(0, len(contents), 256)
-        ]
-        return F.normalize(torch.cat(parts).float(), dim=-1)
+    def table(self) -> nn.Embedding:
+        """Embeddings of tokens."""
+        return self.core.token_embedding
 
     def _encode(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
         with trainable_attention(rows.device):
@@ -130,7 +66,7 @@ class FrozenTextTower(nn.Module):
         core = self.core
         if self._cuts:
             rows = self._cut(rows)
-        x = _put(self.embed(rows), soft, at)
+        x = put_soft_tokens(self.embed(rows), soft, at)
         x = x.to(core.transformer.get_cast_dtype())
         length = x.shape[1]
         x = x + core.positional_embedding[:length].to(x.dtype)
@@ -160,21 +96,13 @@ class FrozenTextTower(nn.Module):
     def _encode_inside(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
         """Run the tower's own forward and replace its token embeddings on the way."""
         handle = self.core.token_embedding.register_forward_hook(
-            lambda _, __, out: _put(out, soft, at)
+            lambda _, __, out: put_soft_tokens(out, soft, at)
         )
         try:
             out = self.core(rows)
         finally:
             handle.remove()
         return out[0] if isinstance(out, tuple) else out
-
-
-def _put(embeddings: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
-    """Replace the embeddings at positions ``at``."""
-    if soft is None or at is None:
-        return embeddings
-    each = torch.arange(len(embeddings), device=embeddings.device)[:, None]
-    return embeddings.index_put((each, at), soft.to(embeddings.dtype))
 
 
 def _project(x: Tensor, projection: nn.Module | Tensor | None) -> Tensor:

@@ -33,12 +33,16 @@ class TokenRows:
         tokenizer: Callable ``(texts, context_length) -> (N, context_length)``.
         context_length: Length of a row.
         vocab_size: Number of ids that the text tower knows.
+        has_end: Whether a token of the end belongs to a row, be it that of the padding.
     """
 
-    def __init__(self, tokenizer: Any, context_length: int, vocab_size: int) -> None:
+    def __init__(
+        self, tokenizer: Any, context_length: int, vocab_size: int, has_end: bool = True
+    ) -> None:
         self.tokenizer = tokenizer
         self.context_length = context_length
         self.vocab_size = vocab_size
+        self.has_end = has_end
         self._known: dict[str, list[int]] = {}
         self._ample = 4 * context_length + 64  # long enough to see what would be cut
         empty = self._raw([''])[0]
@@ -62,7 +66,7 @@ class TokenRows:
     @property
     def max_content(self) -> int:
         """Most content tokens of a row, less one if the end token is also the padding."""
-        return self.context_length - len(self.head) - max(len(self.tail), 1)
+        return self.context_length - len(self.head) - max(len(self.tail), int(self.has_end))
 
     def contents(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text without specials and padding, uncut."""

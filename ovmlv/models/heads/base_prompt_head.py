@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,13 +12,12 @@ from torch import Tensor
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.labels import check_labels
-from ovmlv.models.clip.loading import load_clip
-from ovmlv.models.clip.text_tower import FrozenTextTower
 from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 
 from .base_label_encoder import BaseLabelEncoder
+from .text_side import load_text_side
 
 _NAMED = 10  # bad labels that a message names
 
@@ -31,8 +30,10 @@ class BasePromptHead(BaseLabelEncoder):
     it which labels cannot be encoded.
 
     Args:
-        model_name: open_clip architecture or path of a JSON file of ours.
-        pretrained: open_clip tag, path of a weight file, or None for random weights.
+        model_name: open_clip architecture or path of a JSON file of ours; or a dual encoder of
+            transformers, see :func:`~ovmlv.models.dual_encoders.load_dual_encoder`.
+        pretrained: open_clip tag, path of a weight file, or None for random weights; of a dual
+            encoder the same as ``model_name``.
         template: Text with one ``{}`` where the label goes; the label may be followed by words.
         truncate: Cut a label that is too long for CLIP's context, with a warning, instead of
             refusing it.
@@ -57,7 +58,7 @@ class BasePromptHead(BaseLabelEncoder):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | Mapping[str, Any],
         pretrained: str | None = None,
         template: str = 'a video of {}',
         truncate: bool = False,
@@ -71,11 +72,11 @@ class BasePromptHead(BaseLabelEncoder):
             raise ConfigError(
                 f'head.chunk_size={chunk_size} must be at least 1, or None for all labels at once'
             )
-        clip = load_clip(model_name, pretrained, part='text')
-        self.text_tower = FrozenTextTower(clip)
-        self.embed_dim: int = clip.embed_dim
-        self.logit_scale: float = clip.logit_scale
-        self.logit_bias: float | None = clip.logit_bias
+        side = load_text_side(model_name, pretrained)
+        self.text_tower = side.tower
+        self.embed_dim: int = side.tower.embed_dim
+        self.logit_scale: float = side.logit_scale
+        self.logit_bias: float | None = side.logit_bias
         self.truncate = truncate
         self.chunk_size = chunk_size
         self.grad_checkpointing = grad_checkpointing

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
-from ovmlv.models.clip.text_tower import FrozenTextTower
+from ovmlv.models.clip.base_text_tower import BaseTextTower
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
@@ -44,7 +45,7 @@ class CoOpPromptHead(BasePromptHead):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | Mapping[str, Any],
         pretrained: str | None = None,
         num_context: int | None = None,
         num_groups: int = 1,
@@ -64,7 +65,7 @@ class CoOpPromptHead(BasePromptHead):
         return self.encode_tokens(self.tokens(labels), self.context.expand(len(labels), -1, -1, -1))
 
 
-def template_context(tower: FrozenTextTower, template: str, count: int | None = None) -> Tensor:
+def template_context(tower: BaseTextTower, template: str, count: int | None = None) -> Tensor:
     """Embeddings ``(S, W)`` of the last ``count`` tokens before the label (default: all)."""
     before = tower.rows.contents([template.split('{}')[0].rstrip()])[0]
     count = len(before) if count is None else count

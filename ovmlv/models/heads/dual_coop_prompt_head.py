@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ class DualCoOpPromptHead(BasePromptHead):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | Mapping[str, Any],
         pretrained: str | None = None,
         negative_template: str = 'a video without {}',
         num_context: int | None = None,

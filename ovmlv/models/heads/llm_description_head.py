@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class LLMDescriptionHead(BasePromptHead):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | Mapping[str, Any],
         pretrained: str | None = None,
         llm: dict[str, Any] | None = None,
         prompts: Sequence[str] = PROMPTS,

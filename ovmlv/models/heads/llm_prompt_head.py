@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ovmlv.errors import ConfigError
 from ovmlv.labels import check_labels
 from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.llm.readouts import StaticReadout
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+from ovmlv.models.utils.residual_mlp import residual_mlp
 from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
@@ -91,7 +92,7 @@ class LLMPromptHead(BasePromptHead):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | Mapping[str, Any],
         pretrained: str | None = None,
         llm: dict[str, Any] | None = None,
         readout: dict[str, Any] | None = None,
@@ -130,9 +131,9 @@ class LLMPromptHead(BasePromptHead):
             raise ConfigError(
                 "head.gate_width needs the labels in CLIP's text; set keep_label=True"
             )
-        self.gate = _mlp(self.embed_dim, gate_width, 1) if gate_width else None
+        self.gate = residual_mlp(self.embed_dim, gate_width, 1) if gate_width else None
         self.adapter = (
-            _mlp(self.embed_dim, adapter_width, self.embed_dim) if adapter_width else None
+            residual_mlp(self.embed_dim, adapter_width, self.embed_dim) if adapter_width else None
         )
         self.keep_label = keep_label
         ours = {'_scope_': 'ovmlv'}  # unprefixed names mean ours inside another project too
@@ -300,12 +301,3 @@ class LLMPromptHead(BasePromptHead):
         """Soft tokens ``(C, G, S, W)`` of labels."""
         states, mask = self.readout(self.llm, labels)
         return self.start_tokens + self.prompter(states, mask)
-
-
-def _mlp(size: int, width: int, out: int) -> nn.Module:
-    """An MLP with one hidden layer; the last layer starts at zero."""
-    last = nn.Linear(width, out)
-    mlp = nn.Sequential(nn.Linear(size, width), nn.GELU(), last)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return mlp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ class TemplatePromptHead(BasePromptHead):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | Mapping[str, Any],
         pretrained: str | None = None,
         templates: Sequence[str] = ('a video of {}',),
         background: Sequence[str] | str | None = None,
