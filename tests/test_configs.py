@@ -108,8 +108,10 @@ def tiny_model(cfg: Config) -> dict:
         model['backbone']['embed_dim'] = 128
     if 'llm' in model['head']:
         model['head'].update(llm=TINY_LLM)
-        if model['head']['type'] == 'LLMNeighborHead':  # its words are in the data's folder
-            model['head'].update(known_words=['a', 'b'], known_splits=None, num_neighbors=2)
+        memory = model['head'] if 'known_words' in model['head'] else model['head'].get('memory')
+        if memory:  # its words are in the data's folder
+            memory.update(known_words=['a', 'b'], known_splits=None, num_neighbors=2)
+        if model['head']['type'] == 'LLMNeighborHead':
             model['head']['readout'] = dict(layer=2)
         if model['head']['type'] == 'LLMPromptHead':
             model['head'].update(llm_dtype='float32')

@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from ovmlv.datasets.motionshapes.generate import generate
+from ovmlv.datasets.toybox.generate import generate as generate_toybox
 from ovmlv.utils import register_all_modules
 from tests.test_configs import CONFIGS, load, tiny_model
 
@@ -142,3 +143,57 @@ def test_one_step(path, data, tmp_path, monkeypatch):
         assert any(name.startswith(group) for name in moved) == trainable, group
     if 'interpolation' in cfg.model and cfg.model.interpolation:
         assert scalars['train/loss_interpolated'].current() > 0
+
+
+#: What trains beside the scorer in the configs of Toybox.
+TOYBOX = {
+    'ovmlv': {TIME, TEXT},
+    'baselines/llm_neighbors': None,
+    'ablations/without_memory': {TIME, TEXT},
+}
+
+
+@pytest.fixture(scope='module')
+def toybox(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp('toybox')
+    generate_toybox(root, dict(train=4, test_held_out=2), num_workers=1)
+    file = root / 'annotations' / 'classes.json'
+    labels = json.loads(file.read_text())
+    names = ('train.jsonl', 'test_held_out.jsonl')
+    rows = [json.loads(line) for s in names for line in (file.parent / s).read_text().splitlines()]
+    used = {label for row in rows for label in (*row['labels'], *row['unknown'])}
+    used |= set(list(labels)[::60])
+    file.write_text(json.dumps({label: labels[label] for label in labels if label in used}))
+    return root
+
+
+@pytest.mark.parametrize('name', TOYBOX)
+def test_one_step_on_toybox(name, toybox, tmp_path, monkeypatch):
+    """Frames are made smaller, labels are weighed, and the memory knows the labels of the data."""
+    monkeypatch.setattr(Config, 'pretty_text', property(repr))
+    register_all_modules(init_default_scope=False)
+    cfg = load(CONFIGS / f'{name}_toybox.py')
+    if cfg.train_dataloader:
+        cfg.train_dataloader.dataset.pipeline[0].folder = str(tmp_path / 'cache')
+    cfg = small(cfg, toybox, tmp_path / 'run')
+    for part in (cfg.model.backbone, cfg.model.head):
+        part.update(model_name='toybox', pretrained='toybox')
+    words = cfg.model.head if name == 'baselines/llm_neighbors' else cfg.model.head.memory
+    if words:
+        words.update(
+            known_words=str(toybox / 'annotations' / 'classes.json'), known_splits=['seen']
+        )
+    with DefaultScope.overwrite_default_scope('ovmlv'):
+        runner = Runner.from_cfg(cfg)
+        model = runner.model
+        if TOYBOX[name] is None:
+            assert runner.test()['multilabel/num_samples'] == 2
+            return
+        before = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+        runner.train()
+    after = dict(model.named_parameters())
+    moved = {n for n, start in before.items() if not torch.equal(after[n], start)}
+    for group in (VIDEO, TIME, TEXT):
+        assert any(n.startswith(group) for n in moved) == (group in TOYBOX[name]), group
+    weight = model.criterion.base.class_weight
+    assert len(weight) == len(model.vocabulary.labels)
