@@ -148,7 +148,7 @@ class PeVideoTower(VideoTower):
 class XCLIPVideoTower(VideoTower):
     """X-CLIP: messages between the frames, and a Transformer over them (arXiv 2208.02816).
 
-    The paper's prompts of a video on the side of texts are left out, since a label's embedding
+    X-CLIP's prompts of a video on the side of texts are left out, since a label's embedding
     must not depend on the video. For another number of frames than that of the weights, the
     positions of the Transformer over frames are interpolated (ours).
     """
