@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -16,6 +17,11 @@ from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS, FRAME_FAMILI
 FAMILIES = list(CONFIGS)
 LABELS = ['a', 'a dog', 'running very fast, and far away.', 'cats', 'b 2']
 LLM = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=2, n_positions=64))
+
+
+@functools.cache
+def backbone_of(folder):
+    return TransformersVideoBackbone(folder, folder)
 
 
 def pooled(out):
@@ -84,7 +90,7 @@ def text_features(model, folder, texts):
 @pytest.mark.parametrize('family', FAMILIES)
 def test_videos_of_several_lengths(dual, family, num_frames):
     model, folder = dual(family)
-    backbone = TransformersVideoBackbone(folder, folder).eval()
+    backbone = backbone_of(folder).eval()
     torch.manual_seed(num_frames)
     videos = torch.randn(3, 3, num_frames, *backbone.image_size)
     expected = video_features(model, videos)
