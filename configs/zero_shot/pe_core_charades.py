@@ -32,7 +32,7 @@ test_pipeline = [
     dict(type='VideoInit'),
     dict(type='SampleSegmentFrames', clip_len=16, num_clips=4, test_mode=True),
     dict(type='VideoDecode'),
-    dict(type='mmaction.Resize', scale=(224, 224), keep_ratio=False, interpolation='area'),
+    dict(type='ResizeFrames', size=224),
     dict(type='mmaction.FormatShape', input_format='NCTHW'),
     dict(type='PackMultilabelInputs'),
 ]

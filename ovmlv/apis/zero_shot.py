@@ -58,7 +58,9 @@ def zero_shot_config(model: str, weights: str | None = None) -> Config:
         trainable='none',
     )
     templates = SHIPPED_TEMPLATES.get(clip['model_name'], TEMPLATES)
-    return _config(backbone, clip, templates, default_pipeline())
+    squashes = architecture.squashes(weights if weights in architecture.tags else None)
+    size = architecture.image_size if squashes else None
+    return _config(backbone, clip, templates, default_pipeline(squashed=size))
 
 
 def _dual_encoder_config(model: str, weights: str | None) -> Config:

@@ -85,6 +85,22 @@ class Architecture:
             else (tuple(OPENAI_DATASET_MEAN), tuple(OPENAI_DATASET_STD))
         )
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images that the image tower takes."""
+        size = self.config['vision_cfg']['image_size']
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+    def squashes(self, tag: str | None = None) -> bool:
+        """Whether weights were trained on images that were squashed to a square (PE-Core, SigLIP),
+        rather than cropped. Without a tag, all tags of the architecture have to agree.
+        """
+        found = [self.preprocess] if self.preprocess else []
+        found += [
+            open_clip.get_pretrained_cfg(self.name, name) for name in ([tag] if tag else self.tags)
+        ]
+        return bool(found) and all(f.get('resize_mode') == 'squash' for f in found)
+
 
 def find_architecture(model: str) -> Architecture:
     """Look an architecture up in open_clip, or read it from a JSON file of open_clip's schema.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 
 from ovmlv.apis import open_model
-from ovmlv.apis.zero_shot import TEMPLATES
+from ovmlv.apis.zero_shot import TEMPLATES, zero_shot_config
+from ovmlv.datasets import ResizeFrames
 from ovmlv.errors import VocabularyError
 from ovmlv.models.clip.architecture import find_architecture
 from ovmlv.models.heads import CoOpPromptHead, TemplatePromptHead
@@ -41,6 +44,41 @@ def test_what_is_known_of_their_weights():
         architecture = find_architecture(name)
         assert architecture.tags == [tag] and architecture.normalization(tag) == pixels
         assert architecture.config['text_cfg']['context_length'] == length
+
+
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('PE-Core-B-16/meta', [224, 224]),
+        ('PE-Core-L-14-336/meta', [336, 336]),
+        ('ViT-B-16-SigLIP2/webli', [224, 224]),
+        ('ViT-B-16-SigLIP/webli', [224, 224]),
+        ('MobileCLIP2-S0/dfndr2b', None),
+        ('ViT-B-16/openai', None),
+        ('motionshapes', None),
+    ],
+)
+def test_frames_are_squashed_or_cropped_as_the_weights_pictures_were(name, size):
+    steps = {step['type'].split('.')[-1]: step for step in zero_shot_config(name).test_pipeline}
+    assert steps.get('ResizeFrames', {}).get('size') == size
+    tag = name.partition('/')[2]
+    if tag:
+        config = open_clip.get_pretrained_cfg(name.partition('/')[0], tag)
+        assert (config.get('resize_mode') == 'squash') == (size is not None)
+
+
+def test_squashed_frames_are_those_of_open_clip():
+    """A wide picture with an edge at its side, which a crop would not see."""
+    picture = np.zeros((60, 160, 3), np.uint8)
+    picture[:, 140:] = (250, 120, 30)
+    config = open_clip.get_pretrained_cfg('PE-Core-B-16', 'meta')
+    transform = open_clip.image_transform(
+        64, is_train=False, mean=(0, 0, 0), std=(1, 1, 1),
+        resize_mode=config['resize_mode'], interpolation='bicubic',
+    )  # fmt: skip
+    expected = transform(Image.fromarray(picture)).permute(1, 2, 0).numpy() * 255
+    found = ResizeFrames(size=64)(dict(imgs=[picture]))['imgs'][0]
+    assert np.abs(found.astype(float) - expected).max() <= 1.5
 
 
 def write(name: str, folder: Any, whole: bool) -> tuple[str, str, Any, Any]:
