@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'ovmlv'
 LAYERS: tuple[tuple[str, ...], ...] = (
     ('cli',),
     ('benchmarking', 'serving'),
-    ('visualization', 'export'),
+    ('visualization', 'export', 'index'),
     ('apis',),
     ('label_bank', 'curation', 'label_generation', 'evaluation'),
     ('engine', 'utils'),

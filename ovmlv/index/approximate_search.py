@@ -1,0 +1,162 @@
+"""The best windows of labels without looking at all of them, by an index of Lance (IVF and PQ)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ovmlv.errors import ConfigError
+
+from .exact_search import Question, search
+from .label_logits import LabelLogits, logit
+from .lance_tables import LanceTables, lance_errors
+from .query import Query
+from .settings import Approximate
+from .snapshot import Snapshot
+
+#: Fewer windows are compared exactly in no time.
+SMALLEST = 1000
+_TOP = 100
+_QUERIES = 64
+_WINDOWS_A_PART = 8192
+# Codes of four bits are made sixteen times faster than those of eight; candidates are compared
+# exactly, which makes up for them.
+_BITS, _DIMENSIONS_A_CODE = 4, 4
+_TRAINING = dict(max_iterations=10, sample_rate=64)
+
+
+def build(tables: LanceTables, embed_dim: int, num_windows: int) -> int:
+    """Make the index, or make it again; return the number of its parts.
+
+    Raises:
+        ConfigError: There are few windows.
+    """
+    if num_windows < SMALLEST:
+        raise ConfigError(
+            f'index {tables.folder} has {num_windows} windows, too few for an approximate index '
+            f'(from {SMALLEST}); search it exactly'
+        )
+    from lancedb.index import IvfPq
+
+    partitions = max(1, min(1024, num_windows // _WINDOWS_A_PART))
+    config = IvfPq(
+        distance_type='cosine',
+        num_partitions=partitions,
+        num_sub_vectors=_sub_vectors(embed_dim),
+        num_bits=_BITS,
+        **_TRAINING,
+    )
+    with lance_errors(tables.folder, writing=True):
+        tables.windows.create_index('embedding', config=config, replace=True)
+    return partitions
+
+
+def search_approximately(
+    snapshot: Snapshot,
+    logits: LabelLogits,
+    labels: Sequence[str],
+    queries: Sequence[Query],
+    question: Question,
+    settings: Approximate,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Like :func:`~ovmlv.index.exact_search.search`; the logits are exact, but hits may be missed.
+
+    Raises:
+        ConfigError: A query has more than one label, or the scorer is not linear.
+    """
+    if logits.vectors is None:
+        raise ConfigError('approximate search needs a scorer with scale and bias; search exactly')
+    joined = next((query for query in queries if query.kind != 'label'), None)
+    if joined is not None:
+        raise ConfigError(
+            f'approximate search takes single labels, not {str(joined)!r}; search exactly'
+        )
+    vectors = logits.vectors.cpu().numpy()
+    found = []
+    for query in queries:
+        column = labels.index(query.label)
+        windows = _candidates(snapshot, vectors[column], question.top, settings)
+        if question.allowed is not None:
+            windows = windows[question.allowed[windows]]
+        values = logits(snapshot.embeddings(windows))[:, column] if len(windows) else None
+        found.append(_choose(snapshot, windows, values, question, column))
+    return found
+
+
+def measure(
+    snapshot: Snapshot,
+    logits: LabelLogits,
+    labels: Sequence[str],
+    partitions: int,
+    target: float,
+    queries: str,
+) -> Approximate:
+    """Look at ever more parts and candidates, until the best windows are found.
+
+    Args:
+        snapshot: An index that was just built.
+        logits: Logits of the labels.
+        labels: Labels to search for.
+        partitions: Parts of the index.
+        target: Share of the 100 best windows that is wanted.
+        queries: What the labels are, for people.
+    """
+    some = [Query.of(label) for label in labels[:_QUERIES]]
+    question = Question(min(_TOP, len(snapshot)))
+    truth = [set(w.tolist()) for w, _ in search(snapshot, logits, labels, some, question)]
+    steps = [(1 << i, 10) for i in range(2, 11) if 1 << i < partitions]
+    steps += [(partitions, 10), (partitions, 40), (partitions, 160)]
+    for probes, candidates in steps:
+        found = Approximate(partitions, probes, candidates, 0.0, queries, len(snapshot))
+        near = search_approximately(snapshot, logits, labels, some, question, found)
+        shares = [len(t & set(w.tolist())) / max(1, len(t)) for t, (w, _) in zip(truth, near)]
+        recall = float(np.mean(shares))
+        if recall >= target:
+            break
+    return Approximate(partitions, probes, candidates, round(recall, 4), queries, len(snapshot))
+
+
+def _candidates(
+    snapshot: Snapshot, vector: np.ndarray, top: int, settings: Approximate
+) -> np.ndarray:
+    count = min(len(snapshot), top * settings.candidates)
+    with lance_errors(snapshot.folder):
+        query: Any = snapshot.tables.windows.search(
+            vector.astype(np.float32), vector_column_name='embedding'
+        )
+        query = query.distance_type('cosine').nprobes(settings.probes).limit(count)
+        table = query.select(['video']).with_row_id(True).to_arrow()
+    return snapshot.windows_at(np.asarray(table['_rowid'].to_numpy()))
+
+
+def _choose(
+    snapshot: Snapshot,
+    windows: np.ndarray,
+    values: Tensor | None,
+    question: Question,
+    column: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best of the candidates, best first."""
+    if values is None:
+        return windows, np.empty(0, np.float32)
+    scores = values.numpy()
+    least = question.least[column] if isinstance(question.least, np.ndarray) else question.least
+    order = np.lexsort((windows, -scores))
+    if least is not None:
+        order = order[scores[order] >= logit(float(least))]
+    if question.per_video:
+        _, first = np.unique(snapshot.video[windows[order]], return_index=True)
+        order = order[np.sort(first)]
+    order = order[: question.top]
+    return windows[order], scores[order]
+
+
+def _sub_vectors(embed_dim: int) -> int:
+    """Number of parts of a vector, which must divide it."""
+    wanted = max(1, embed_dim // _DIMENSIONS_A_CODE)
+    fits = [n for n in range(wanted, 0, -1) if embed_dim % n == 0 and n % 2 == 0]
+    return fits[0] if fits else math.gcd(embed_dim, 1)
