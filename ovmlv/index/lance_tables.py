@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -132,7 +133,9 @@ class LanceTables:
 
     def compact(self, keep: timedelta) -> None:
         """Join small files, and remove versions that are older than ``keep``."""
-        with lance_errors(self.folder, writing=True):
+        # It warns of readers, whom our own words warn of.
+        with lance_errors(self.folder, writing=True), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
             for table in (self.videos, self.windows):
                 table.optimize(cleanup_older_than=keep, delete_unverified=True)
 

@@ -22,12 +22,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ovmlv.files import write_json
 from ovmlv.utils.cli import make_parser
+
+if TYPE_CHECKING:
+    from ovmlv.index import VideoIndex
+    from ovmlv.index.settings import IndexSettings
 
 MODEL = 'motionshapes'
 LABELS, DIMENSIONS = 32, 512
@@ -73,7 +79,7 @@ def measure_videos(args: argparse.Namespace) -> dict:
     decoded = index.inferencer.num_decoded
     more = args.folder / 'videos' / 'more'
     shutil.rmtree(more, ignore_errors=True)
-    make_ten(args.folder / 'videos', more)
+    make_ten(more)
     found['adding_10_encodes'] = index.add(args.folder / 'videos').encoded
     assert index.inferencer.num_decoded - decoded == found['adding_10_encodes'] == 10
     decoded = index.inferencer.num_decoded
@@ -108,7 +114,7 @@ def make_videos(folder: Path, count: int) -> tuple[list[Path], list[Path]]:
     return [path.absolute() for path in paths if path not in set(bad)], [p.absolute() for p in bad]
 
 
-def make_ten(folder: Path, more: Path) -> None:
+def make_ten(more: Path) -> None:
     """Ten videos that are not there yet."""
     from ovmlv.datasets.motionshapes.generate import scene_of, write_video
     from ovmlv.datasets.motionshapes.scene import render_clip
@@ -142,7 +148,7 @@ def add_with_kills(videos: Path, folder: Path, count: int) -> list[int]:
     return killed
 
 
-def compare(index, videos: list[Path], labels: list[str]) -> float:
+def compare(index: VideoIndex, videos: list[Path], labels: list[str]) -> float:
     """Largest difference of probabilities from those of the inferencer on the files."""
     wanted = index.inferencer.iterate(videos, labels, window=index.settings.reading.window)
     pairs = zip(wanted, index.tag(labels, videos), strict=True)
@@ -243,7 +249,7 @@ def measure_windows(args: argparse.Namespace) -> dict:
     )
 
 
-def synthetic_settings():
+def synthetic_settings() -> IndexSettings:
     from ovmlv.index.settings import IndexSettings, ModelName, Reading
 
     encoder = dict(
@@ -293,7 +299,7 @@ def search_windows(args: argparse.Namespace) -> dict:
     snapshot = Snapshot(folder, settings)
     near = measure(snapshot, logits, labels, parts, 0.95, f'{LABELS} synthetic labels')
 
-    def approximately():
+    def approximately() -> object:
         return search_approximately(snapshot, logits, labels, queries, question, near)
 
     approximately()
@@ -311,7 +317,7 @@ def brute_force(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return np.concatenate([matrix[i : i + 50_000].astype(np.float32) @ vector for i in parts])
 
 
-def timed(work, rounds: int = 5):
+def timed(work: Callable[[], Any], rounds: int = 5) -> tuple[float, float, Any]:
     """Least seconds of the clock and of the processors over some rounds, and the last result."""
     clock, processor = [], []
     for _ in range(rounds):
