@@ -23,8 +23,21 @@ def as_inferencer(
     calibration: Any = None,
     cfg_options: Any = None,
 ) -> OVMLVInferencer:
-    """An inferencer as it is, or one of a model; see :class:`~ovmlv.apis.OVMLVInferencer`."""
+    """An inferencer as it is, or one of a model; see :class:`~ovmlv.apis.OVMLVInferencer`.
+
+    Raises:
+        ConfigError: Something is given beside an inferencer, which has it.
+    """
     if isinstance(model, OVMLVInferencer):
+        given = dict(
+            weights=weights, device=device, calibration=calibration, cfg_options=cfg_options
+        )
+        named = [name for name, value in given.items() if value is not None]
+        if named:
+            raise ConfigError(
+                f'{named[0]} is given beside an inferencer, which has its own; leave it out, or '
+                'make the inferencer with it'
+            )
         return model
     return OVMLVInferencer(model, weights, device, calibration=calibration, cfg_options=cfg_options)
 
@@ -41,8 +54,10 @@ def new_settings(
     """What an index of this model is made with.
 
     Raises:
-        ConfigError: A stride without a window.
+        ConfigError: A stride without a window, or a thumbnail of negative size.
     """
+    if thumbnail < 0:
+        raise ConfigError(f'thumbnail={thumbnail} must be pixels, or 0 for none')
     if window is None and stride is not None:
         raise ConfigError(f'stride={stride:g} needs a window; give window, in seconds')
     steps = inferencer.pipeline
@@ -52,8 +67,15 @@ def new_settings(
     return IndexSettings(_identity(inferencer).to_dict(), reading, name, thumbnail)
 
 
-def begin_index(folder: Path, settings: IndexSettings) -> IndexSettings:
+def begin_index(
+    folder: Path, settings: IndexSettings, thumbnail: int | None = None
+) -> IndexSettings:
     """Make an index without videos, or compare the settings with those of the one that is there.
+
+    Args:
+        folder: Folder of the index.
+        settings: The settings of a new index.
+        thumbnail: Size of thumbnails, if one was asked for.
 
     Raises:
         CheckpointError: It was made by another model.
@@ -64,6 +86,11 @@ def begin_index(folder: Path, settings: IndexSettings) -> IndexSettings:
         known = VideoEncoderIdentity(**found.encoder)
         known.check(VideoEncoderIdentity(**settings.encoder), f'index {folder}')
         found.reading.check(settings.reading, f'index {folder}')
+        if thumbnail not in (None, found.thumbnail):
+            raise ConfigError(
+                f'index {folder} was made with thumbnail={found.thumbnail}, not {thumbnail}; leave '
+                'it out, or make a new index in another folder'
+            )
         return found
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f'index {folder} is a file; give a new or empty folder')

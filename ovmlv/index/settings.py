@@ -14,6 +14,8 @@ from ovmlv.schema import count, fits, number, positive, read_object, text
 
 FORMAT = 'ovmlv video index 1'
 FILE = 'index.json'
+#: Seconds of a window, and longer side of thumbnails in pixels, if nothing else is said.
+WINDOW, THUMBNAIL = 4.0, 96
 _MEND = 'perhaps cut short; make the index again'
 _PLAIN = (text, number, bool, None, list, dict)
 _FIELDS: dict[str, Any] = dict(

@@ -23,15 +23,13 @@ from .index_questions import Choice, IndexQuestions, Labels, is_below
 from .index_writer import IndexWriter
 from .query import Query, read_query
 from .reports import AddReport, IndexStatus
-from .settings import IndexSettings, ModelName
+from .settings import THUMBNAIL, WINDOW, IndexSettings, ModelName
 from .similar import mean_embeddings, near_duplicates, nearest_videos
 from .snapshot import Snapshot
 from .verification import find_faults
 from .video_rows import compare
 
 Queries = str | Query | Sequence[str | Query]
-#: Seconds of a window, if nothing else is said.
-WINDOW = 4.0
 
 
 class VideoIndex:
@@ -128,7 +126,7 @@ class VideoIndex:
         stride: float | None = None,
         num_frames: int | None = None,
         num_clips: int | None = None,
-        thumbnail: int = 96,
+        thumbnail: int | None = None,
         memory: int = 2_000_000_000,
     ) -> VideoIndex:
         """Make an index without videos, or open one that was made alike.
@@ -144,7 +142,8 @@ class VideoIndex:
             stride: Seconds from one window to the next; None: they do not overlap.
             num_frames: Frames of a clip; None takes the pipeline's.
             num_clips: Clips of a window; None takes the pipeline's.
-            thumbnail: Longer side of the thumbnails in pixels; 0 keeps none.
+            thumbnail: Longer side of the thumbnails in pixels; 0 keeps none. None takes 96, or
+                what the index has.
             memory: See the class.
 
         Raises:
@@ -153,8 +152,10 @@ class VideoIndex:
         """
         inferencer = as_inferencer(model, weights, device, calibration, cfg_options)
         name = ModelName.of(model, weights, cfg_options)
-        settings = new_settings(inferencer, name, window, stride, num_frames, num_clips, thumbnail)
-        return cls(folder, begin_index(Path(folder), settings), inferencer, memory)
+        pixels = THUMBNAIL if thumbnail is None else thumbnail
+        settings = new_settings(inferencer, name, window, stride, num_frames, num_clips, pixels)
+        settings = begin_index(Path(folder), settings, thumbnail)
+        return cls(folder, settings, inferencer, memory)
 
     @functools.cached_property
     def inferencer(self) -> OVMLVInferencer:
@@ -164,10 +165,8 @@ class VideoIndex:
             CheckpointError: The index was made by another model.
             ConfigError: The index names no model that is opened by its word alone.
         """
-        options = dict(self._options)
-        model = self._model
+        options, model, name = dict(self._options), self._model, self.settings.model
         if model is None:
-            name = self.settings.model
             name.refuse_program(self.folder)
             model = name.model
             options.update(weights=name.weights, cfg_options=name.cfg_options)

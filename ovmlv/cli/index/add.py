@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError
 from ovmlv.utils.terminal import Terminal
@@ -21,6 +22,11 @@ from ..arguments import add_model_arguments, positive, seconds
 from ..output_file import ReportFile
 from ..tag import BAD_VIDEOS, without_warnings
 from .common import add_index_argument, index_folder, open_index
+
+if TYPE_CHECKING:
+    from ovmlv.index import VideoIndex
+
+_READING = ('window', 'stride', 'num_frames', 'num_clips', 'thumbnail')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,29 +83,26 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
     return BAD_VIDEOS if done.unread else 0
 
 
-def _open(args: argparse.Namespace):  # noqa: ANN202, the type is imported when it is needed
+def _open(args: argparse.Namespace) -> VideoIndex:
+    """The index, made if it is not there."""
     from ovmlv.index import VideoIndex
-    from ovmlv.index.settings import FILE
+    from ovmlv.index.settings import FILE, WINDOW
 
     folder = index_folder(args)
     if args.whole_videos and (args.window or args.stride):
         raise ConfigError('--whole-videos has no --window and --stride; leave them out')
-    given = dict(
-        window=None if args.whole_videos else args.window or 4.0,
-        stride=args.stride,
-        num_frames=args.num_frames,
-        num_clips=args.num_clips,
-    )
-    named = args.whole_videos or any(
-        getattr(args, name) is not None for name in ('window', 'stride', 'num_frames', 'num_clips')
-    )
-    model = (args.model, args.weights, args.device, None, args.cfg_options)
+    given = {name: getattr(args, name) for name in _READING}
     if os.path.isfile(os.path.join(folder, FILE)):
         index = open_index(args)
-        if named:
-            return VideoIndex.create(folder, index.inferencer, **given)
-        return index
+        if not args.whole_videos and all(value is None for value in given.values()):
+            return index
+        for name in _READING[:-1]:  # what is not said is as it was
+            if given[name] is None and not args.whole_videos:
+                given[name] = getattr(index.settings.reading, name)
+        return VideoIndex.create(folder, index.inferencer, **given)
     if args.model is None:
         raise ConfigError(f'there is no index {folder} yet; give --model to make it')
-    thumbnail = 96 if args.thumbnail is None else args.thumbnail
-    return VideoIndex.create(folder, *model, thumbnail=thumbnail, **given)
+    if args.window is None and not args.whole_videos:
+        given['window'] = WINDOW
+    model = (args.model, args.weights, args.device, None, args.cfg_options)
+    return VideoIndex.create(folder, *model, **given)
