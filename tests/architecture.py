@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ('engine', 'utils'),
     ('models', 'datasets'),
     ('registry',),
-    ('weight_files', 'runtime'),
+    ('weight_files', 'runtime', 'label_studio'),
     ('compat', 'labels', 'results', 'schema'),
     ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text'),
     ('import_hooks', 'files'),

@@ -26,6 +26,7 @@ COMMANDS = {
     'tag': 'tag videos with any labels',
     'bank': 'keep encoded labels: build, add, remove, merge, search, info',
     'index': 'keep encoded videos, and ask any labels later: add, find, tag, similar, ...',
+    'label-studio': 'let people correct labels in Label Studio, and take the result',
     'calibrate': 'fit temperature, bias and thresholds on videos with known labels',
     'serve': 'open the web page and the HTTP API',
     'export': 'write the video encoder and labels for programs without torch',

@@ -392,6 +392,6 @@ class VideoIndex:
             self.refresh()
             logits = self._questions.logits(names[:64])
             found = measure(self.snapshot, logits, names, parts, target, f'{len(names)} labels')
-            self.settings = replace(self.settings, approximate=found)
-            self.settings.save(self.folder)
+            replace(self.settings, approximate=found).save(self.folder)
+        self.refresh()
         return found.recall

@@ -30,8 +30,10 @@ class Killed(BaseException):
     """What no handler of the code catches."""
 
 
-def killed(*args, **kwargs):
-    raise Killed
+def killed(self, numbers=(0,), *args):
+    """In place of a step of the writer; nothing to delete is no step."""
+    if len(numbers):
+        raise Killed
 
 
 def content(index):
