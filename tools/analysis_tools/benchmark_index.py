@@ -194,6 +194,20 @@ def measure_growth(args: argparse.Namespace, good: list[Path]) -> dict:
 # --- windows -------------------------------------------------------------------------------------
 
 
+def make_concepts() -> np.ndarray:
+    """What the synthetic videos are about."""
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((CONCEPTS, DIMENSIONS)).astype(np.float32)
+
+
+def make_texts() -> np.ndarray:
+    """Unit vectors of labels, near some of the concepts."""
+    rng = np.random.default_rng(2)
+    text = make_concepts()[:LABELS]
+    text = text + 0.6 * rng.standard_normal(text.shape).astype(np.float32)
+    return text / np.linalg.norm(text, axis=1, keepdims=True)
+
+
 def synthetic(rng: np.random.Generator, concepts: np.ndarray, videos: int) -> np.ndarray:
     """Windows of videos: unit vectors near concepts, the windows of a video near each other."""
     about = concepts[rng.integers(len(concepts), size=videos)]
@@ -211,7 +225,7 @@ def measure_windows(args: argparse.Namespace) -> dict:
 
     folder = args.folder / 'million'
     rng = np.random.default_rng(0)
-    concepts = rng.standard_normal((CONCEPTS, DIMENSIONS)).astype(np.float32)
+    concepts = make_concepts()
     num_videos = args.count // WINDOWS_A_VIDEO
     started = time.perf_counter()
     if not (folder / 'index.json').is_file():
@@ -232,8 +246,6 @@ def measure_windows(args: argparse.Namespace) -> dict:
                 ]
                 writer.commit(Fragment(tuple(videos)))
             writer.tidy(whole=True)
-    text = concepts[:LABELS] + 0.6 * rng.standard_normal((LABELS, DIMENSIONS)).astype(np.float32)
-    np.save(args.folder / 'text.npy', text / np.linalg.norm(text, axis=1, keepdims=True))
     written = time.perf_counter() - started
     size = sum(path.stat().st_size for path in folder.rglob('*') if path.is_file())
     command = [sys.executable, __file__, 'search', str(args.folder), '--count', str(args.count)]
@@ -275,7 +287,7 @@ def search_windows(args: argparse.Namespace) -> dict:
     model = open_model(MODEL, device='cpu')
     labels = [f'label {i}' for i in range(LABELS)]
     queries = [Query.of(label) for label in labels]
-    logits = LabelLogits(model, None, torch.from_numpy(np.load(args.folder / 'text.npy')))
+    logits = LabelLogits(model, None, torch.from_numpy(make_texts()))
     question = Question(100)
     snapshot = Snapshot(folder, settings)
     search(snapshot, logits, labels, queries, question)  # warm-up

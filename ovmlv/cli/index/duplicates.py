@@ -1,6 +1,8 @@
 """Find videos of an index that are the same file, or nearly the same to the model.
 
-ovmlv index duplicates --least 0.995 --format csv
+    ovmlv index duplicates --least 0.995 --format csv
+
+A similarity is a cosine, 1 for the same; files of the same content are marked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Write the labels of one video of an index, best first.
 
-ovmlv index labels videos/a.mp4 --labels words.txt --top-k 10
-ovmlv index labels videos/a.mp4 --bank words --timeline
+    ovmlv index labels videos/a.mp4 --labels words.txt --top-k 10
+    ovmlv index labels videos/a.mp4 --bank words --timeline
+
+Without labels, those of the model are taken, if it has any.
 """
 
 from __future__ import annotations

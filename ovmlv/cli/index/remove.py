@@ -1,6 +1,8 @@
 """Take videos out of an index; the files stay.
 
-ovmlv index remove videos/old videos/a.mp4 "videos/draft*"
+    ovmlv index remove videos/old videos/a.mp4 "videos/draft*"
+
+A file that is in a folder given to "ovmlv index add" comes back with the next call.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Find the videos nearest to one of an index, by their mean embeddings.
 
-ovmlv index similar videos/a.mp4 --top 10
+    ovmlv index similar videos/a.mp4 --top 10
+
+A similarity is a cosine, 1 for the same; files of the same content are marked.
 """
 
 from __future__ import annotations

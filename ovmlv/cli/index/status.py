@@ -1,7 +1,9 @@
 """Say what an index holds, and what is new in folders.
 
-ovmlv index status
-ovmlv index status videos/ --format jsonl
+    ovmlv index status
+    ovmlv index status videos/ --format jsonl
+
+Without folders, it tells what the index holds, and the files are not looked at.
 """
 
 from __future__ import annotations
