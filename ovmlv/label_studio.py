@@ -107,7 +107,8 @@ def read_annotations(path: str | Path) -> tuple[list[dict[str, Any]], int]:
     tasks = read_json(path, 'export')
     if not isinstance(tasks, list):
         raise DataError(f'{path}: no list of tasks; export the project as JSON')
-    rows, left = [], 0
+    rows: list[dict[str, Any]] = []
+    left = 0
     for i, task in enumerate(tasks, 1):
         where = f'{path}: task {i}'
         bad = misfit(task, _TASK)
@@ -133,12 +134,12 @@ def _choices(results: Sequence[dict[str, Any]], where: str) -> list[str]:
         if entry.get('type') != 'choices':
             continue
         value = entry.get('value')
-        if not fits(value, dict(choices=[label])):
+        if not isinstance(value, dict) or not fits(value, dict(choices=[label])):
             raise DataError(f'{where}: {shown(value)} are no choices; export the project again')
         found.update(dict.fromkeys(value['choices']))
     return list(found)
 
 
 def _number(annotation: dict[str, Any]) -> int:
-    number = annotation.get('id')
-    return number if integer(number) else 0
+    found = annotation.get('id')
+    return found if isinstance(found, int) and integer(found) else 0

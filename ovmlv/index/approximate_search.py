@@ -12,7 +12,7 @@ import torch
 from ovmlv.errors import ConfigError
 
 from .exact_search import Question, search
-from .label_logits import LabelLogits, logit
+from .label_logits import LabelLogits, as_tensor, logit
 from .lance_tables import LanceTables, lance_errors
 from .query import Query
 from .settings import Approximate
@@ -145,7 +145,7 @@ def _candidates(
 
 def _exactly(embeddings: np.ndarray, vector: np.ndarray, bias: float) -> np.ndarray:
     """Logits ``(n,)`` of one label; torch turns half precision into single faster than NumPy."""
-    return (torch.from_numpy(embeddings).float() @ torch.from_numpy(vector)).numpy() + bias
+    return (as_tensor(embeddings).float() @ torch.from_numpy(vector)).numpy() + bias
 
 
 def _choose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .label_logits import LabelLogits, largest_of, logit
 from .query import Query
-from .snapshot import Snapshot
+from .snapshot import CHUNK, Snapshot
 
 #: Queries of which the best windows are found in one pass over the index.
 QUERIES_AT_ONCE = 64
@@ -117,13 +117,21 @@ def search(
     found = []
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         some = queries[start : start + QUERIES_AT_ONCE]
-        of_queries = QueryLogits(labels, some, question.least)
+        score = _Score(logits, QueryLogits(labels, some, question.least))
         find = _best_videos if question.per_video else _best_windows
-        found += find(snapshot, lambda e, to=of_queries: to(logits(e)), len(some), question)
+        found += find(snapshot, score, len(some), question)
     return found
 
 
-_Score = Callable[[np.ndarray], Tensor]
+@dataclass(frozen=True)
+class _Score:
+    """Embeddings float16 ``(n, E)`` to logits of queries ``(n, Q)``."""
+
+    logits: LabelLogits
+    queries: QueryLogits
+
+    def __call__(self, embeddings: np.ndarray) -> Tensor:
+        return self.queries(self.logits(embeddings))
 
 
 def _allowed(values: Tensor, start: int, question: Question) -> Tensor:
@@ -151,17 +159,38 @@ def _best_videos(
         largest_of(values, snapshot.video[start : start + len(values)], largest)
     best = _Best(question.top, num_queries)
     best.take(torch.from_numpy(largest), 0)
-    found = []
-    for column, (videos, values) in enumerate(best.sorted()):
-        windows = []
-        for video in videos.tolist():
-            own = snapshot.windows_of(video)
-            each = score(snapshot.embeddings(own))[:, column]
-            if question.allowed is not None:
-                each = each.masked_fill(torch.from_numpy(~question.allowed[own]), -torch.inf)
-            windows.append(own[int(each.argmax())])
-        found.append((np.array(windows, np.int64), values))
-    return found
+    chosen = best.sorted()
+    windows = [np.empty(len(videos), np.int64) for videos, _ in chosen]
+    wanted: dict[int, list[tuple[int, int]]] = {}
+    for column, (videos, _) in enumerate(chosen):
+        for rank, video in enumerate(videos.tolist()):
+            wanted.setdefault(video, []).append((column, rank))
+    for group in _groups(snapshot, sorted(wanted)):
+        rows = np.concatenate([snapshot.windows_of(video) for video in group])
+        scores = score(snapshot.embeddings(rows)).numpy()
+        if question.allowed is not None:
+            scores = np.where(question.allowed[rows, None], scores, -np.inf)
+        begin = 0
+        for video in group:
+            end = begin + len(snapshot.windows_of(video))
+            for column, rank in wanted[video]:
+                windows[column][rank] = rows[begin + scores[begin:end, column].argmax()]
+            begin = end
+    return [(own, values) for own, (_, values) in zip(windows, chosen, strict=True)]
+
+
+def _groups(snapshot: Snapshot, videos: Sequence[int]) -> Iterator[list[int]]:
+    """Videos with about a chunk of windows together."""
+    group: list[int] = []
+    size = 0
+    for video in videos:
+        group.append(video)
+        size += len(snapshot.windows_of(video))
+        if size >= CHUNK:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 class _Best:

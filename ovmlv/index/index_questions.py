@@ -151,8 +151,9 @@ class IndexQuestions:
     def logits(self, labels: tuple[str, ...] | LabelBank) -> LabelLogits:
         """What gives the logits of labels."""
         model = self._inferencer().model
-        bank = isinstance(labels, LabelBank)
-        text = labels.embeddings() if bank else model.encode_labels(labels)
+        if isinstance(labels, LabelBank):
+            return LabelLogits(model, self._inferencer().calibration, labels.embeddings())
+        text = model.encode_labels(labels)
         return LabelLogits(model, self._inferencer().calibration, text)
 
     def position(self, video: str | Path) -> int:

@@ -55,7 +55,7 @@ class LabelLogits:
         """Logits, float32 ``(n, C)`` on the CPU, of embeddings float16 ``(n, E)``."""
         result = torch.empty(len(embeddings), len(self.text))
         for start in range(0, len(embeddings), _ROWS):
-            part = torch.from_numpy(embeddings[start : start + _ROWS])
+            part = as_tensor(embeddings[start : start + _ROWS])
             views = self._room[: len(part)]
             views.copy_(part)
             if self.vectors is None:
@@ -65,6 +65,11 @@ class LabelLogits:
                 logits = views @ self.vectors.T
             result[start : start + _ROWS] = logits
         return result if self.vectors is None else result.add_(self.bias)
+
+
+def as_tensor(values: np.ndarray) -> Tensor:
+    """The same memory as a tensor; a copy of what Arrow lent, of which torch warns."""
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
 
 
 def logit(probability: float) -> float:

@@ -221,6 +221,6 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         elif sign is not None:
             yield 'sign', sign
         else:
-            yield 'word', word
+            yield 'word', word or ''
     if words:
         yield 'label', ' '.join(words)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.utils.terminal import Terminal
@@ -75,7 +75,8 @@ def write(args: argparse.Namespace, out: Terminal, index: VideoIndex, entries: l
         _write_parquet(args, index, videos, choice)
         return
     style = choose_format(args.format, args.output, args.timeline)
-    with OutputFile(args.output, out, style, False, args.overwrite) as output:
+    stream = cast('TextIO', out)
+    with OutputFile(args.output, stream, style, False, args.overwrite) as output:
         output.look({})
         results = index.tag(read_label_choice(args), videos, args.timeline)
         output.begin()

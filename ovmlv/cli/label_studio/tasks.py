@@ -8,6 +8,7 @@ Import tasks.json into a project whose labelling interface is interface.xml.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from ovmlv.utils.terminal import Terminal
 
@@ -40,7 +41,8 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
         if getattr(args, flag) is not None:
             refuse_unwritable(getattr(args, flag), f'--{flag}')
             refuse_inputs(getattr(args, flag), f'--{flag}', [args.results])
-    tasks, labels = [], {}
+    tasks: list[dict[str, Any]] = []
+    labels: dict[str, None] = {}
     for video, scores in read_results(args.results):
         labels.update(dict.fromkeys(name for name, _ in scores))
         chosen = [(name, p) for name, p in scores if p >= args.threshold]
