@@ -14,6 +14,7 @@ from ovmlv.errors import ConfigError
 from .exact_search import Question, search
 from .label_logits import LabelLogits, as_tensor, logit
 from .lance_tables import LanceTables, lance_errors
+from .one_thread import one_thread
 from .query import Query
 from .settings import Approximate
 from .snapshot import Snapshot
@@ -23,6 +24,8 @@ SMALLEST = 1000
 _TOP = 100
 _QUERIES = 64
 _AT_ONCE = 64
+#: Windows that are compared exactly, for each that is wanted: as few as will do.
+_CANDIDATES = (4, 10, 40, 160)
 _WINDOWS_A_PART = 8192
 # Codes of four bits are made sixteen times faster than those of eight; candidates are compared
 # exactly, which makes up for them.
@@ -87,7 +90,8 @@ def search_approximately(
         for vector, windows, limit in zip(some, near, limits[start:], strict=False):
             if question.allowed is not None:
                 windows = windows[question.allowed[windows]]
-            values = _exactly(snapshot.embeddings(windows), vector, logits.bias)
+            with one_thread():
+                values = _exactly(snapshot.embeddings(windows), vector, logits.bias)
             found.append(_choose(snapshot, windows, values, question, float(limit)))
     return found
 
@@ -113,8 +117,9 @@ def measure(
     some = [Query.of(label) for label in labels[:_QUERIES]]
     question = Question(min(_TOP, len(snapshot)))
     truth = [set(w.tolist()) for w, _ in search(snapshot, logits, labels, some, question)]
-    steps = [(1 << i, 10) for i in range(2, 11) if 1 << i < partitions]
-    steps += [(partitions, 10), (partitions, 40), (partitions, 160)]
+    some_parts = sorted({n for i in range(2, 11) for n in (1 << i, 3 << (i - 1))})
+    steps = [(probes, _CANDIDATES[0]) for probes in some_parts if probes < partitions]
+    steps += [(partitions, candidates) for candidates in _CANDIDATES]
     for probes, candidates in steps:
         found = Approximate(partitions, probes, candidates, 0.0, queries, len(snapshot))
         near = search_approximately(snapshot, logits, labels, some, question, found)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .label_logits import LabelLogits, largest_of, logit
+from .one_thread import one_thread
 from .query import Query
 from .snapshot import CHUNK, Snapshot
 
@@ -119,7 +120,8 @@ def search(
         some = queries[start : start + QUERIES_AT_ONCE]
         score = _Score(logits, QueryLogits(labels, some, question.least))
         find = _best_videos if question.per_video else _best_windows
-        found += find(snapshot, score, len(some), question)
+        with one_thread():
+            found += find(snapshot, score, len(some), question)
     return found
 
 
