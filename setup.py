@@ -62,6 +62,7 @@ class BuildWithMim(build_py):
 runtime = read_requirements('runtime')
 optional = read_requirements('optional')
 tests = read_requirements('tests')
+index = read_requirements('index')
 # What pip must not choose where a fork is: see requirements/mminstall.txt.
 openmmlab = read_requirements('mminstall')
 
@@ -103,8 +104,9 @@ setup(
         'optional': optional,
         'export': [line for line in optional if line.startswith('onnx')],
         'serve': [line for line in optional if line.startswith(('fastapi', 'uvicorn'))],
+        'index': index,
         'tests': tests,
-        'all': optional + tests,
+        'all': optional + index + tests,
     },
     entry_points={'console_scripts': ['ovmlv = ovmlv.cli:main']},
     cmdclass={'build_py': BuildWithMim},

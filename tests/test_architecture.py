@@ -20,7 +20,17 @@ from tests.architecture import (
 
 LEVEL = {name: number for number, row in enumerate(LAYERS) for name in row}
 #: May be imported where torch is not installed, and load nothing of it where it is.
-TORCH_FREE = ('containers', 'errors', 'files', 'labels', 'results', 'runtime', 'schema', 'tables')
+TORCH_FREE = (
+    'containers',
+    'errors',
+    'files',
+    'label_studio',
+    'labels',
+    'results',
+    'runtime',
+    'schema',
+    'tables',
+)
 HEAVY = {'torch', 'mmengine', 'mmcv', 'mmaction', 'transformers', 'open_clip'}
 
 

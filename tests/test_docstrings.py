@@ -21,6 +21,8 @@ MODULES = sorted(
 WITHOUT_EXAMPLE: dict[str, str] = {}
 #: Modules whose examples need packages that are optional.
 NEEDED_PACKAGES = {
+    'ovmlv.index.parquet_file': ('pyarrow',),
+    'ovmlv.index.video_index': ('lancedb', 'pyarrow'),
     'ovmlv.label_bank.index': ('faiss',),
     'ovmlv.runtime.video_tagger': ('onnx', 'onnxscript', 'onnxruntime'),
 }

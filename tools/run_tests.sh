@@ -3,11 +3,20 @@
 #
 #   bash tools/run_tests.sh [--slow] [pytest arguments]
 #
+# Packages of extras that tests use and the quickstart does not are added to the environment, unless
+# it is that of OVMLV_PYTHON; without them, these tests are skipped, and say so.
+#
 # --slow adds the tests marked "slow". Without OVMLV_TEST_JOBS, two processes are used where there
 # are two cores: torch is held to one thread each, which is faster than one process of two threads.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/setup_env.sh
+
+if [ -z "${OVMLV_PYTHON:-}" ] && ! ovmlv_has_module lancedb; then
+    "$PYTHON" -m pip --disable-pip-version-check install --no-input -q \
+        -r requirements/index.txt ||
+        echo "[tests] requirements/index.txt could not be installed; its tests are skipped" >&2
+fi
 
 slow=("-m" "not slow")
 arguments=()

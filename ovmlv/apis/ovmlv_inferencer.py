@@ -181,6 +181,37 @@ class OVMLVInferencer:
             VocabularyError: A label is empty, no text, or given twice.
         """
         target = self._target(labels)
+        encoded = self.iterate_encoded(
+            inputs,
+            batch_size=batch_size,
+            window=window,
+            stride=stride,
+            num_frames=num_frames,
+            num_clips=num_clips,
+            fps=fps,
+            on_error=on_error,
+            progress=progress,
+        )
+        return (self._result(video, target) for video in encoded)
+
+    def iterate_encoded(
+        self,
+        inputs: VideoSource | Iterable[VideoSource],
+        *,
+        batch_size: int | None = None,
+        window: float | None = None,
+        stride: float | None = None,
+        num_frames: int | None = None,
+        num_clips: int | None = None,
+        fps: float | None = None,
+        on_error: str = 'raise',
+        progress: bool = False,
+    ) -> Iterator[EncodedVideo | UnreadVideo]:
+        """Decode and embed videos one after the other, to :meth:`score` them later.
+
+        For the arguments see :meth:`iterate`. Of a video that cannot be read, ``report`` gives its
+        name and the reason.
+        """
         if on_error not in ('raise', 'report'):
             raise ConfigError(f"on_error={on_error!r} is not 'raise' or 'report'")
         size = self.batch_size if batch_size is None else _at_least_one('batch_size', batch_size)
@@ -189,12 +220,7 @@ class OVMLVInferencer:
         sources = single_videos(inputs, report)
         if progress:
             sources = tqdm(sources, unit='video', disable=None)
-
-        def results() -> Iterator[TagResult]:
-            for video in self._encode(sources, reader, size, report, window, stride, fps):
-                yield self._result(video, target)
-
-        return results()
+        return self._encode(sources, reader, size, report, window, stride, fps)
 
     def encode(
         self,

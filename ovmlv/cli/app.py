@@ -25,6 +25,8 @@ COMMANDS = {
     'check-data': 'look for what is wrong with videos and annotations',
     'tag': 'tag videos with any labels',
     'bank': 'keep encoded labels: build, add, remove, merge, search, info',
+    'index': 'keep encoded videos, and ask any labels later: add, find, tag, similar, ...',
+    'label-studio': 'let people correct labels in Label Studio, and take the result',
     'calibrate': 'fit temperature, bias and thresholds on videos with known labels',
     'serve': 'open the web page and the HTTP API',
     'export': 'write the video encoder and labels for programs without torch',
@@ -43,8 +45,8 @@ EPILOG = """exit status:
   0  all is done
   1  a fault of the program
   2  wrong usage, or a setting or file that cannot be used; one line says which
-  3  done, but some videos could not be read (tag), or something must be mended (doctor,
-     check-config, check-data)
+  3  done, but some videos could not be read (tag, index add), or something must be mended
+     (doctor, check-config, check-data, index verify)
 130  interrupted"""
 MUST_BE_MENDED = 3
 INTERRUPTED = 130

@@ -209,7 +209,7 @@ def _write(
         file=sys.stderr,
         disable=None if count else True,  # shown on a terminal only
     )
-    with bar, _without_warnings():
+    with bar, without_warnings():
         for result in results:
             error, chosen = result.error, result
             if error is None:
@@ -229,7 +229,7 @@ def _write(
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Give no warnings about what the report says."""
     from mmengine.logging import MMLogger
 

@@ -64,7 +64,7 @@ class EncoderIdentity:
         return cls(
             type(head).__name__,
             _fingerprint(head),
-            _settings(head),
+            settings_of(head),
             int(model.head.embed_dim),
             bool(model.head.unit_length),
         )
@@ -110,12 +110,14 @@ def _fingerprint(head: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _settings(head: nn.Module) -> dict[str, Any]:
-    """Attributes of plain values that are arguments of the head, or of its parts of ovmlv or a
-    user's.
+def settings_of(part: nn.Module) -> dict[str, Any]:
+    """What the embeddings of an encoder depend on beside its weights, as JSON has it.
+
+    These are the attributes of plain values that are arguments of the encoder, or of its parts of
+    ovmlv or a user's.
     """
     found: dict[str, Any] = {}
-    for path, module in head.named_modules():
+    for path, module in part.named_modules():
         if type(module).__module__.split('.')[0] in _OTHERS:
             continue
         names = {

@@ -1,0 +1,25 @@
+"""Video indices: videos encoded once and kept on disk, for labels of any later day."""
+
+from ovmlv.compat import apply as _apply
+
+_apply()
+
+from .find_result import DuplicatePair, FindResult, Hit, SimilarVideo
+from .parquet_file import write_parquet
+from .query import Query
+from .reports import AddReport, IndexStatus
+from .video_encoder_identity import VideoEncoderIdentity
+from .video_index import VideoIndex
+
+__all__ = [
+    'AddReport',
+    'DuplicatePair',
+    'FindResult',
+    'Hit',
+    'IndexStatus',
+    'Query',
+    'SimilarVideo',
+    'VideoEncoderIdentity',
+    'VideoIndex',
+    'write_parquet',
+]

@@ -1,0 +1,127 @@
+"""``ovmlv index``."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import LABELS, MODEL
+
+MISSING = [name for name in ('lancedb', 'pyarrow') if importlib.util.find_spec(name) is None]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"{', '.join(MISSING)} not installed: pip install 'ovmlv[index]'"
+)
+
+
+@pytest.fixture(scope='module')
+def filled(clips, tmp_path_factory):
+    """Videos, an index of them, and a damaged file."""
+    from ovmlv.cli import main
+
+    folder = tmp_path_factory.mktemp('index')
+    shutil.copytree(clips[0].parent, folder / 'videos')
+    (folder / 'videos' / 'bad.mp4').write_bytes(b'no video')
+    arguments = ['index', 'add', folder / 'videos', '--index', folder / 'index', *MODEL]
+    report = ['--report', folder / 'bad.jsonl', '--window', '1', '--timings']
+    assert main([str(argument) for argument in [*arguments, *report]]) == 3
+    return folder
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_adding(command, filled, monkeypatch):
+    (bad,) = rows((filled / 'bad.jsonl').read_text())
+    assert bad['video'] == str(filled / 'videos' / 'bad.mp4') and 'repair' in bad['error']
+    monkeypatch.setenv('OVMLV_INDEX', str(filled / 'index'))
+    status, out, err = command('index', 'add', filled / 'videos')
+    assert status == 3 and '0 videos encoded, 4 unchanged, 1 could not be read' in out
+    assert err.count('\n') == 1 and 'bad.mp4' in err
+    found = rows(command('index', 'status', filled / 'videos', '--format', 'jsonl')[1])[0]
+    assert (found['videos'], found['windows'], found['new'], found['gone']) == (4, 8, 0, 0)
+    assert found['model'] == 'motionshapes' and len(found['unread']) == 1
+    assert 'video encoder' in command('index', 'status')[1]
+    assert command('index', 'verify', '--content')[0] == 0
+
+
+def test_asking(command, filled, clips, tmp_path):
+    index = ['--index', filled / 'index', '--device', 'cpu']
+    words = tmp_path / 'words.txt'
+    words.write_text('\n'.join(LABELS))
+    found = rows(command('index', 'find', *LABELS, *index, '--top', 1, '--format', 'jsonl')[1])
+    wanted = [f'{color}.mp4' for color in ('red', 'green', 'blue', 'yellow')]
+    assert [Path(row['video']).name for row in found] == wanted
+    assert [row['query'] for row in found] == LABELS
+    query = ['index', 'find', f'{LABELS[0]} OR {LABELS[1]}', '--not', LABELS[0], *index]
+    out = command(*query, '--format', 'csv', '--threshold', 0.5)[1].splitlines()
+    assert out[0] == 'query,video,start,end,probability'
+    assert {Path(line.split(',')[1]).name for line in out[1:]} == {'green.mp4'}
+    pictures = tmp_path / 'pictures'
+    assert 'green.mp4' in command(*query, '--top', 1, '--save-thumbnails', pictures)[1]
+    assert [path.name for path in pictures.iterdir()] == ['1-001-green.jpg']
+    # The same lines as ovmlv tag writes.
+    tag = ['index', 'tag', '--labels', words, *index, '--top-k', 2]
+    ours = rows(command(*tag, '--format', 'jsonl')[1])
+    videos = filled / 'videos'
+    files = [videos / name for name in sorted(wanted)]
+    theirs = rows(command('tag', *files, *MODEL, '--labels-file', words, '--window', 1, '--top-k',
+                          2, '--format', 'jsonl')[1])  # fmt: skip
+    assert [row['video'] for row in ours] == [row['video'] for row in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        for a, b in zip(one['labels'], other['labels'], strict=True):
+            assert a['label'] == b['label'] and abs(a['probability'] - b['probability']) < 1e-3
+    import pyarrow.parquet
+
+    table = tmp_path / 'tags.parquet'
+    assert command(*tag, '--output', table, '--timeline')[0] == 0
+    content = pyarrow.parquet.read_table(table)
+    assert content.column_names == ['video', 'label', 'probability', 'start', 'end']
+    assert content.num_rows == 4 * 2 * 2
+    status, _, err = command(*tag, '--output', table)
+    assert status == 2 and 'exists' in err
+    assert command(*tag, '--output', tmp_path / 'tags.csv')[0] == 0
+    assert (tmp_path / 'tags.csv').read_text().count('\n') == 9
+    labels = ['index', 'labels', videos / 'red.mp4', '--labels', *LABELS, '--timeline', *index]
+    out = command(*labels, '--format', 'jsonl')[1]
+    assert rows(out)[0]['labels'][0]['label'] == 'red circle' and len(rows(out)[0]['windows']) == 2
+    near = rows(command('index', 'similar', videos / 'red.mp4', *index[:2], '--format', 'jsonl')[1])
+    assert len(near) == 3
+    out = command('index', 'duplicates', *index[:2], '--least', 0.0001, '--format', 'csv')[1]
+    assert out.startswith('video,earlier,similarity,same_file\n')
+    assert command('index', 'optimize', *index)[0] == 0
+
+
+def test_what_is_refused(command, filled, tmp_path):
+    index = ['--index', filled / 'index']
+    (tmp_path / 'config.py').write_text('model = dict()')
+    for arguments, words in [
+        (['find', 'a', '--index', tmp_path / 'none'], 'no video index'),
+        (['add', filled / 'videos', '--index', tmp_path / 'none'], 'give --model'),
+        (['add', filled / 'videos', *index, '--window', 2], 'another window'),
+        (['add', filled / 'videos', *index, '--whole-videos', '--window', 2], 'leave them out'),
+        (['add', tmp_path / 'nothing*.mp4', *index], 'no file fits'),
+        (['find', 'a AND', *index], 'a label is missing'),
+        (['find', 'a', *index, '--approximate'], 'no approximate index'),
+        (['tag', *index], 'no labels'),
+        (['tag', '--labels', 'a', '--format', 'parquet', *index], 'needs --output'),
+        (['tag', tmp_path, '--labels', 'a', *index], 'has no video'),
+        (['labels', 'x.mp4', '--labels', 'a', *index], 'has no video'),
+        (['similar', 'x.mp4', *index], 'has no video'),
+        (['remove', 'x.mp4', *index], 'has no video'),
+        (['optimize', '--approximate', '--labels', 'a', *index], 'too few'),
+    ]:
+        status, out, err = command('index', *arguments)
+        assert (status, out) == (2, '') and words in err and err.count('\n') == 1, err
+
+
+def test_removing(command, filled, tmp_path):
+    shutil.copytree(filled / 'index', tmp_path / 'index')
+    index = ['--index', tmp_path / 'index']
+    _, out, _ = command('index', 'remove', filled / 'videos' / 'r*', *index)
+    assert out == f'{tmp_path / "index"}: 1 videos taken out, 3 are left\n'
+    command('index', 'remove', filled / 'videos', *index)
+    assert rows(command('index', 'status', *index, '--format', 'jsonl')[1])[0]['videos'] == 0
+    assert command('index', 'find', 'a', *index, '--device', 'cpu', '--format', 'jsonl')[1] == ''
