@@ -55,7 +55,7 @@ def test_import_of_the_package_is_light():
     assert lines[1].count('.') >= 2
 
 
-@pytest.mark.parametrize('host_scope', ['host', 'mmaction'])
+@pytest.mark.parametrize('host_scope', [pytest.param('host', marks=pytest.mark.slow), 'mmaction'])
 def test_parts_are_built_from_another_project(host_scope, tmp_path):
     """A host with a registry of its own names our part by prefix, without custom_imports."""
     package = tmp_path / 'host'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,8 +18,6 @@ from ovmlv.evaluation.functional import (
     mean_average_precision,
 )
 from ovmlv.evaluation.score_calibration import fit_calibration
-
-from .mteb_encoder import MTEBEncoder
 
 try:
     from datasets import Dataset, DatasetDict
@@ -64,6 +62,14 @@ def task_metadata(
         sample_creation='found',
         bibtex_citation='',
     )
+
+
+@runtime_checkable
+class GivesProbabilities(Protocol):
+    """A model of mteb with probabilities of its own, such as :class:`MTEBEncoder`."""
+
+    def probabilities(self, videos: Any, texts: Any) -> Any:
+        """Probabilities ``(B, C)`` of embeddings ``(B, E)`` and ``(C, E)``."""
 
 
 class MultilabelVideoTask(AbsTask):
@@ -217,7 +223,7 @@ class MultilabelVideoTask(AbsTask):
             **encode_kwargs,
         )
         videos = model.encode(loader, **about)
-        own = isinstance(model, MTEBEncoder) or callable(getattr(model, 'probabilities', None))
+        own = isinstance(model, GivesProbabilities)
         scores = _tensor(model.similarity(videos, texts))
         probabilities = _tensor(model.probabilities(videos, texts)) if own else None
         if prediction_folder is not None:

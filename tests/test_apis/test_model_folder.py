@@ -206,6 +206,7 @@ def test_plain_values_are_read(tmp_path):
     assert found.a == dict(b=(1, -2.5), c=['x', None], type='mmaction.Resize')
 
 
+@pytest.mark.slow
 def test_every_config_may_be_published(repository):
     """What :func:`check_published` allows is what configs of this project say."""
     from types import SimpleNamespace

@@ -140,6 +140,7 @@ def test_copies(inferencer, frames, tmp_path, kind):
         same(again(frames, ['tree', *LABELS])[0], original(frames, ['tree', *LABELS])[0])
 
 
+@pytest.mark.slow
 def test_a_spawned_worker(inferencer, video):
     """FAULTS D11: sent to a process that shares nothing with this one."""
     with multiprocessing.get_context('spawn').Pool(1) as pool:

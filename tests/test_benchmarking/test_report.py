@@ -110,6 +110,7 @@ def test_csv(report, tmp_path):
     assert float(rows['ours']['training_relative']) == pytest.approx(1.5 * 9 / 1500)
 
 
+@pytest.mark.slow
 def test_committed_table_is_that_of_the_committed_results(tmp_path):
     """A clone without the data shows the same table; the times in it are those kept apart."""
     source = REPOSITORY / 'results' / 'motionshapes'

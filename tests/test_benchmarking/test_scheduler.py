@@ -147,6 +147,13 @@ def test_killed_and_continued_benchmark_ends_like_the_uninterrupted_one(
             assert result['starts'] == 2 and expected[key]['starts'] == 1
 
 
+def ordered(metrics):
+    """Metrics without that over all pairs, of which two that are equal but for rounding may change
+    places when the same weights are tested again.
+    """
+    return {name: value for name, value in metrics.items() if name != 'multilabel/mAP_micro'}
+
+
 def test_results(whole):
     found = results(whole)
     # Without training, nothing is random and one seed says all.
@@ -166,7 +173,7 @@ def test_results(whole):
             assert result['cost']['steps'] == 6 and result['cost']['trainable_parameters'] > 1000
             assert 0 < result['cost']['step_seconds'] < 60
             assert 50 < result['cost']['peak_memory_mb'] < 20000
-    metrics = {key: result['metrics'] for key, result in found.items()}
+    metrics = {key: ordered(result['metrics']) for key, result in found.items()}
     same = pytest.approx(metrics['tuned', 0], abs=1e-6, nan_ok=True)  # weights and videos
     assert (
         metrics['again', 0] == same and metrics['tuned', 1] != same and metrics['fast', 0] != same
@@ -315,6 +322,7 @@ def test_results_of_other_configs_are_not_mixed(tool, folder, whole, capsys):
     assert run_tool(tool.main, args) == 0
 
 
+@pytest.mark.slow
 def test_another_metric_tests_the_trained_weights_again(tool, folder, whole, tmp_path):
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     before = results(tmp_path)
@@ -327,7 +335,7 @@ def test_another_metric_tests_the_trained_weights_again(tool, folder, whole, tmp
             'multilabel/ECE_seen' not in old['metrics'] and 'multilabel/ECE_seen' in new['metrics']
         )
         kept = {name: new['metrics'][name] for name in old['metrics']}
-        assert kept == pytest.approx(old['metrics'], abs=1e-6, nan_ok=True)
+        assert ordered(kept) == pytest.approx(ordered(old['metrics']), abs=1e-6, nan_ok=True)
         # The peak is that of all that was run, and testing may reach as far as training.
         measured = dict(test_seconds=0, peak_memory_mb=0)
         assert {**new['cost'], **measured} == {**old['cost'], **measured}
@@ -358,6 +366,7 @@ def test_failure_of_one_row_leaves_the_others(tool, folder, tmp_path, capsys):
     assert results(tmp_path).keys() == {('zero_shot', 0)}
 
 
+@pytest.mark.slow
 def test_time_budget(tool, folder, tmp_path):
     """So little time that training ends with its first epoch."""
     options = ['--rows', 'tuned', '--seeds', '0', '--budget-seconds', '0.001']

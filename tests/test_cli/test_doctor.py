@@ -97,6 +97,7 @@ def without(missing, *arguments):
     ],
     ids=['mmcv', 'both'],
 )
+@pytest.mark.slow
 def test_one_cause_is_one_line_with_one_mend(missing, text, mend):
     """FAULTS A6: the wheel alone; what only follows from it is told, and is nothing to mend."""
     status, out, errors = without(missing, 'doctor')
@@ -159,7 +160,7 @@ def test_forks_are_named(command, monkeypatch):
     assert status == 0, out
     assert re.search(r'ok    mmengine: \S+ \(of onedl-mmengine 0.10.12\)', out)
     assert re.search(r'ok    mmcv: \S+ \(of onedl-mmcv 2.3.6\)', out)
-    assert 'ok    runtime packages: 17 of 17' in out
+    assert re.search(r'ok    runtime packages: (\d+) of \1\n', out)
 
 
 def test_wrong_frames_are_seen(monkeypatch):

@@ -90,7 +90,13 @@ def expected(model, frames, labels=LABELS):
     return model.predict_labels(inputs, labels).numpy()
 
 
-@pytest.mark.parametrize('name', ['parallel', 'frame_mean', 'open_clip'])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['parallel', pytest.param('frame_mean', marks=SLOW), pytest.param('open_clip', marks=SLOW)],
+)
 def test_probabilities_are_the_model_s(exported, name):
     """Any number of videos, views and frames; T = 4 is that of training."""
     model, _, tagger = exported(name)
@@ -210,6 +216,7 @@ def test_models_without_pixels_are_refused():
         ExportableEncoder(model)
 
 
+@pytest.mark.slow
 def test_tool(repository, tmp_path):
     """Floats, a torch program, and a second label file."""
     spec = importlib.util.spec_from_file_location(

@@ -208,6 +208,7 @@ def run(script: str, folder: Path, **variables: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_loss_in_a_plain_runner(tmp_path):
     loss = dict(type='ovmlv.RegularizedMultilabelLoss', base=dict(type='TwoWayLoss'))
     out = run(REPAIR + PLAIN_RUNNER, tmp_path, LOSS=loss, WORK=str(tmp_path / 'work'))
@@ -218,6 +219,7 @@ def test_the_backbone_in_mmaction2s_recognizer(tmp_path):
     assert 'predicted torch.Size([3])' in run(RECOGNIZER_3D, tmp_path, CLIP=write_clip(tmp_path))
 
 
+@pytest.mark.slow
 def test_every_loss_in_mmactions_heads(tmp_path):
     """FAULTS F2: TSNHead and TimeSformerHead, binary, soft and unknown targets."""
     out = run(

@@ -55,7 +55,7 @@ def make_runner(folder: Path, work: Path, model: Any, epochs: int = 2, **kwargs:
 
 def test_train_save_load_and_test(folder, tmp_path):
     config = model_config(write_clip(tmp_path), loss=dict(video_distill=0.1, text_distill=0.1))
-    runner = make_runner(folder, tmp_path / 'a', build_model(config), epochs=8)
+    runner = make_runner(folder, tmp_path / 'a', build_model(config), epochs=16)
     before = runner.val()
     runner.train()
     trained = runner.test()
@@ -65,7 +65,7 @@ def test_train_save_load_and_test(folder, tmp_path):
     for name in ('loss_cls', 'loss_video_distill', 'loss_text_distill', 'scale', 'bias'):
         assert f'train/{name}' in scalars, name
 
-    checkpoint = tmp_path / 'a' / 'epoch_8.pth'
+    checkpoint = tmp_path / 'a' / 'epoch_16.pth'
     state = torch.load(checkpoint, weights_only=False)['state_dict']
     frozen = {n for n, p in runner.model.named_parameters() if not p.requires_grad}
     assert len(frozen) > 20 and not frozen & set(state)

@@ -78,6 +78,7 @@ def until_closed(links, seconds):
     return came
 
 
+@pytest.mark.slow
 def test_three_hundred_that_do_nothing(server, clips):
     """FAULTS E1: 260 connections without a request, and everybody got 503.
 

@@ -103,6 +103,7 @@ def test_decoder_that_dies(own, endless, clips, kind):
     assert works(own, clips)
 
 
+@pytest.mark.slow
 def test_process_of_decoders_that_dies(own, endless, clips):
     """FAULTS E2: also the process that the others are copies of; it is started again."""
     with uploading(own, endless, **ENDLESS) as future:

@@ -102,7 +102,9 @@ WORKERS = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_worker
     ('config', 'options', 'kill_at', 'last'),
     [
         pytest.param(CONFIG, [], 15, 'epoch_4.pth', id='epochs', marks=pytest.mark.slow),
-        pytest.param(CONFIG, WORKERS, 15, 'epoch_4.pth', id='epochs-workers'),
+        pytest.param(
+            CONFIG, WORKERS, 15, 'epoch_4.pth', id='epochs-workers', marks=pytest.mark.slow
+        ),
         pytest.param(ITERATIONS, [], 14, 'iter_20.pth', id='iterations'),
         pytest.param(
             ITERATIONS, WORKERS, 14, 'iter_20.pth', id='iterations-workers', marks=pytest.mark.slow

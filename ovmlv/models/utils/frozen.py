@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -79,9 +79,10 @@ def exclude_frozen_from_state_dict(module: nn.Module) -> None:
     module.register_load_state_dict_pre_hook(_fill_in_frozen)
 
 
-def fingerprint(module: nn.Module) -> str:
-    """Short hash of all weights; the same in float32 and bfloat16."""
-    return fingerprint_of({name: value for name, value, _ in _tensors(module, nested=True)})
+def fingerprint(module: nn.Module, skip: Collection[str] = ()) -> str:
+    """Short hash of all weights but those in ``skip``; the same in float32 and bfloat16."""
+    tensors = {name: value for name, value, _ in _tensors(module, nested=True)}
+    return fingerprint_of({name: value for name, value in tensors.items() if name not in skip})
 
 
 def fingerprint_of(state: Mapping[str, Tensor]) -> str:

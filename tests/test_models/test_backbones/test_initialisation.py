@@ -25,6 +25,7 @@ def mean_of_frames(visual, x):
     'name', ['ViT-B-32', 'ViT-B-16-quickgelu', 'ViT-B-16-SigLIP', 'RN50', 'EVA02-B-16']
 )
 @torch.no_grad()
+@pytest.mark.slow
 def test_named_architectures_against_open_clip(name):
     size = 32 if 'ViT' in name else 56 if 'EVA' in name else 64
     torch.manual_seed(0)

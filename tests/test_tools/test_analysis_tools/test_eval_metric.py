@@ -128,6 +128,7 @@ def test_the_same_metrics_as_at_once(tool, tmp_path):
     assert not list(tmp_path.rglob('*.part'))
 
 
+@pytest.mark.slow
 def test_after_a_test_with_the_same_config(tool, repository, tmp_path):
     """The file is written by tools/test.py, and the metrics are those it wrote itself."""
     (tmp_path / 'few_parts.py').write_text(PARTS)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 TOOL = ROOT / 'tools/analysis_tools/time_prefix.py'
 
@@ -31,6 +33,7 @@ def run(*args: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
 
 
+@pytest.mark.slow
 def test_shared_prefix_is_faster_and_equal() -> None:
     result = run('--num-tokens', '64', '--min-ratio', '1.0')
     assert result.returncode == 0, result.stderr
