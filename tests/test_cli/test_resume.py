@@ -57,6 +57,7 @@ def arguments(folder, output, report):
     return list(map(str, ['tag', folder, *MODEL, *labels, *run]))
 
 
+@pytest.mark.slow
 def test_killed_while_writing(command, clips, fill, tmp_path, repository):
     good, bad = fill(tmp_path / 'videos', clips, 25, 5)
     output, report = tmp_path / 'tags.jsonl', tmp_path / 'bad.jsonl'

@@ -250,6 +250,7 @@ OTHERS = ['NeighborFrameAttention', 'CrossFrameMessage', 'FrameTransformer']
 
 
 @pytest.mark.parametrize('temporal', OTHERS)
+@pytest.mark.slow
 def test_other_temporal_modules_are_captured(temporal, tmp_path):
     model = model_of(dict(model_name=write_clip(tmp_path)), dict(type=temporal))
     encoder = ExportableEncoder(model)

@@ -73,6 +73,7 @@ def test_loss_gradients_bias_and_predictions(tmp_path):
     torch.testing.assert_close(scores, one['scores'], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_fully_sharded(tmp_path):
     """FAULTS F9: FSDP refuses parameters without a dimension, frozen ones too."""
     config = model_config(

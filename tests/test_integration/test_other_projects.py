@@ -233,6 +233,7 @@ def test_every_loss_in_mmactions_heads(tmp_path):
 
 
 @pytest.mark.skipif(not importlib.util.find_spec('mmpretrain'), reason='needs mmpretrain')
+@pytest.mark.slow
 def test_every_loss_in_mmpretrains_heads(tmp_path):
     """FAULTS F2: ImageClassifier with its multi-label heads and its head of one label."""
     out = run(LOSSES + MMPRETRAIN, tmp_path, FOREIGN='mmpretrain.AsymmetricLoss')

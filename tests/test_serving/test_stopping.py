@@ -114,6 +114,7 @@ def test_process_of_decoders_that_dies(own, endless, clips):
     assert works(own, clips)
 
 
+@pytest.mark.slow
 def test_process_of_decoders_that_dies_as_it_is_asked(own, clips):
     """It was killed and had not ended yet: what it was asked is asked of the next one."""
     assert works(own, clips)

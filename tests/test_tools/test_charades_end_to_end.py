@@ -179,6 +179,7 @@ def test_tests_with_all_views(trained, data_root, tmp_path):
     assert len(table.read_text().splitlines()) == 6 and 'waving a red flag' in table.read_text()
 
 
+@pytest.mark.slow
 def test_missing_data_is_one_line(tmp_path):
     out, err = run('train.py', '--work-dir', tmp_path / 'work', *options(tmp_path), status=2)
     assert out == ''

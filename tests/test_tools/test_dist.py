@@ -86,6 +86,7 @@ def test_two_processes_train_and_validate(trained):
     assert [float(c) for c in counts] == [SIZES['val']]
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(trained, options, tmp_path, monkeypatch):
     work, _ = trained
     checkpoint = work / 'epoch_2.pth'
