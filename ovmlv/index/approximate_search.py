@@ -30,7 +30,7 @@ _WINDOWS_A_PART = 8192
 # Codes of four bits are made sixteen times faster than those of eight; candidates are compared
 # exactly, which makes up for them.
 _BITS, _DIMENSIONS_A_CODE = 4, 4
-_TRAINING = dict(max_iterations=10, sample_rate=64)
+_TRAINING: dict[str, Any] = dict(max_iterations=10, sample_rate=64)
 
 
 def build(tables: LanceTables, embed_dim: int, num_windows: int) -> int:

@@ -82,7 +82,8 @@ def restyle(picture: np.ndarray, style: Style) -> np.ndarray:
     if style.outline:
         wide = cv2.dilate(alpha, np.ones((2 * style.outline + 1,) * 2, np.uint8))
         share = alpha[..., None].astype(np.float32) / 255
-        color = (share * color + (1 - share) * np.float32(style.outline_color)).astype(np.uint8)
+        rim = np.asarray(style.outline_color, np.float32)
+        color = (share * color + (1 - share) * rim).astype(np.uint8)
         alpha = wide
     # Where a place of the new drawing comes from in the old one.
     inverse = np.linalg.inv(style.matrix)
@@ -95,5 +96,5 @@ def restyle(picture: np.ndarray, style: Style) -> np.ndarray:
     full = np.concatenate([color, alpha[..., None]], -1).astype(np.float32)
     full[..., :3] *= full[..., 3:] / 255  # weighted by opacity while it is sampled
     bent = cv2.remap(full, maps[0], maps[1], cv2.INTER_LINEAR)
-    bent[..., :3] /= np.maximum(bent[..., 3:] / 255, 1e-3)
-    return np.clip(bent, 0, 255)
+    shares = np.maximum(bent[..., 3:] / 255, 1e-3)
+    return np.clip(np.concatenate([bent[..., :3] / shares, bent[..., 3:]], -1), 0, 255)

@@ -70,7 +70,7 @@ class LLMPromptHead(BasePromptHead):
             tower slowly. In a short run, an adapter behind the tower (Gao et al., "CLIP-Adapter",
             arXiv 2110.04544) can make the rest of the change.
         memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):
-            arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half`` of
+            arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half_count`` of
             :class:`.WordFamiliarity`. A label's embedding is then the unit vector along
             ``(1 - u) f_t + u m``: u says in how far the label is new to CLIP, and m is the mean of
             the known words that the LLM holds for near. It needs a :class:`.StaticReadout`, whose
@@ -141,7 +141,8 @@ class LLMPromptHead(BasePromptHead):
         self.readout = MODELS.build(
             {'type': 'PrefixReadout', **ours, **(readout or {}), 'llm': self.llm}
         )
-        self.memory = self.familiarity = None
+        self.memory: NeighborMemory | None = None
+        self.familiarity: WordFamiliarity | None = None
         if memory is not None:
             self._remember(**memory)
         self.prompter = MODELS.build(
@@ -165,7 +166,7 @@ class LLMPromptHead(BasePromptHead):
         self,
         known_words: str | Sequence[str],
         frequencies: str | None = None,
-        half: float = 30.0,
+        half_count: float = 30.0,
         **kwargs: Any,
     ) -> None:
         """Make the memory of known words."""
@@ -174,8 +175,8 @@ class LLMPromptHead(BasePromptHead):
                 'head.memory compares the states of a fixed sentence; set '
                 "head.readout=dict(type='StaticReadout', ...)"
             )
-        self.memory = NeighborMemory(known_words, **kwargs)
-        self.familiarity = WordFamiliarity(frequencies, half, self.memory.known_words)
+        self.memory = memory = NeighborMemory(known_words, **kwargs)
+        self.familiarity = WordFamiliarity(frequencies, half_count, memory.known_words)
 
     def check_tokens(self, labels: list[str]) -> None:
         """Refuse labels that do not fit into both models."""

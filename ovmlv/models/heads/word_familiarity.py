@@ -17,7 +17,7 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 class WordFamiliarity(nn.Module):
-    """Tells in how far a label is new to CLIP: ``half / (half + n)``.
+    """Tells in how far a label is new to CLIP: ``half_count / (half_count + n)``.
 
     n is how often the label's rarest word was in CLIP's captions, so that one word that CLIP never
     read makes the label new (1), and a label whose words CLIP read thousands of times is known
@@ -27,24 +27,24 @@ class WordFamiliarity(nn.Module):
         frequencies: A JSON file ``{word: how often it was read}``, the name of a shipped CLIP
             (``toybox``), or such a mapping; words are compared in lower case. With None, words of
             ``known_labels`` are known for certain, and others are new.
-        half: n at which a label counts as half new.
+        half_count: n at which a label counts as half new.
         known_labels: Labels that CLIP reads well.
 
     Raises:
-        ConfigError: ``half`` is not positive.
+        ConfigError: ``half_count`` is not positive.
         DataError: The file cannot be read, or holds something else.
     """
 
     def __init__(
         self,
         frequencies: str | Mapping[str, float] | None,
-        half: float,
+        half_count: float,
         known_labels: Collection[str] = (),
     ) -> None:
         super().__init__()
-        if not half > 0:
-            raise ConfigError(f'head.memory.half={half} must be positive')
-        self.half = half
+        if not half_count > 0:
+            raise ConfigError(f'head.memory.half_count={half_count} must be positive')
+        self.half_count = half_count
         if frequencies is None:
             known = {word: float('inf') for label in known_labels for word in words_of(label)}
         elif isinstance(frequencies, str):
@@ -65,7 +65,7 @@ class WordFamiliarity(nn.Module):
             min((self._counts.get(word, 0.0) for word in words_of(label)), default=0.0)
             for label in labels
         ]
-        return self.half / (self.half + torch.tensor(rarest, dtype=torch.float32))
+        return self.half_count / (self.half_count + torch.tensor(rarest, dtype=torch.float32))
 
 
 def words_of(label: str) -> list[str]:

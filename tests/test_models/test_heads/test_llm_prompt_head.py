@@ -459,7 +459,7 @@ def test_a_half_known_word_lies_between(tmp_path):
     mixed = head(['puma'])
     head.familiarity = None
     own = head(['puma'])
-    counted = dict(MEMORY, frequencies=str(file), half=30.0)
+    counted = dict(MEMORY, frequencies=str(file), half_count=30.0)
     half = make(tmp_path, readout=FIXED, memory=counted, adapter_width=8).eval()
     for part in ('text_tower', 'llm', 'prompter', 'adapter'):
         getattr(half, part).load_state_dict(getattr(head, part).state_dict())

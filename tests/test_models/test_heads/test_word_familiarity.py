@@ -10,7 +10,7 @@ from ovmlv.models.heads.word_familiarity import WordFamiliarity
 
 
 def test_the_rarest_word_decides():
-    known = WordFamiliarity({'a': 900, 'Dog': 30, 'running': 90}, half=30)
+    known = WordFamiliarity({'a': 900, 'Dog': 30, 'running': 90}, half_count=30)
     labels = ['a dog', 'A DOG, running', 'running', 'a dog skiing', 'skiing', '!', 'dog 30']
     expected = torch.tensor([30 / 60, 30 / 60, 30 / 120, 1, 1, 1, 1])
     torch.testing.assert_close(known.unknown_share(labels), expected)
@@ -30,7 +30,7 @@ def test_a_file_and_what_it_must_not_hold(tmp_path):
         file.write_text(json.dumps(wrong))
         with pytest.raises(DataError, match='words.json is no file of word frequencies'):
             WordFamiliarity(str(file), 30)
-    with pytest.raises(ConfigError, match='half=0'):
+    with pytest.raises(ConfigError, match='half_count=0'):
         WordFamiliarity({}, 0)
 
 
