@@ -247,25 +247,6 @@ class OVMLVInferencer:
         assert isinstance(encoded, EncodedVideo)  # report=False: what is unread raises
         return encoded
 
-    def encode_all(
-        self,
-        videos: Iterable[VideoSource],
-        num_frames: int | None = None,
-        num_clips: int | None = None,
-    ) -> Iterator[EncodedVideo]:
-        """Decode and embed videos, ``batch_size`` at a time, in memory that does not grow.
-
-        Args:
-            videos: See :meth:`iterate`; each entry is one video.
-            num_frames: See :meth:`iterate`.
-            num_clips: See :meth:`iterate`.
-        """
-        reader = self._reader(num_frames, num_clips, None, None)
-        sources = (as_source(video) for video in videos)
-        for video in self._encode(sources, reader, self.batch_size, False, None, None, None):
-            assert isinstance(video, EncodedVideo)  # report=False: what is unread raises
-            yield video
-
     def score(self, encoded: EncodedVideo, labels: Labels | None = None) -> TagResult:
         """Probabilities of labels for a video that was encoded; nothing is decoded."""
         return self._result(encoded, self._target(labels))

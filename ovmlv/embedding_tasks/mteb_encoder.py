@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovmlv.apis import LoadedModel, OVMLVInferencer
+from ovmlv.apis import EncodedVideo, LoadedModel, OVMLVInferencer
 from ovmlv.errors import DataError, DependencyError
 from ovmlv.models.contracts import Recognizer
 
@@ -166,9 +166,11 @@ class MTEBEncoder:
     def _encode_videos(self, videos: Sequence[Any]) -> np.ndarray:
         frames = self.num_frames or int(self.inferencer.model.backbone.num_frames)
         sources = [as_video_source(video, frames) for video in videos]
-        encoded = self.inferencer.encode_all(sources, num_frames=self.num_frames)
-        views = torch.stack([torch.from_numpy(video.embeddings[0]).mean(0) for video in encoded])
-        return F.normalize(views.float(), dim=-1).numpy()
+        views = []
+        for video in self.inferencer.iterate_encoded(sources, num_frames=self.num_frames):
+            assert isinstance(video, EncodedVideo)  # what is unread raises
+            views.append(torch.from_numpy(video.embeddings[0]).mean(0))
+        return F.normalize(torch.stack(views).float(), dim=-1).numpy()
 
 
 def _matrix(embeddings: Any) -> np.ndarray:
