@@ -10,11 +10,10 @@ from torch import Tensor
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
-from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
-from .neighbor_memory import CONTEXT, LAYER, NeighborMemory, last_states
+from .neighbor_memory import CONTEXT, LAYER, NeighborMemory
 
 
 @MODELS.register_module()
@@ -129,12 +128,3 @@ class LLMNeighborHead(BasePromptHead):
             ([self.memory.known_words[i] for i in row], weight)
             for row, weight in zip(rows.tolist(), weights.tolist(), strict=True)
         ]
-
-    def reading_weights(self) -> list[Tensor]:
-        """All tensors that a word's states and CLIP's embedding depend on."""
-        return tensors_of(self.llm, self.text_tower)
-
-    @torch.no_grad()
-    def word_states(self, labels: list[str]) -> Tensor:
-        """The LLM's state at the last token of the sentence, ``(C, H)``."""
-        return last_states(*self.readout(self.llm, labels))

@@ -16,12 +16,11 @@ from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.llm.readouts import StaticReadout
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 from ovmlv.models.utils.residual_mlp import residual_mlp
-from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
 from .label_noise import LabelNoise
-from .neighbor_memory import NeighborMemory, last_states
+from .neighbor_memory import NeighborMemory
 from .word_familiarity import WordFamiliarity
 
 #: From here on, encoding all labels in a step deserves a word.
@@ -240,15 +239,6 @@ class LLMPromptHead(BasePromptHead):
         part = share[rows, None].to(out)
         moved = F.normalize((1 - part) * out[rows] + part * mixed, dim=-1)
         return out.index_copy(0, torch.tensor(rows, device=out.device), moved)
-
-    def reading_weights(self) -> list[Tensor]:
-        """All tensors that a word's states and CLIP's embedding depend on."""
-        return tensors_of(self.llm, self.text_tower)
-
-    @torch.no_grad()
-    def word_states(self, labels: list[str]) -> Tensor:
-        """The LLM's state at the last token of the readout's sentence, ``(C, H)``."""
-        return last_states(*self.readout(self.llm, labels))
 
     def _read(self, tokens: list[LabelTokens], soft: Tensor, keep: list[bool]) -> Tensor:
         """Unit vectors ``(C, E)`` of words behind soft tokens ``(C, G, S, W)``."""

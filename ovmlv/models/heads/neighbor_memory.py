@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.labels import load_label_attributes, load_labels
+from ovmlv.models.clip.base_text_tower import BaseTextTower
+from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.kv_cache import constants
-from ovmlv.models.utils.weight_watch import WeightWatch
+from ovmlv.models.llm.readouts import BaseReadout
+from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 
 #: A sentence whose last state says what comes next: what a thing of this name looks like.
 CONTEXT = 'A picture of a {}. It shows a'
@@ -23,14 +26,12 @@ LAYER = -6
 class WordReader(Protocol):
     """A head that reads words by an LLM and by CLIP."""
 
+    llm: CausalLLM
+    readout: BaseReadout
+    text_tower: BaseTextTower
+
     def reference(self, labels: Sequence[str]) -> Tensor:
         """CLIP's unit vectors ``(C, E)``."""
-
-    def word_states(self, labels: list[str]) -> Tensor:
-        """The LLM's states ``(C, H)``."""
-
-    def reading_weights(self) -> list[Tensor]:
-        """All tensors that the two depend on."""
 
 
 class _Known(NamedTuple):
@@ -96,15 +97,20 @@ class NeighborMemory(nn.Module):
     @torch.no_grad()
     def mix(self, reader: WordReader, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)`` that stand for labels."""
-        rows, weights = self.nearest(reader, labels)
-        mean = torch.einsum('ck,cke->ce', weights, self._of(reader).embeddings[rows])
+        known = self._of(reader)
+        rows, weights = self._nearest(known, reader, labels)
+        mean = torch.einsum('ck,cke->ce', weights, known.embeddings[rows])
         return F.normalize(mean, dim=-1)
 
     @torch.no_grad()
     def nearest(self, reader: WordReader, labels: list[str]) -> tuple[Tensor, Tensor]:
         """Rows of the known words ``(C, K)``, nearest first, and their weights."""
-        known = self._of(reader)
-        cosines = F.normalize(reader.word_states(labels) - known.mean, dim=-1) @ known.states.T
+        return self._nearest(self._of(reader), reader, labels)
+
+    def _nearest(
+        self, known: _Known, reader: WordReader, labels: list[str]
+    ) -> tuple[Tensor, Tensor]:
+        cosines = F.normalize(_states(reader, labels) - known.mean, dim=-1) @ known.states.T
         for i, label in enumerate(labels):
             cosines[i, self._places.get(label.casefold(), [])] = -torch.inf
         best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
@@ -112,18 +118,19 @@ class NeighborMemory(nn.Module):
 
     def _of(self, reader: WordReader) -> _Known:
         """What is kept of the known words while the weights stay."""
-        weights = reader.reading_weights()
+        weights = tensors_of(reader.llm, reader.text_tower)
         if self._watch.changed(weights) or self._known is None:
             with constants(weights[0].device):
-                states = reader.word_states(list(self.known_words))
+                states = _states(reader, list(self.known_words))
                 mean = states.mean(0)
                 embeddings = reader.reference(self.known_words).float()
                 self._known = _Known(F.normalize(states - mean, dim=-1), embeddings, mean)
         return self._known
 
 
-def last_states(states: Tensor, mask: Tensor) -> Tensor:
-    """The last valid state of each label, ``(C, L, H), (C, L) -> (C, H)``; padding is behind."""
+def _states(reader: WordReader, labels: list[str]) -> Tensor:
+    """The LLM's last state of each label, ``(C, H)``; rows of states are padded behind."""
+    states, mask = reader.readout(reader.llm, labels)
     last = mask.sum(1) - 1
     return states[torch.arange(len(states), device=states.device), last]
 
