@@ -8,13 +8,14 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.contracts import Recognizer, lacking
 from ovmlv.models.recognizers.batch import fold_views, unit
 from ovmlv.registry import HOOKS
+
+from .bare_model import bare_model
 
 _BATCH = 16
 
@@ -60,7 +61,7 @@ class LabelWeightHook(Hook):
     @torch.no_grad()
     def before_train(self, runner: Any) -> None:
         """Score videos, and weigh the labels."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         if lacking(model, Recognizer):
             raise ConfigError(
                 f'LabelWeightHook: {type(model).__name__} is no OpenVocabRecognizer; remove the '

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from ovmlv.models.utils.weight_patching import check_ratio, patch, weights_from_clip
 from ovmlv.registry import HOOKS
+
+from .bare_model import bare_model
 
 
 @HOOKS.register_module()
@@ -42,16 +43,16 @@ class WeightPatchHook(Hook):
     def before_run(self, runner: Any) -> None:
         """Remember the start; no checkpoint is loaded yet."""
         if self._start is None:
-            self._start = weights_from_clip(_model(runner), self.parts)
+            self._start = weights_from_clip(bare_model(runner), self.parts)
 
     def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Patch before the first batch."""
         if batch_idx == 0:
-            self._put_on(_model(runner))
+            self._put_on(bare_model(runner))
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Put the finetuned weights back."""
-        self._take_off(_model(runner))
+        self._take_off(bare_model(runner))
 
     before_test_iter = before_val_iter
     after_test_epoch = after_val_epoch
@@ -70,7 +71,3 @@ class WeightPatchHook(Hook):
         for name, value in self._finetuned.items():
             weights[name].copy_(value)
         self._finetuned = {}
-
-
-def _model(runner: Any) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
