@@ -56,3 +56,17 @@ def share_of_positives(targets: Tensor, weight: Tensor) -> float:
     counts = torch.stack([(weight * (targets > 0)).sum(), weight.sum()])
     all_reduce(counts)
     return (counts[0] / counts[1].clamp(min=1)).item()
+
+
+def with_scores(
+    scores: Tensor, data_samples: Sequence[ActionDataSample] | None
+) -> list[ActionDataSample]:
+    """Samples on the CPU with ``pred_score (C,)`` of scores ``(B, C)``; what they hold is kept."""
+    if data_samples is None:
+        data_samples = [ActionDataSample() for _ in scores]
+    samples = []
+    for sample, score in zip(data_samples, scores.cpu(), strict=True):
+        sample = sample.to('cpu')
+        sample.set_field(len(score), 'num_classes', field_type='metainfo')
+        samples.append(sample.set_pred_score(score))
+    return samples

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.labels import read_reference_vocabulary, without_training_labels
-from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder, lacking
+from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.registry import MODELS
 
-from .batch import fold_views, share_of_positives, unit
+from .batch import fold_views, unit, with_scores
+from .building import build_criterion, build_part
 from .joining import join_parts
 from .label_embedding_cache import LabelEmbeddingCache
 from .start_weights import StartWeights
-from .training_step import Encoded, TrainingLabels
+from .training_step import Encoded, TrainingLabels, calibrate
 from .vocabulary import Vocabulary
 
 AVERAGES = ('score', 'embedding', 'probability')
@@ -82,7 +83,7 @@ class OpenVocabRecognizer(BaseModel):
         labels_per_pass: int = 256,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(_build(data_preprocessor, 'VideoDataPreprocessor'), init_cfg)
+        super().__init__(build_part(data_preprocessor, 'VideoDataPreprocessor'), init_cfg)
         for name, value in (
             ('labels_per_step', labels_per_step),
             ('views_per_pass', views_per_pass),
@@ -95,13 +96,10 @@ class OpenVocabRecognizer(BaseModel):
                 f'OpenVocabRecognizer: average_views={average_views!r} is not one of '
                 f'{", ".join(AVERAGES)}'
             )
-        self.backbone: VideoEncoder = _build(backbone)
-        self.head: LabelEncoder = _build(head)
-        self.scorer: Scorer = _build(scorer, 'SigmoidScorer')
-        criterion = _build(loss, 'RegularizedMultilabelLoss')
-        if 'needs' in lacking(criterion, Criterion):  # a loss on logits alone
-            criterion = _build(dict(base=criterion), 'RegularizedMultilabelLoss')
-        self.criterion: Criterion = criterion
+        self.backbone: VideoEncoder = build_part(backbone)
+        self.head: LabelEncoder = build_part(head)
+        self.scorer: Scorer = build_part(scorer, 'SigmoidScorer')
+        self.criterion: Criterion = build_criterion(loss)
         join_parts(self)
         self.labels_per_step, self.average_views = labels_per_step, average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
@@ -127,7 +125,7 @@ class OpenVocabRecognizer(BaseModel):
         self.interpolation: Any = None  # InterpolatedWeights
         if self._interpolation_config is not None:
             config = {**self._interpolation_config, 'module': self.backbone}
-            self.interpolation = _build(config, 'InterpolatedWeights')
+            self.interpolation = build_part(config, 'InterpolatedWeights')
 
     def init_weights(self) -> None:
         """Initialise by ``init_cfg``; ``weight_l2`` measures from the weights after it."""
@@ -244,7 +242,7 @@ class OpenVocabRecognizer(BaseModel):
         with torch.autocast(encoded.video.device.type, enabled=False):
             video, text = unit(encoded.video), self._scaled(encoded.text)
             similarities = video @ text.T
-            self._calibrate(similarities, labels, prior)
+            calibrate(self.scorer, similarities, labels, prior)
             given = dict(
                 text=text,
                 columns=labels.columns,
@@ -281,15 +279,7 @@ class OpenVocabRecognizer(BaseModel):
             text = self.encode_labels(vocabulary.labels)
         else:
             text = self._scaled(vocabulary.embeddings.to(inputs.device))
-        scores = self.score_views(self.encode_views(inputs), text).cpu()
-        if data_samples is None:
-            data_samples = [ActionDataSample() for _ in scores]
-        samples = []
-        for sample, score in zip(data_samples, scores, strict=True):
-            sample = sample.to('cpu')
-            sample.set_field(len(score), 'num_classes', field_type='metainfo')
-            samples.append(sample.set_pred_score(score))
-        return samples
+        return with_scores(self.score_views(self.encode_views(inputs), text), data_samples)
 
     def encode_videos(self, inputs: Tensor) -> Tensor:
         """Embeddings of videos, averaged over their views.
@@ -358,17 +348,6 @@ class OpenVocabRecognizer(BaseModel):
     def _logits(self, similarities: Tensor, text: Tensor) -> Tensor:
         return self.scorer(similarities, text)
 
-    def _calibrate(self, similarities: Tensor, labels: TrainingLabels, prior: float | None) -> None:
-        """Let the scorer find its first bias; without a prior the batch's own share will do."""
-        if not self.scorer.wants_calibration:
-            return
-        weight = (labels.targets >= 0).float()
-        if labels.column_weight is not None:
-            weight = weight * labels.column_weight
-        if prior is None:
-            prior = share_of_positives(labels.targets, weight)
-        self.scorer.calibrate(similarities, weight, prior)
-
     def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The reference vocabulary without training labels, found once for a vocabulary."""
         if self._references is None:
@@ -388,11 +367,3 @@ class OpenVocabRecognizer(BaseModel):
                 'config, or call model.set_vocabulary(labels)'
             )
         return self.vocabulary
-
-
-def _build(cfg: dict | nn.Module | None, default: str | None = None) -> Any:
-    """Build a part; unprefixed names are ours whatever the default scope is."""
-    if isinstance(cfg, nn.Module):
-        return cfg
-    cfg = {'_scope_': 'ovmlv', **({'type': default} if default else {}), **(cfg or {})}
-    return MODELS.build(cfg)

@@ -9,7 +9,9 @@ import torch
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
-from .batch import stack_targets
+from ovmlv.models.contracts import Scorer
+
+from .batch import share_of_positives, stack_targets
 from .label_sampler import sample_labels
 from .vocabulary import Vocabulary
 
@@ -75,3 +77,17 @@ class Encoded(NamedTuple):
     mixed: Tensor | None
     noisy: Tensor | None
     clean: Tensor | None
+
+
+def calibrate(
+    scorer: Scorer, similarities: Tensor, labels: TrainingLabels, prior: float | None
+) -> None:
+    """Let a scorer find its first bias; without a prior the batch's own share will do."""
+    if not scorer.wants_calibration:
+        return
+    weight = (labels.targets >= 0).float()
+    if labels.column_weight is not None:
+        weight = weight * labels.column_weight
+    if prior is None:
+        prior = share_of_positives(labels.targets, weight)
+    scorer.calibrate(similarities, weight, prior)

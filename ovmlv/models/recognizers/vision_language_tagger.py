@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
 from ovmlv.labels import check_labels
-from ovmlv.models.contracts import Criterion, Scorer, lacking
+from ovmlv.models.contracts import Criterion, Scorer
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 from ovmlv.models.vlm import AnswerWords, VisionLanguageModel, YesNoReader
 from ovmlv.registry import MODELS
 
-from .batch import fold_views, share_of_positives
-from .training_step import TrainingLabels
+from .batch import fold_views, with_scores
+from .building import build_criterion, build_part
+from .training_step import TrainingLabels, calibrate
 from .vocabulary import Vocabulary
 
 QUESTION = 'These are frames of one video. Does the video show {}? Answer yes or no.'
@@ -78,7 +79,7 @@ class VisionLanguageTagger(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         plain = dict(type='VideoDataPreprocessor', mean=[0.0] * 3, std=[1.0] * 3)
-        super().__init__(_build(data_preprocessor or plain), init_cfg)
+        super().__init__(build_part(data_preprocessor or plain), init_cfg)
         if question.count('{}') != 1:
             raise ConfigError(
                 f"question={question!r} must contain '{{}}' exactly once, where the label goes"
@@ -95,12 +96,9 @@ class VisionLanguageTagger(BaseModel):
         self._reader = YesNoReader(self.vlm, words, questions_per_pass)
         if scorer is None or isinstance(scorer, dict):
             scorer = {**START, **(scorer or {})}
-        self.scorer: Scorer = _build(scorer)
+        self.scorer: Scorer = build_part(scorer)
         self.scorer.start_from_clip(None, None)
-        criterion = _build(loss or dict(type='RegularizedMultilabelLoss'))
-        if 'needs' in lacking(criterion, Criterion):  # a loss on logits alone
-            criterion = _build(dict(type='RegularizedMultilabelLoss', base=criterion))
-        self.criterion: Criterion = criterion
+        self.criterion: Criterion = build_criterion(loss)
         if self.criterion.needs:
             raise ConfigError(
                 f'VisionLanguageTagger: the loss needs {", ".join(sorted(self.criterion.needs))}, '
@@ -153,12 +151,7 @@ class VisionLanguageTagger(BaseModel):
             data_samples, vocabulary, self.labels_per_step, views, videos.device
         )
         odds = self.log_odds(videos, labels.names)
-        if self.scorer.wants_calibration:
-            weight = (labels.targets >= 0).float()
-            if labels.column_weight is not None:
-                weight = weight * labels.column_weight
-            prior = vocabulary.prior or share_of_positives(labels.targets, weight)
-            self.scorer.calibrate(odds / UNIT, weight, prior)
+        calibrate(self.scorer, odds / UNIT, labels, vocabulary.prior)
         losses = self.criterion(
             self.scorer(odds / UNIT),
             labels.targets,
@@ -174,14 +167,8 @@ class VisionLanguageTagger(BaseModel):
         self, inputs: Tensor, data_samples: Sequence[ActionDataSample] | None = None
     ) -> list[ActionDataSample]:
         """Probabilities of the vocabulary's labels, as samples on the CPU with ``pred_score``."""
-        scores = self.predict_labels(inputs, self._require_vocabulary().labels).cpu()
-        samples = []
-        given = data_samples or [ActionDataSample() for _ in scores]
-        for sample, score in zip(given, scores, strict=True):
-            sample = sample.to('cpu')
-            sample.set_field(len(score), 'num_classes', field_type='metainfo')
-            samples.append(sample.set_pred_score(score))
-        return samples
+        scores = self.predict_labels(inputs, self._require_vocabulary().labels)
+        return with_scores(scores, data_samples)
 
     @torch.no_grad()
     def predict_labels(self, inputs: Tensor, labels: Sequence[str]) -> Tensor:
@@ -216,9 +203,3 @@ def frames_of(video: Tensor) -> np.ndarray:
     if video.is_floating_point():
         video = (video * 255).round().clamp(0, 255).to(torch.uint8)
     return video.permute(1, 2, 3, 0).cpu().numpy()
-
-
-def _build(config: dict | nn.Module) -> Any:
-    if isinstance(config, nn.Module):
-        return config
-    return MODELS.build({'_scope_': 'ovmlv', **config})
