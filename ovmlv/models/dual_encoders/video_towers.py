@@ -12,7 +12,6 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.temporal.positions import resample_positions
@@ -61,6 +60,8 @@ class VideoTower(nn.Module):
         Raises:
             ConfigError: This model cannot.
         """
+        from transformers import PreTrainedModel  # whose import would slow every start
+
         try:
             for module in self.modules():
                 if isinstance(module, PreTrainedModel):
