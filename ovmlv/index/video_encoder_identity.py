@@ -9,7 +9,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from ovmlv.errors import CheckpointError
-from ovmlv.label_bank.identity import settings_of
+from ovmlv.label_bank.identity import changed_setting, settings_of
 from ovmlv.models.contracts import Recognizer
 from ovmlv.models.utils.frozen import fingerprint
 
@@ -83,11 +83,7 @@ class VideoEncoderIdentity:
         """
         if self == other:
             return
-        changed = sorted(
-            name
-            for name in {*self.settings, *other.settings}
-            if self.settings.get(name) != other.settings.get(name)
-        )
+        changed = changed_setting(self.settings, other.settings)
         if self.type != other.type:
             what = f'its encoder is a {self.type}, not a {other.type}'
         elif self.embed_dim != other.embed_dim:
@@ -95,8 +91,7 @@ class VideoEncoderIdentity:
         elif self.fingerprint != other.fingerprint:
             what = f'weights {self.fingerprint}, not {other.fingerprint}'
         elif changed:
-            name = changed[0]
-            what = f'{name} was {self.settings.get(name)!r}, not {other.settings.get(name)!r}'
+            what = changed
         else:
             what = f'average_views was {self.average_views!r}, not {other.average_views!r}'
         raise CheckpointError(

@@ -74,16 +74,11 @@ class EncoderIdentity:
         if self == other:
             return
         kind = self.type != other.type
-        changed = sorted(
-            name
-            for name in {*self.settings, *other.settings}
-            if self.settings.get(name) != other.settings.get(name)
-        )
+        changed = changed_setting(self.settings, other.settings)
         if kind:
             what = f'its encoder is a {self.type}, not a {other.type}'
         elif changed:
-            name = changed[0]
-            what = f'{name} was {self.settings.get(name)!r}, not {other.settings.get(name)!r}'
+            what = changed
         else:
             what = f'weights {self.fingerprint}, not {other.fingerprint}'
         raise CheckpointError(
@@ -108,6 +103,14 @@ def _fingerprint(head: nn.Module) -> str:
         digest.update(f'{name}{tuple(value.shape)}'.encode())
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def changed_setting(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What differs between the settings of two encoders, in words; empty if nothing does."""
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            return f'{name} was {old.get(name)!r}, not {new.get(name)!r}'
+    return ''
 
 
 def settings_of(part: nn.Module) -> dict[str, Any]:
