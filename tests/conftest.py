@@ -11,6 +11,7 @@ from ovmlv.compat import apply
 
 apply()
 
+import functools  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -149,3 +150,16 @@ def hub(tmp_path, monkeypatch):
         ):
             monkeypatch.setattr(constants, name, value)
         yield found
+
+
+@pytest.fixture(scope='session')
+def dual(tmp_path_factory):
+    """A function: family of dual encoders -> (model of transformers, folder with its files)."""
+    from tests.test_models.test_dual_encoders.tiny_dual import write_dual
+
+    @functools.cache
+    def made(family: str):
+        folder = tmp_path_factory.mktemp(family) / 'model'
+        return write_dual(folder, family), str(folder)
+
+    return made

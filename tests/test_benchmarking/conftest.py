@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
     training = dict(
         train_dataloader=tiny.data_loader(root, test=False, label_set='seen', **labels),
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
-        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=3e-3)),
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=2e-3)),
         custom_hooks=[dict(type='PauseHook')],
     )
     Config({**common, **training}).dump(root / 'tuned.py')

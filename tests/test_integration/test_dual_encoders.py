@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 
 import httpx
@@ -14,23 +13,11 @@ from ovmlv.apis import LabelBank, OVMLVInferencer, load_model, open_model, publi
 from ovmlv.errors import OvmlvError
 from ovmlv.evaluation import Calibration
 from tests.test_models.test_dual_encoders.test_oracles import text_features, video_features
-from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS, SIZES, write_dual
+from tests.test_models.test_dual_encoders.tiny_dual import CONFIGS, SIZES
 from tests.test_serving.conftest import start_server
 
 LABELS = ['a dog', 'running fast', 'b 2']
 SQUASHED = ('videoprism', 'pe_video', 'pe_audio_video', 'siglip', 'siglip2')
-
-
-@pytest.fixture(scope='module')
-def dual(tmp_path_factory):
-    """A function: family -> (model of transformers, folder with its files)."""
-
-    @functools.cache
-    def made(family: str):
-        folder = tmp_path_factory.mktemp(family) / 'model'
-        return write_dual(folder, family), str(folder)
-
-    return made
 
 
 @pytest.fixture
