@@ -25,7 +25,7 @@ import numpy as np
 
 from ovmlv.datasets.motionshapes.generate import write_video
 from ovmlv.errors import ConfigError, DataError
-from ovmlv.files import read_json, read_lines, write_json, write_text
+from ovmlv.files import read_json, write_json, write_text
 
 from .assets import concepts
 from .render import render
@@ -98,9 +98,11 @@ def generate(
     with ProcessPoolExecutor(num_workers) as pool:
         found = pool.map(_write_one, *zip(*jobs, strict=True), chunksize=16)
         rows = list(progress(found, total=len(jobs)) if progress else found)
-    for split in sizes:
-        lines = [json.dumps(row) for row, job in zip(rows, jobs, strict=True) if job[2] == split]
-        write_text(root / 'annotations' / f'{split}.jsonl', '\n'.join(lines) + '\n')
+    of_split: dict[str, list[dict[str, Any]]] = {split: [] for split in sizes}
+    for row, (_, _, split, _) in zip(rows, jobs, strict=True):
+        of_split[split].append(row)
+    for split, own in of_split.items():
+        _write_rows(root, split, own)
     attributes = {
         label.text: dict(
             split=label.split, kind=label.kind, group=label.group,
@@ -110,21 +112,29 @@ def generate(
     }  # fmt: skip
     write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
     for language in LANGUAGES:
-        _write_names(root, [split for split in sizes if split.startswith('test')], language)
+        _write_names(root, of_split, language)
     write_json(note, meta)
     return True
 
 
-def _write_names(root: Path, splits: list[str], language: str) -> None:
+def _write_rows(root: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    lines = '\n'.join(map(json.dumps, rows))
+    write_text(root / 'annotations' / f'{name}.jsonl', lines + '\n')
+
+
+def _write_names(root: Path, of_split: dict[str, list[dict[str, Any]]], language: str) -> None:
     """Write which things are in test videos, by their names in another language."""
     names = {concept.name: concept.names[language] for concept in concepts()}
-    for split in splits:
-        lines = []
-        for line in read_lines(root / 'annotations' / f'{split}.jsonl'):
-            row = json.loads(line)
-            told = {names[label] for label in row['labels'] if label in names}
-            lines.append(json.dumps(dict(video=row['video'], labels=sorted(told))))
-        write_text(root / 'annotations' / f'{split}_{language}.jsonl', '\n'.join(lines) + '\n')
+    for split, rows in of_split.items():
+        if split.startswith('test'):
+            told = [
+                dict(
+                    video=row['video'],
+                    labels=sorted({names[v] for v in row['labels'] if v in names}),
+                )
+                for row in rows
+            ]
+            _write_rows(root, f'{split}_{language}', told)
     by_text = {label.text: label for label in all_labels()}
     attributes = {names[name]: dict(split=by_text[name].split) for name in sorted(names)}
     write_json(root / 'annotations' / f'classes_{language}.json', attributes, indent=1)
