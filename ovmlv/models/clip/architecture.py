@@ -68,16 +68,12 @@ class Architecture:
     def normalization(self, tag: str | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of the pixels (in 0..1) that the weights were trained with.
 
-            Without a tag, these are the values that all tags of the architecture agree on (SigLIP's
-            .5), or
-        else OpenAI's.
+        Without a tag, these are the values that all tags of the architecture agree on (SigLIP's
+        .5), or else OpenAI's.
         """
-        found = [self.preprocess] if self.preprocess else []
-        tags = [tag] if tag else self.tags
-        found += [open_clip.get_pretrained_cfg(self.name, name) for name in tags]
         pairs = {
             (tuple(f.get('mean') or OPENAI_DATASET_MEAN), tuple(f.get('std') or OPENAI_DATASET_STD))
-            for f in found
+            for f in self._preprocessing(tag)
         }
         return (
             pairs.pop()
@@ -95,11 +91,14 @@ class Architecture:
         """Whether weights were trained on images that were squashed to a square (PE-Core, SigLIP),
         rather than cropped. Without a tag, all tags of the architecture have to agree.
         """
-        found = [self.preprocess] if self.preprocess else []
-        found += [
-            open_clip.get_pretrained_cfg(self.name, name) for name in ([tag] if tag else self.tags)
-        ]
+        found = self._preprocessing(tag)
         return bool(found) and all(f.get('resize_mode') == 'squash' for f in found)
+
+    def _preprocessing(self, tag: str | None) -> list[dict[str, Any]]:
+        """What is known of the images that the weights of a tag, or of any, were trained on."""
+        found = [self.preprocess] if self.preprocess else []
+        tags = [tag] if tag else self.tags
+        return found + [open_clip.get_pretrained_cfg(self.name, name) for name in tags]
 
 
 def find_architecture(model: str) -> Architecture:
