@@ -7,7 +7,7 @@ import numpy as np
 
 from .assets import person_tile, sprite
 from .scene import Actor, Scene
-from .styles import restyle
+from .styles import mix, restyle
 from .words import PERSON
 
 _DARKEST = 0.45  # how bright a part of a body is that no light reaches
@@ -50,6 +50,8 @@ def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
 
 def _thing(actor: Actor) -> np.ndarray:
     picture = sprite(actor.family, actor.thing)
+    if actor.mixture is not None:
+        picture = mix(picture, sprite(actor.mixture.family, actor.thing), actor.mixture)
     return picture if actor.style is None else restyle(picture, actor.style)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .assets import HELD_OUT_FAMILY, concepts, families, human_motions, people_settings
-from .styles import Style, sample_style
+from .styles import Mixture, Style, sample_mixture, sample_style
 from .tracks import FPS, Track, move_person, move_thing, relate
 from .words import PERSON, RELATIONS, Label, thing_motions
 
@@ -52,6 +52,7 @@ class Actor:
         mirrored: Whether it is drawn mirrored.
         colors: Colours of a person: skin, shirt, trousers, shoes, RGB ``(4, 3)``.
         style: Change of the drawing's style.
+        mixture: What the drawing is mixed with.
     """
 
     thing: int
@@ -64,6 +65,7 @@ class Actor:
     mirrored: bool = False
     colors: np.ndarray | None = None
     style: Style | None = None
+    mixture: Mixture | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def sample_image(
     weights: Sequence[float] | None = None,
     counts: Sequence[float] = (0.5, 0.3, 0.15, 0.05),
     styled: bool = False,
+    mixed: float = 0.0,
 ) -> Scene:
     """The scene of a still image: only things, which do nothing that could be seen or said.
 
@@ -150,6 +153,7 @@ def sample_image(
         weights: How often each concept occurs; by default, all occur alike.
         counts: Shares of images with one thing, two, and so on.
         styled: Whether the style of each drawing is changed at random.
+        mixed: Probability that a drawing is mixed with another hand's, where there is one.
     """
     count = 1 + int(rng.choice(len(counts), p=counts))
     actors = []
@@ -160,7 +164,9 @@ def sample_image(
         track.keep_inside(extent)
         drawing = _drawing(thing, held_out, rng)
         style = sample_style(rng) if styled else None
-        actors.append(dataclasses.replace(drawing, track=track, style=style))
+        others = [family for family in drawn_by(thing, held_out) if family != drawing.family]
+        mixture = sample_mixture(rng, others) if mixed and others and rng.random() < mixed else None
+        actors.append(dataclasses.replace(drawing, track=track, style=style, mixture=mixture))
     return Scene(tuple(actors), 1, extent)
 
 

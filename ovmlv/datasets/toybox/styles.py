@@ -2,11 +2,13 @@
 
 A tower that learns things from the drawings of a few hands learns the hands as well. Colours,
 shading, outlines and proportions that change at random leave it the shapes, which the drawings of
-a new hand share.
+a new hand share; and where two hands' drawings of a thing are mixed, what is left is what they have
+in common.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -40,6 +42,48 @@ class Style:
     outline_color: tuple[float, float, float]
     matrix: np.ndarray
     bend: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of a drawing with another hand's drawing of the same thing.
+
+    Attributes:
+        family: Who drew the other.
+        shares: Share of the drawing itself at a coarse grid ``(K, K)``; None for its fine detail
+            over the other's shades.
+        blur: Where detail ends, in pixels.
+    """
+
+    family: str
+    shares: np.ndarray | None
+    blur: float
+
+
+def sample_mixture(rng: np.random.Generator, families: Sequence[str]) -> Mixture:
+    """A mixture with one of these families: as a whole, by places, or of detail and shades."""
+    family = families[int(rng.integers(len(families)))]
+    kind = rng.integers(3)
+    if kind == 2:
+        return Mixture(family, None, float(rng.uniform(2, 7)))
+    coarse = rng.random((1, 1) if kind == 0 else (4, 4)).astype(np.float32)
+    return Mixture(family, coarse if kind == 0 else 0.5 + 2.5 * (coarse - 0.5), 0.0)
+
+
+def mix(picture: np.ndarray, other: np.ndarray, mixture: Mixture) -> np.ndarray:
+    """Two drawings of a thing, RGBA uint8 ``(S, S, 4)``, as one of the same shape."""
+    first, second = (_weighted(drawing.astype(np.float32)) for drawing in (picture, other))
+    if mixture.shares is None:
+        blur = (0, 0), mixture.blur
+        mixed = cv2.GaussianBlur(second, *blur) + first - cv2.GaussianBlur(first, *blur)
+        mixed[..., 3] = first[..., 3]
+        mixed[..., :3] = np.clip(mixed[..., :3], 0, first[..., 3:])
+    else:
+        size = picture.shape[1], picture.shape[0]
+        share = cv2.resize(mixture.shares, size, interpolation=cv2.INTER_CUBIC)
+        share = np.clip(share, 0, 1)[..., None]
+        mixed = share * first + (1 - share) * second
+    return _unweighted(mixed).astype(np.uint8)
 
 
 def sample_style(rng: np.random.Generator) -> Style:
@@ -94,7 +138,14 @@ def restyle(picture: np.ndarray, style: Style) -> np.ndarray:
         from_x, from_y = from_x + bend[..., 0], from_y + bend[..., 1]
     maps = [((where + 0.5) * side).astype(np.float32) for where in (from_x, from_y)]
     full = np.concatenate([color, alpha[..., None]], -1).astype(np.float32)
-    full[..., :3] *= full[..., 3:] / 255  # weighted by opacity while it is sampled
-    bent = cv2.remap(full, maps[0], maps[1], cv2.INTER_LINEAR)
-    shares = np.maximum(bent[..., 3:] / 255, 1e-3)
-    return np.clip(np.concatenate([bent[..., :3] / shares, bent[..., 3:]], -1), 0, 255)
+    return _unweighted(cv2.remap(_weighted(full), maps[0], maps[1], cv2.INTER_LINEAR))
+
+
+def _weighted(drawing: np.ndarray) -> np.ndarray:
+    """Colours weighted by opacity, so that what cannot be seen is not mixed into what can."""
+    return np.concatenate([drawing[..., :3] * (drawing[..., 3:] / 255), drawing[..., 3:]], -1)
+
+
+def _unweighted(drawing: np.ndarray) -> np.ndarray:
+    shares = np.maximum(drawing[..., 3:] / 255, 1e-3)
+    return np.clip(np.concatenate([drawing[..., :3] / shares, drawing[..., 3:]], -1), 0, 255)

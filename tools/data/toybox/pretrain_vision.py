@@ -5,8 +5,8 @@ A contrastive loss from scratch stalls on a world of natural words: a text tower
 gives the image tower nothing to learn from, and the other way round. So the image tower comes
 first, by a plain linear classifier over the concepts that are drawn (several of an image share its
 target), and ``pretrain_text.py`` then learns the words on its frozen features. Images are still,
-hold things alone, and are never drawn by the held-out family. From a point on, the styles of the
-drawings change at random.
+hold things alone, and are never drawn by the held-out family. More and more drawings change their
+style at random, or are mixed with another family's drawing of the same thing.
 
     python tools/data/toybox/pretrain_vision.py --out work_dirs/toybox_clip
 
@@ -52,9 +52,9 @@ IMAGE_SIZE = 64
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 #: Shares of images with one to four things, at the end of training; it begins with one alone.
 COUNTS = np.array([0.5, 0.3, 0.15, 0.05])
-#: Share of the steps in which drawings stay as they are (with changed styles from the start nothing
-#: is learnt), and how many of the later images are drawn in changed styles.
-PLAIN_SHARE, STYLED_SHARE = 0.4, 0.5
+#: Shares of images in changed styles, and of drawings that are mixed: at first, and from half of
+#: the steps on. Where all are changed from the start, nothing is learnt.
+STYLED, MIXED = (0.2, 0.7), (0.0, 0.6)
 
 
 class Images(Dataset):
@@ -72,8 +72,11 @@ class Images(Dataset):
         rng = np.random.default_rng((self.seed, index))
         mix = min(1.0, max(0.0, 1.6 * index / self.steps - 0.5))
         counts = (1 - mix) * np.eye(4)[0] + mix * COUNTS
-        styled = STYLED_SHARE if index > PLAIN_SHARE * self.steps else 0.0
-        drawn = [draw(rng, counts=counts, styled=styled) for _ in range(self.batch_size)]
+        share = min(1.0, 2 * index / self.steps)
+        styled, mixed = ((1 - share) * first + share * last for first, last in (STYLED, MIXED))
+        drawn = [
+            draw(rng, counts=counts, styled=styled, mixed=mixed) for _ in range(self.batch_size)
+        ]
         return np.stack([image for image, _ in drawn]), np.stack([share for _, share in drawn])
 
 
@@ -84,6 +87,7 @@ def draw(
     weights: np.ndarray | None = None,
     jitter: bool = True,
     styled: float = 0.0,
+    mixed: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """An image, uint8 ``(64, 64, 3)``, and the share of each concept in it, float32 ``(N,)``.
 
@@ -94,8 +98,11 @@ def draw(
         weights: How often each concept occurs; by default, all occur alike.
         jitter: Whether the image is cut and blurred a little.
         styled: Probability that the drawings' styles are changed.
+        mixed: Probability that a drawing is mixed with another family's.
     """
-    scene = sample_image(rng, EXTENT, held_out, weights, tuple(counts), rng.random() < styled)
+    scene = sample_image(
+        rng, EXTENT, held_out, weights, tuple(counts), rng.random() < styled, mixed
+    )
     image = render(scene, rng)[0]
     if jitter:
         side = int(rng.integers(round(0.86 * EXTENT), EXTENT + 1))
