@@ -46,15 +46,15 @@ def test_a_run_that_fails_leaves_what_was_there(tmp_path):
     table = tmp_path / 'tags.parquet'
     table.write_bytes(b'before')
     result = TagResult('a.mp4', ('a',), np.array([0.5], np.float32))
-    output = open_output(str(table), None, Parquet(False), overwrite=True)
 
     def fail():
-        with output:
+        with open_output(str(table), None, Parquet(False), overwrite=True) as output:
             output.begin()
             output.add(result)
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail)
+    with pytest.raises(RuntimeError):
+        fail()
     assert table.read_bytes() == b'before' and list(tmp_path.iterdir()) == [table]
     with open_output(str(table), None, Parquet(False), overwrite=True) as output:
         output.begin()
