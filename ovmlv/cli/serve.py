@@ -28,6 +28,10 @@ from .arguments import (
 )
 
 
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text.strip('0.') == '' and text.strip('.') else seconds(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv serve``."""
     add_model_arguments(parser)
@@ -71,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--drain-seconds',
-        type=seconds,
+        type=_seconds_or_none,
         metavar='S',
         default=0.0,
         help='after a signal, answer for S seconds more while /readyz says no (default: 0)',

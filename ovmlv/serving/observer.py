@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +15,7 @@ from .access_log import AccessLog
 from .guard import HEADERS
 from .health import LIVE, READY, Health
 from .monitor import Monitor
-from .request_ids import HEADER, REQUEST_ID, request_id
+from .request_ids import HEADER, id_of, request_id
 from .service_error import CODE_HEADER, ServiceError
 
 #: Key of a request's scope: the error by which its connection was closed.
@@ -50,9 +50,9 @@ class Observer:
         if scope['type'] != 'http':
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(request_id(Headers(scope=scope).getlist(HEADER)))
-        # Not the server's own: in that of an application around this one is that one's route.
-        inner = {**scope, REQUEST_ID: exchange.id}
+        exchange = Exchange(id_of(scope))
+        # A copy, for an application around this one leaves its own route there.
+        inner = dict(scope)
         inner.pop('route', None)
 
         async def counted_receive() -> Message:

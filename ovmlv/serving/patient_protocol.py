@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .guard import HEADERS
 from .limits import ServingLimits, minutes
 from .observer import CLOSED_BY
-from .request_ids import HEADER
+from .request_ids import HEADER, id_of
 from .service_error import ServiceError
 
 #: Seconds in which a client has to read what remains when its connection is closed.
@@ -109,6 +109,7 @@ class PatientProtocol(H11Protocol):
             headers['Connection'] = 'close'
             if self._is_asked():  # its request is noted where it ends
                 self.cycle.scope[CLOSED_BY] = error
+                headers[HEADER] = id_of(self.cycle.scope)
             else:
                 headers[HEADER] = self._refused(error, self.client)
             reason = b'Refused'  # the codes and the sentence say more

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 HEADER = 'X-Request-ID'
 #: Key of a request's scope under which its id is.
@@ -23,3 +24,13 @@ def request_id(given: Sequence[str] = ()) -> str:
     if len(given) == 1 and _WELL_FORMED.fullmatch(given[0]):
         return given[0]
     return uuid.uuid4().hex
+
+
+def id_of(scope: MutableMapping[str, Any]) -> str:
+    """The id of an ASGI request, which stays the same once it has been asked for."""
+    if REQUEST_ID not in scope:
+        given = [
+            value for name, value in scope['headers'] if name.lower() == HEADER.lower().encode()
+        ]
+        scope[REQUEST_ID] = request_id([value.decode('latin-1') for value in given])
+    return scope[REQUEST_ID]

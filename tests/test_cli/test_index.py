@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,24 @@ def test_what_is_refused(command, filled, tmp_path):
     ]:
         status, out, err = command('index', *arguments)
         assert (status, out) == (2, '') and words in err and err.count('\n') == 1, err
+
+
+@pytest.mark.skipif(shutil.which('flock') is None, reason='there is no program flock')
+def test_backup_of_the_page_for_operators(command, filled, tmp_path):
+    """The lock that a shell holds keeps a writer out, and readers in; the copy is whole."""
+    index, copy = filled / 'index', tmp_path / 'copy'
+    script = f'cp -r {index} {copy} && echo done && read line'
+    shell = ['flock', '--nonblock', index / '.writer.lock', 'sh', '-c', script]
+    with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout.readline() == 'done\n'
+        status, _, err = command('index', 'remove', filled / 'videos', '--index', index)
+        assert status == 2 and 'another process is writing' in err
+        assert command('index', 'status', '--index', index)[0] == 0
+        held.stdin.write('\n')
+    assert command('index', 'verify', '--index', copy)[0] == 0
+    for folder in (index, copy):
+        _, out, _ = command('index', 'status', '--index', folder, '--format', 'jsonl')
+        assert rows(out)[0]['videos'] == 4
 
 
 def test_removing(command, filled, tmp_path):

@@ -15,6 +15,7 @@ import time
 import httpx
 import numpy as np
 import pytest
+import yaml
 
 from ovmlv.apis import OVMLVInferencer
 from ovmlv.cli import main, serve
@@ -214,6 +215,17 @@ def test_every_answer_has_an_id(client, server):
     (entry,) = lines(server, id)
     assert (entry['route'], entry['status'], entry['error']) == ('other', 400, 'invalid_request')
     assert entry['client'] == '127.0.0.1'
+    # And a request whose body turns out to be none.
+    head = f'POST /api/videos/x/tags HTTP/1.1\r\nHost: 127.0.0.1\r\n{HEADER}: chunk-1\r\n'
+    with socket.create_connection(server.address, timeout=20) as link:
+        link.sendall(f'{head}Transfer-Encoding: chunked\r\n\r\n'.encode())
+        time.sleep(0.1)
+        link.sendall(b'zz\r\n{}\r\n')
+        answer = b''.join(iter(lambda: link.recv(65536), b'')).decode()
+    assert answer.startswith('HTTP/1.1 400') and 'chunk-1' in answer
+    (entry,) = lines(server, 'chunk-1')
+    assert (entry['status'], entry['error']) == (400, 'invalid_request')
+    assert entry['route'] == '/api/videos/{video}/tags'
 
 
 def test_a_line_for_each_request(client, server, clips, upload):
@@ -371,6 +383,30 @@ def test_each_server_has_its_own_numbers(inferencer):
     (answer,) = ask(other, ('GET', '/metrics'))
     assert 'route="/api/status"' not in answer.text
     assert b'ovmlv' not in generate_latest(REGISTRY)
+
+
+@needs_client
+def test_the_page_for_operators_names_what_there_is(inferencer, repository):
+    """Each metric, with its labels; rules and settings are YAML, and ask for these metrics."""
+    page = (repository / 'docs' / 'operations.md').read_text(encoding='utf-8')
+    (answer,) = ask(create_app(inferencer), ('GET', '/metrics'))
+    families = list(parser.text_string_to_metric_families(answer.text))
+    known = {f.name + '_total' * (f.type == 'counter') for f in families}
+    known = {name for name in known if name.startswith('ovmlv')}
+    table = page[page.index('| metric |') : page.index('Routes are those')]
+    assert set(re.findall(r'`(ovmlv_\w+)`', table)) == known
+    histograms = {f'{f.name}_{k}' for f in families if f.type == 'histogram'
+                  for k in ('bucket', 'sum', 'count')}  # fmt: skip
+    named = set(re.findall(r'\bovmlv_\w+', page)) - {'ovmlv_index', 'ovmlv_rules'}
+    assert named <= known | histograms
+    blocks = re.findall(r'^```yaml\n(.*?)^```$', page, re.M | re.S)
+    probes, scrape, rules = map(yaml.safe_load, blocks)
+    assert {probe['httpGet']['path'] for key, probe in probes.items() if 'Probe' in key} == {
+        '/healthz', '/readyz'}  # fmt: skip
+    assert scrape['scrape_configs'][0]['job_name'] == 'ovmlv'
+    assert all(rule['expr'] for group in rules['groups'] for rule in group['rules'])
+    codes = re.findall(r'code=~?"([\w|]+)"', page)
+    assert {code for text in codes for code in text.split('|')} <= set(CODES)
 
 
 def test_without_the_package(inferencer, monkeypatch):
