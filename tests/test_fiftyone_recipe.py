@@ -8,9 +8,11 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ovmlv.cli import main
+from ovmlv.index.parquet_file import write_parquet
+from ovmlv.results import TagResult, Window
 
 KINDS = {
     'VideoMetadata': {'frame_width': int, 'frame_height': int, 'frame_rate': float,
@@ -94,9 +96,18 @@ def test_parquet_has_the_same(recipe, tmp_path, monkeypatch):
     pytest.importorskip('pandas')
     pytest.importorskip('pyarrow', reason="pip install 'ovmlv[index]'")
     monkeypatch.chdir(recipe['folder'])
-    command = 'tag red.mp4 blue.mp4 --model motionshapes --device cpu --window 2 --timeline'
-    words = ['--labels', 'red circle', 'blue circle']
-    assert main([*command.split(), *words, '--output', str(tmp_path / 'tags.parquet')]) == 0
+    rows = [json.loads(line) for line in Path('tags.jsonl').read_text().splitlines()]
+    results = [
+        TagResult(
+            row['video'],
+            tuple(label['label'] for label in row['labels']),
+            np.array([label['probability'] for label in row['labels']], np.float32),
+            windows=tuple(Window(window['start'], window['end']) for window in row['windows']),
+            window_probabilities=np.array([w['probabilities'] for w in row['windows']], np.float32),
+        )
+        for row in rows
+    ]
+    write_parquet(results, tmp_path / 'tags.parquet', timeline=True)
     exec(recipe['parquet'], names := {})
     results = list(names['read_parquet'](tmp_path / 'tags.parquet'))
     for result, wanted in zip(results, recipe['samples'], strict=True):
