@@ -6,10 +6,13 @@ import contextlib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import DependencyError
 from .files import whole_file
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Rows that are in memory at once.
 _ROWS_AT_ONCE = 500_000
@@ -77,7 +80,7 @@ class ParquetRows:
         if len(self._waiting[0]) >= _ROWS_AT_ONCE:
             self._flush()
 
-    def add_columns(self, *columns: Sequence[Any]) -> None:
+    def add_columns(self, *columns: Sequence[Any] | np.ndarray) -> None:
         """Write rows that are given by their columns, such as arrays of NumPy."""
         self._flush()
         self._write(columns)
@@ -87,7 +90,7 @@ class ParquetRows:
             columns, self._waiting = self._waiting, [[] for _ in self._fields]
             self._write(columns)
 
-    def _write(self, columns: Sequence[Sequence[Any]]) -> None:
+    def _write(self, columns: Sequence[Sequence[Any] | np.ndarray]) -> None:
         pa = arrow()
         arrays = []
         for column, field in zip(columns, self._fields, strict=True):

@@ -147,9 +147,8 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
         args.window = WINDOW
     style = choose_format(args.format, args.output, args.timeline)
     with ExitStack() as stack:
-        output = stack.enter_context(
-            open_output(args.output, out, style, args.resume, args.overwrite)
-        )
+        output = open_output(args.output, out, style, args.resume, args.overwrite)
+        stack.enter_context(output)
         report = stack.enter_context(ReportFile(args.report, args.output))
         labels = read_label_arguments(args)
         read = [args.labels_file, args.model, args.weights, args.calibration]

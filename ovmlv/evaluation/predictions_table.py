@@ -57,7 +57,7 @@ def write_predictions_table(predictions: Predictions, path: str | Path) -> Path:
                 row[part].repeat(width),
                 np.tile(labels, len(sample[part])),
                 scores[part].ravel(),
-                np.where(known < 0, None, known),
+                [None if target < 0 else target for target in known.tolist()],
                 predictions.broken.numpy()[own],
             )
     return Path(path)

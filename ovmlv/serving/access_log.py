@@ -44,7 +44,7 @@ class AccessLog:
                 ) from None
         else:
             self._handler = logging.StreamHandler(sys.stdout if file is None else file)
-        self._handler.handleError = self._complain  # type: ignore[method-assign]
+        self._handler.handleError = self._complain  # type: ignore
 
     def write(self, **entry: Any) -> None:
         """Write a line. A full disk is no reason to answer nobody: it is told in the other log."""

@@ -108,8 +108,9 @@ class PatientProtocol(H11Protocol):
             headers = {**HEADERS, **error.headers, 'Content-Length': str(len(body))}
             headers['Connection'] = 'close'
             if self._is_asked():  # its request is noted where it ends
-                self.cycle.scope[CLOSED_BY] = error
-                headers[HEADER] = id_of(self.cycle.scope)
+                scope: Any = self.cycle.scope
+                scope[CLOSED_BY] = error
+                headers[HEADER] = id_of(scope)
             else:
                 headers[HEADER] = self._refused(error, self.client)
             reason = b'Refused'  # the codes and the sentence say more
