@@ -79,7 +79,7 @@ class Observer:
         finally:
             self.watch.monitor.in_progress -= 1
             closed_by = scope.get(CLOSED_BY)
-            if exchange.status is None and closed_by is not None:
+            if closed_by is not None:  # that is what was sent, whatever came of it here
                 exchange.status, exchange.code = closed_by.status, closed_by.code
             route = path if path in (LIVE, READY) else self._route(inner)
             self.watch.note(exchange, scope, route)
