@@ -63,6 +63,7 @@ runtime = read_requirements('runtime')
 optional = read_requirements('optional')
 tests = read_requirements('tests')
 index = read_requirements('index')
+metrics = read_requirements('metrics')
 # What pip must not choose where a fork is: see requirements/mminstall.txt.
 openmmlab = read_requirements('mminstall')
 
@@ -105,8 +106,9 @@ setup(
         'export': [line for line in optional if line.startswith('onnx')],
         'serve': [line for line in optional if line.startswith(('fastapi', 'uvicorn'))],
         'index': index,
+        'metrics': metrics,
         'tests': tests,
-        'all': optional + index + tests,
+        'all': optional + index + metrics + tests,
     },
     entry_points={'console_scripts': ['ovmlv = ovmlv.cli:main']},
     cmdclass={'build_py': BuildWithMim},

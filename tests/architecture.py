@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ('engine', 'utils'),
     ('models', 'datasets'),
     ('registry',),
-    ('weight_files', 'runtime', 'label_studio'),
+    ('weight_files', 'runtime', 'label_studio', 'parquet_rows'),
     ('compat', 'labels', 'results', 'schema'),
     ('config_names', 'openmmlab', 'containers', 'tables', 'plain_text', 'hub_files'),
     ('import_hooks', 'files'),

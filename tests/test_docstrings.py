@@ -24,6 +24,7 @@ NEEDED_PACKAGES = {
     'ovmlv.index.parquet_file': ('pyarrow',),
     'ovmlv.index.video_index': ('lancedb', 'pyarrow'),
     'ovmlv.label_bank.index': ('faiss',),
+    'ovmlv.parquet_rows': ('pyarrow',),
     'ovmlv.runtime.video_tagger': ('onnx', 'onnxscript', 'onnxruntime'),
 }
 

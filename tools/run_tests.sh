@@ -12,11 +12,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/setup_env.sh
 
-if [ -z "${OVMLV_PYTHON:-}" ] && ! ovmlv_has_module lancedb; then
-    "$PYTHON" -m pip --disable-pip-version-check install --no-input -q \
-        -r requirements/index.txt ||
-        echo "[tests] requirements/index.txt could not be installed; its tests are skipped" >&2
-fi
+for extra in lancedb:index prometheus_client:metrics; do
+    if [ -z "${OVMLV_PYTHON:-}" ] && ! ovmlv_has_module "${extra%%:*}"; then
+        "$PYTHON" -m pip --disable-pip-version-check install --no-input -q \
+            -r "requirements/${extra##*:}.txt" ||
+            echo "[tests] requirements/${extra##*:}.txt could not be installed; its tests are skipped" >&2
+    fi
+done
 
 slow=("-m" "not slow")
 arguments=()

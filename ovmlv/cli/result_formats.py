@@ -167,13 +167,42 @@ class Table:
         return '\n'.join(lines) + '\n'
 
 
-ENDINGS = {'.jsonl': 'jsonl', '.json': 'jsonl', '.csv': 'csv', '.txt': 'table'}
+class Parquet:
+    """A row for each video and label, or for each window, as a file that is written whole.
+
+    A video without labels has no row. It cannot go to a terminal, nor go on where a run ended; see
+    :class:`~ovmlv.cli.parquet_output.ParquetOutput`.
+    """
+
+    name = 'parquet'
+
+    def __init__(self, timeline: bool) -> None:
+        self.timeline = timeline
+
+
+ENDINGS = {
+    '.jsonl': 'jsonl',
+    '.json': 'jsonl',
+    '.csv': 'csv',
+    '.txt': 'table',
+    '.parquet': 'parquet',
+}
+#: What can be printed, and what can be written.
 FORMATS = ('table', 'jsonl', 'csv')
+FILE_FORMATS = (*FORMATS, 'parquet')
 Format = JsonLines | Csv | Table
 
 
-def choose_format(name: str | None, output: str | None, timeline: bool = False) -> Format:
+def choose_format(name: str | None, output: str | None, timeline: bool = False) -> Format | Parquet:
     """The format of that name, or the one that the ending of a file stands for."""
+    name = format_name(name, output)
+    if name == 'parquet':
+        return Parquet(timeline)
+    return dict(jsonl=JsonLines, csv=lambda: Csv(timeline), table=Table)[name]()
+
+
+def format_name(name: str | None, output: str | None) -> str:
+    """One of :data:`FILE_FORMATS`: that name, or what the ending of a file stands for."""
     if name is None:
         name = 'table'
         if output is not None:
@@ -184,7 +213,9 @@ def choose_format(name: str | None, output: str | None, timeline: bool = False) 
                     f'end it with {", ".join(ENDINGS)}'
                 )
             name = ENDINGS[ending]
-    return dict(jsonl=JsonLines, csv=lambda: Csv(timeline), table=Table)[name]()
+    if name == 'parquet' and output is None:
+        raise ConfigError('--format parquet needs --output FILE')
+    return name
 
 
 def write_rows(

@@ -16,6 +16,8 @@ import contextlib
 import os
 from typing import TextIO
 
+from ovmlv.errors import ConfigError
+
 from .arguments import (
     add_label_arguments,
     add_model_arguments,
@@ -24,6 +26,10 @@ from .arguments import (
     read_label_arguments,
     seconds,
 )
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text.strip('0.') == '' and text.strip('.') else seconds(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +60,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--banks', nargs='+', metavar='NAME=DIR', default=(), help='label banks to choose from'
     )
-    group.add_argument('--access-log', action='store_true', help='log every request')
+    group = parser.add_argument_group('operations', 'see docs/operations.md')
+    group.add_argument(
+        '--access-log',
+        nargs='?',
+        const='-',
+        metavar='FILE',
+        help='write a line of JSON for each request, to FILE or to stdout',
+    )
+    group.add_argument(
+        '--access-log-targets',
+        action='store_true',
+        help='also write the addresses with their queries, which hold labels and ids of videos',
+    )
+    group.add_argument(
+        '--drain-seconds',
+        type=_seconds_or_none,
+        metavar='S',
+        default=0.0,
+        help='after a signal, answer for S seconds more while /readyz says no (default: 0)',
+    )
     group = parser.add_argument_group('limits')
     group.add_argument('--max-megabytes', type=positive, metavar='N', help='largest file')
     group.add_argument('--max-seconds', type=seconds, metavar='S', help='longest video')
@@ -71,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO) -> None:
     """Serve until interrupted."""
-    from ovmlv.serving import ServingLimits, serve
+    from ovmlv.serving import AccessLog, ServingLimits, serve
     from ovmlv.serving.fork_server import FORK_SERVER
     from ovmlv.utils.cli import named_paths
 
@@ -86,6 +111,12 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     )
     limits = ServingLimits(**{name: value for name, value in given.items() if value is not None})
     banks = named_paths(args.banks)
+    if args.access_log_targets and args.access_log is None:
+        raise ConfigError('--access-log-targets needs --access-log')
+    log = None
+    if args.access_log is not None:
+        file = out if args.access_log == '-' else args.access_log
+        log = AccessLog(file, args.access_log_targets)
     FORK_SERVER.start()  # it imports while the model is loaded
     inferencer = load_inferencer(args, read_label_arguments(args))
     with contextlib.redirect_stdout(out):
@@ -96,7 +127,8 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             limits,
             banks,
             args.allowed_hosts,
-            args.access_log,
+            log,
+            args.drain_seconds,
         )
     if served:
         # All is answered and closed. A model may still be at work, which cannot be interrupted, and

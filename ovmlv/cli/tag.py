@@ -3,6 +3,7 @@
     ovmlv tag my_video.mp4 --model motionshapes --labels "a red circle" "a star spinning"
     ovmlv tag videos/ --model ViT-B-16/openai --labels-file words.txt --top-k 5 --output tags.csv
     ovmlv tag videos/ --model my_model --output tags.jsonl --report bad.jsonl --resume
+    ovmlv tag videos/ --model my_model --labels-file words.txt --output tags.parquet
     ovmlv tag talk.mp4 --model my_model --bank words --window 4 --stride 2 --timeline --format jsonl
     ovmlv tag videos/ --model my_model --save-video pictures --save-sheet sheet.png
 
@@ -36,7 +37,8 @@ from .arguments import (
     seconds,
 )
 from .output_file import OutputFile, ReportFile
-from .result_formats import FORMATS, Choice, choose_format
+from .parquet_output import ParquetOutput, open_output
+from .result_formats import FILE_FORMATS, Choice, choose_format
 from .tag_pictures import Pictures
 from .targets import refuse_inputs
 
@@ -99,10 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--timings',
         action='store_true',
-        help='also write the time that each video took (not in CSV)',
+        help='also write the time that each video took (not in CSV and Parquet)',
     )
     group.add_argument(
-        '--format', choices=FORMATS, help='default: as the ending of --output says, else table'
+        '--format', choices=FILE_FORMATS, help='default: as the ending of --output says, else table'
     )
     group.add_argument('--output', metavar='FILE', help='write results to FILE, not to stdout')
     again = group.add_mutually_exclusive_group()
@@ -145,9 +147,8 @@ def run(args: argparse.Namespace, out: Terminal) -> int:
         args.window = WINDOW
     style = choose_format(args.format, args.output, args.timeline)
     with ExitStack() as stack:
-        output = stack.enter_context(
-            OutputFile(args.output, out, style, args.resume, args.overwrite)
-        )
+        output = open_output(args.output, out, style, args.resume, args.overwrite)
+        stack.enter_context(output)
         report = stack.enter_context(ReportFile(args.report, args.output))
         labels = read_label_arguments(args)
         read = [args.labels_file, args.model, args.weights, args.calibration]
@@ -195,7 +196,7 @@ def _write(
     results: Iterable[TagResult],
     count: int,
     skipped: int,
-    output: OutputFile,
+    output: OutputFile | ParquetOutput,
     report: ReportFile,
     pictures: Pictures,
 ) -> None:

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--dump',
         metavar='FILE',
         help='write every prediction to this file: a .safetensors file also holds targets and '
-        'classes, for "ovmlv calibrate" and tools/analysis_tools/eval_metric.py; a .pkl file is '
-        "that of MMEngine's DumpResults",
+        'classes, for "ovmlv calibrate" and tools/analysis_tools/eval_metric.py; a .parquet file '
+        "is a table of them for other programs; a .pkl file is that of MMEngine's DumpResults",
     )
     parser.add_argument('--out', metavar='FILE', help='write the metrics to this .json file')
 
@@ -97,10 +97,12 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
 
 def dump_metric(path: str, metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The metric that writes the predictions."""
-    if path.endswith('.safetensors'):
+    if path.endswith(('.safetensors', '.parquet')):
         # What the config's own metrics accept, as a part of the data set.
         accept = any(m.get('allow_incomplete', False) for m in metrics)
         return dict(type='ovmlv.DumpPredictions', out_file=path, allow_incomplete=accept)
     if path.endswith(('.pkl', '.pickle')):
         return dict(type='DumpResults', out_file_path=path)
-    raise ConfigError(f'--dump {path}: predictions go into a .safetensors (or .pkl) file; name one')
+    raise ConfigError(
+        f'--dump {path}: predictions go into a .safetensors (or .parquet, or .pkl) file; name one'
+    )

@@ -6,12 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ovmlv.files import whole_file
+from ovmlv.parquet_rows import ParquetRows
 from ovmlv.results import TagResult
-
-from .lance_tables import arrow
-
-_ROWS_AT_ONCE = 500_000
 
 
 def write_parquet(
@@ -38,52 +34,28 @@ def write_parquet(
     Examples:
         >>> import tempfile
         >>> import numpy as np
+        >>> import pyarrow.parquet
         >>> result = TagResult('a.mp4', ('a dog', 'a cat'), np.array([0.25, 0.75], np.float32))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     rows = write_parquet([result], f'{folder}/tags.parquet')
-        ...     table = arrow().parquet.read_table(f'{folder}/tags.parquet')
+        ...     table = pyarrow.parquet.read_table(f'{folder}/tags.parquet')
         >>> rows, table['label'].to_pylist(), table['probability'].to_pylist()
         (2, ['a cat', 'a dog'], [0.75, 0.25])
     """
-    pa = arrow()
-    import pyarrow.parquet as parquet
-
-    fields = [
-        pa.field('video', pa.string(), nullable=False),
-        pa.field('label', pa.string(), nullable=False),
-        pa.field('probability', pa.float32(), nullable=False),
-    ]
-    if timeline:
-        fields += [pa.field('start', pa.float64()), pa.field('end', pa.float64())]
-    schema = pa.schema(fields)
-    count = 0
-    with whole_file(path) as scratch, parquet.ParquetWriter(scratch, schema) as writer:
-        columns: list[list[Any]] = [[] for _ in fields]
+    with ParquetRows(path, result_columns(timeline)) as out:
         for result in results:
-            for row in _rows(result if choose is None else choose(result), timeline):
-                for column, value in zip(columns, row, strict=True):
-                    column.append(value)
-            if len(columns[0]) >= _ROWS_AT_ONCE:
-                count += len(columns[0])
-                writer.write_table(
-                    pa.table(
-                        [pa.array(c, f.type) for c, f in zip(columns, fields, strict=True)],
-                        schema=schema,
-                    )
-                )
-                columns = [[] for _ in fields]
-        if columns[0] or not count:
-            count += len(columns[0])
-            writer.write_table(
-                pa.table(
-                    [pa.array(c, f.type) for c, f in zip(columns, fields, strict=True)],
-                    schema=schema,
-                )
-            )
-    return count
+            out.add(result_rows(result if choose is None else choose(result), timeline))
+    return out.count
 
 
-def _rows(result: TagResult, timeline: bool) -> Iterable[tuple[Any, ...]]:
+def result_columns(timeline: bool) -> dict[str, str]:
+    """Columns of results, with their types."""
+    columns = dict(video='string', label='string', probability='float32')
+    return dict(columns, start='float64?', end='float64?') if timeline else columns
+
+
+def result_rows(result: TagResult, timeline: bool) -> Iterable[tuple[Any, ...]]:
+    """A row for each label of a result, best first, or for each label and window."""
     if not timeline:
         return ((result.video, *score) for score in result.top())
     place = {label: i for i, label in enumerate(result.labels)}

@@ -16,11 +16,17 @@ from starlette.exceptions import HTTPException
 from ovmlv.version import __version__
 
 from . import schemas
+from .access_log import AccessLog
 from .api_page import api_page
 from .arrivals import Arrivals
+from .fork_server import FORK_SERVER
 from .guard import Guard
+from .health import Health
 from .limits import ServingLimits
+from .metrics_page import ADDRESS, MetricsPage
+from .observer import Observer, Watch
 from .open_requests import OpenRequests
+from .server_state import ServerState, state_of
 from .service import TaggingService
 from .service_error import CODES, ServiceError
 from .uploads import linger, received
@@ -47,14 +53,28 @@ def _seconds(meaning: str) -> Any:
 
 
 def build_app(
-    service: TaggingService, limits: ServingLimits, hosts: Collection[str] | None
+    service: TaggingService,
+    limits: ServingLimits,
+    hosts: Collection[str] | None,
+    access_log: AccessLog | None = None,
 ) -> FastAPI:
     """See :func:`~ovmlv.serving.create_app`."""
+    monitor = service.monitor
     store = VideoStore(limits.videos, limits.keep_seconds)
-    looking = WorkQueue('ovmlv-videos', limits.queue, 'videos')
-    scoring = WorkQueue('ovmlv-labels', limits.score_queue, 'requests')
+    waits = monitor.wait
+    looking = WorkQueue(
+        'ovmlv-videos', limits.queue, 'videos', lambda seconds: waits.add(seconds, 'videos')
+    )
+    scoring = WorkQueue(
+        'ovmlv-labels', limits.score_queue, 'requests', lambda seconds: waits.add(seconds, 'labels')
+    )
     uploads = Arrivals(limits.queue, limits.upload_bytes, limits)
     requests = OpenRequests()
+    health = Health(FORK_SERVER, lambda: requests.stopping, service.start)
+
+    def state() -> ServerState:
+        queues = {'videos': looking, 'labels': scoring}
+        return state_of(service, store, queues, len(uploads), health.is_ready)
 
     def stop() -> None:
         requests.stop()
@@ -88,6 +108,7 @@ def build_app(
         responses={'4XX': {'model': schemas.Error}, '5XX': {'model': schemas.Error}},
     )
     app.state.start, app.state.stop = service.start, stop
+    app.state.watch = watch = Watch(monitor, health, access_log)
     app.add_middleware(
         Guard,
         limits=limits,
@@ -97,8 +118,10 @@ def build_app(
         requests=requests,
         uploads=uploads,
     )
+    app.add_middleware(Observer, watch=watch, routes=lambda: app.routes)  # around the guard
     _add_errors(app)
     _add_files(app)
+    _add_metrics(app, MetricsPage(monitor, state))
 
     @app.post(
         UPLOAD,
@@ -209,6 +232,13 @@ def _add_files(app: FastAPI) -> None:
     @app.get('/docs', include_in_schema=False)
     async def get_docs() -> Response:
         return Response(api_page(app.openapi(), CODES), media_type='text/html; charset=utf-8')
+
+
+def _add_metrics(app: FastAPI, page: MetricsPage) -> None:
+    @app.get(ADDRESS, include_in_schema=False)
+    async def get_metrics(request: Request) -> Response:
+        content, kind = page.render(request.headers.get('accept', ''))
+        return Response(content, headers={'Content-Type': kind})
 
 
 def _add_errors(app: FastAPI) -> None:

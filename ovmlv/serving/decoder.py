@@ -101,6 +101,11 @@ class Decoder:
                 self._open.discard(video)
             pipe.close()
 
+    def pids(self) -> list[int]:
+        """Numbers of the processes that are at a video."""
+        with self._lock:
+            return [video.pid for video in self._open if video.pid]
+
     def close(self) -> None:
         """End what runs; who waits for it gets a ``stopping`` error. Any thread may call this."""
         self.closed = True
@@ -128,18 +133,19 @@ class RemoteVideo:
         window: Seconds of a window.
         stride: Seconds between the starts of windows.
         strip: Frames to show; None until all clips were read.
+        pid: Number of the process; 0 until it has said so.
     """
 
     def __init__(self, decoder: Decoder, pipe: Connection, name: str) -> None:
         self.name = name
         self.strip: Strip | None = None
         self.duration = self.window = self.stride = 0.0
-        self._decoder, self._pipe, self._pid = decoder, pipe, 0
+        self._decoder, self._pipe, self.pid = decoder, pipe, 0
         self._left = _START
 
     def begin(self, task: Task) -> None:
         """Wait for the process, and for what it finds in the container."""
-        self._pid = self._expect(int)
+        self.pid = self._expect(int)
         self._left = self._decoder.limits.decode_seconds
         try:
             self._pipe.send_bytes(pickle.dumps(task, pickle.HIGHEST_PROTOCOL))
@@ -147,6 +153,11 @@ class RemoteVideo:
             raise self._ended() from None
         begun = self._expect(Begun)
         self.duration, self.window, self.stride = begun.duration, begun.window, begun.stride
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for which its parts were waited for."""
+        return self._decoder.limits.decode_seconds - self._left
 
     def clips(self, window: float, stride: float) -> Iterator[Clip]:  # noqa: ARG002
         """Clips of the windows; both lengths are those that the process was given."""
@@ -156,9 +167,9 @@ class RemoteVideo:
 
     def end(self) -> None:
         """Kill the process, whatever it is doing."""
-        if self._pid:
+        if self.pid:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
 
     def _expect(self, kind: type[T]) -> T:
         part = self._receive()
@@ -185,7 +196,7 @@ class RemoteVideo:
         return part
 
     def _late(self) -> ServiceError:
-        if not self._pid:
+        if not self.pid:
             LOG.error('the process that decodes did not start within %g s', _START)
             return ServiceError('decoder_crashed')
         limit = minutes(self._decoder.limits.decode_seconds)

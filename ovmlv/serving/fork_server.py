@@ -27,6 +27,9 @@ class ForkServer:
 
     multiprocessing has such a server too. But its processes run the caller's script once more,
     which must then be guarded by ``if __name__ == '__main__'``, and it takes no open files.
+
+    Attributes:
+        starts: How often the process was started; more than once if it ended by itself.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,7 @@ class ForkServer:
         self._process: subprocess.Popen | None = None
         self._control: socket.socket | None = None
         self._modules: set[str] = set()
+        self.starts = 0
 
     def start(self, modules: Iterable[str] = ()) -> None:
         """Begin to import, unless that was done, and do not wait for it.
@@ -60,6 +64,22 @@ class ForkServer:
             return False
         finally:
             control.settimeout(None)
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process; None without one."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    def is_up(self) -> bool:
+        """Whether there is a process that has imported the modules. It waits for nothing."""
+        control = self._control
+        if control is None or self.pid is None:
+            return False
+        try:
+            return bool(control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:  # nothing there yet, or closed a moment ago
+            return False
 
     def fork(self, file: int) -> Connection:
         """Start a new copy that has an open file, and return the other end of its pipe.
@@ -104,6 +124,7 @@ class ForkServer:
                 env={**os.environ, **_ONE_THREAD},
                 start_new_session=True,  # Ctrl+C is for the server, which then ends this one
             )
+        self.starts += 1
         if self._modules:
             self._import(sorted(self._modules))
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .arrivals import Arrivals
 from .limits import ServingLimits, megabytes
 from .open_requests import OpenRequests
+from .request_ids import REQUEST_ID
 from .service_error import ServiceError
 
 LOG = logging.getLogger('ovmlv.serving')
@@ -109,7 +110,8 @@ class Guard:
                 await answer(error, send_with_headers)
         except Exception:
             # The log has the traceback; the client learns nothing of it.
-            LOG.exception('%s %s failed', scope['method'], scope['path'])
+            number = scope.get(REQUEST_ID, 'none')
+            LOG.exception('%s %s failed (request %s)', scope['method'], scope['path'], number)
             if not started:
                 await answer(ServiceError('internal'), send_with_headers)
 

@@ -44,6 +44,11 @@ class OpenRequests:
         finally:
             self._open.discard(request)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is being stopped."""
+        return self._stopping
+
     def check(self) -> None:
         """Raise a ``stopping`` error once the server is being stopped."""
         if self._stopping:

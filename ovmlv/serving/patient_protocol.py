@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -16,6 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .guard import HEADERS
 from .limits import ServingLimits, minutes
+from .observer import CLOSED_BY
+from .request_ids import HEADER, id_of
 from .service_error import ServiceError
 
 #: Seconds in which a client has to read what remains when its connection is closed.
@@ -31,12 +34,21 @@ class PatientProtocol(H11Protocol):
         *args: Arguments of uvicorn.
         limits: Limits of waiting.
         most: Most connections that are open at a time.
+        refused: Function that is told of a connection that is refused, with the client's address,
+            and gives an id for the answer.
         **kwargs: Arguments of uvicorn.
     """
 
-    def __init__(self, *args: Any, limits: ServingLimits, most: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        limits: ServingLimits,
+        most: int,
+        refused: Callable[[ServiceError, Any], str],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.seconds, self.most = limits.header_seconds, most
+        self.seconds, self.most, self._refused = limits.header_seconds, most, refused
         self._since, self._bytes = 0.0, 0
         self._patience: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -95,6 +107,12 @@ class PatientProtocol(H11Protocol):
             body = error.body()
             headers = {**HEADERS, **error.headers, 'Content-Length': str(len(body))}
             headers['Connection'] = 'close'
+            if self._is_asked():  # its request is noted where it ends
+                scope: Any = self.cycle.scope
+                scope[CLOSED_BY] = error
+                headers[HEADER] = id_of(scope)
+            else:
+                headers[HEADER] = self._refused(error, self.client)
             reason = b'Refused'  # the codes and the sentence say more
             start = h11.Response(
                 status_code=error.status, headers=list(headers.items()), reason=reason

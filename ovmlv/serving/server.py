@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ovmlv.errors import ConfigError, DependencyError
 
+from .access_log import AccessLog
 from .limits import ServingLimits
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def create_app(
     limits: ServingLimits | None = None,
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = _LOCAL,
+    access_log: AccessLog | None = None,
 ) -> FastAPI:
     """The page and the API as an ASGI application.
 
@@ -36,6 +38,7 @@ def create_app(
         banks: Name -> label bank, or its folder, that visitors may choose.
         allowed_hosts: Names, without port, by which browsers reach the server; None allows any
             name.
+        access_log: Where a line is written for every request; None writes none.
     """
     try:
         from .app import build_app
@@ -45,7 +48,8 @@ def create_app(
             raise
         raise _missing(error.name) from None
     limits = limits or ServingLimits()
-    return build_app(TaggingService(inferencer, limits, banks), limits, allowed_hosts)
+    service = TaggingService(inferencer, limits, banks)
+    return build_app(service, limits, allowed_hosts, access_log)
 
 
 def serve(
@@ -55,7 +59,8 @@ def serve(
     limits: ServingLimits | None = None,
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = None,
-    access_log: bool = False,
+    access_log: AccessLog | None = None,
+    drain_seconds: float = 0,
 ) -> bool:
     """Serve until interrupted. Clients that are served then get an error, and serving ends at once.
 
@@ -68,7 +73,9 @@ def serve(
         banks: See :func:`create_app`.
         allowed_hosts: See :func:`create_app`; by default, the names of this computer on a loopback
             address, and any name on other addresses.
-        access_log: Whether to log every request.
+        access_log: See :func:`create_app`.
+        drain_seconds: Seconds for which requests are still answered after a signal, while
+            ``/readyz`` says that the server is not ready.
 
     Returns:
         True, when it was interrupted.
@@ -86,7 +93,7 @@ def serve(
     local = _is_loopback(host)
     if allowed_hosts is None and local:
         allowed_hosts = {*_LOCAL, host}
-    app = create_app(inferencer, limits, banks, allowed_hosts)
+    app = create_app(inferencer, limits, banks, allowed_hosts, access_log)
     listener = _listen(host, port)
     bound, port = listener.getsockname()[:2]
     name = f'[{bound}]' if ':' in bound else bound
@@ -101,7 +108,7 @@ def serve(
 
     logging.getLogger('ovmlv.serving').setLevel(logging.INFO)
     with listener:
-        run(app, listener, limits or ServingLimits(), announce, access_log)
+        run(app, listener, limits or ServingLimits(), announce, drain_seconds)
     return True
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import math
 import threading
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,12 +20,14 @@ from ovmlv.apis.label_source import read_labels
 from ovmlv.apis.video_reader import VideoReader
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.label_bank.bank import LabelBank
+from ovmlv.models.recognizers import OpenVocabRecognizer
 from ovmlv.results import TagResult, Window
 from ovmlv.visualization.frame_relevance import encode_frames
 from ovmlv.visualization.strip import Strip
 
 from .decoder import Decoder
 from .limits import ServingLimits
+from .monitor import Monitor
 from .schemas import Bank, Frame, Frames, Span, Tag, Tags, Video
 from .service_error import ServiceError
 from .uploads import Upload
@@ -52,7 +55,7 @@ class TaggingService:
         limits: ServingLimits,
         banks: Mapping[str, LabelBank | str | Path] | None = None,
     ) -> None:
-        self.inferencer, self.limits = inferencer, limits
+        self.inferencer, self.limits, self.monitor = inferencer, limits, Monitor()
         self._encoding, self._scoring = threading.Lock(), threading.Lock()
         model = inferencer.model
         reader = VideoReader(model.cfg, inferencer.pipeline, image_size=model.backbone.image_size)
@@ -89,6 +92,12 @@ class TaggingService:
         """Number of videos decoded since the start."""
         return int(self.inferencer.num_decoded)
 
+    @property
+    def label_cache(self) -> dict[str, int]:
+        """Use of the model's memory of label embeddings; empty if it has none of ours."""
+        model = self.inferencer.model
+        return model.label_cache.use() if isinstance(model, OpenVocabRecognizer) else {}
+
     def start(self, wait: bool = False) -> None:
         """Get ready for the first video; with ``wait``, return when that is done."""
         self.decoder.start(wait)
@@ -114,13 +123,17 @@ class TaggingService:
         with self._encoding, self.decoder.open(upload, window, stride) as video:
             encoded = self.inferencer.encode(video, window=video.window, stride=video.stride)
             strip = video.strip
-        assert strip is not None  # all clips were read
+        assert strip is not None and encoded.timings is not None  # all clips were read
+        started = time.perf_counter()
         vectors = encode_frames(self.inferencer.model, strip.pictures)
         windows = tuple(Window(float(a), float(b)) for a, b in strip.times)
         length = float(encoded.duration or video.duration)
+        length = length if math.isfinite(length) else video.duration
+        encode = encoded.timings.encode + time.perf_counter() - started
+        self.monitor.looked(length, video.seconds, encode)
         return StoredVideo(
             name=upload.name,
-            duration=length if math.isfinite(length) else video.duration,
+            duration=length,
             encoded=dataclasses.replace(encoded, video=upload.name),
             frames=EncodedVideo(upload.name, vectors, windows),
             times=tuple(strip.times.mean(1).tolist()),
@@ -195,7 +208,10 @@ class TaggingService:
     def _score(self, encoded: EncodedVideo, labels: Sequence[str] | LabelBank) -> TagResult:
         try:
             with self._scoring:
-                return self.inferencer.score(encoded, labels)
+                started = time.perf_counter()
+                result = self.inferencer.score(encoded, labels)
+                self.monitor.scored(len(labels), time.perf_counter() - started)
+                return result
         except VocabularyError as error:
             raise ServiceError('invalid_labels', _sentence(str(error))) from error
 

@@ -29,10 +29,14 @@ CODES: dict[str, tuple[int, str]] = {
     'too_many_labels': (422, 'There are more labels than the server takes at once.'),
     'header_too_large': (431, 'The header of the request has more bytes than the server takes.'),
     'internal': (500, 'The server made a mistake; its log has more.'),
+    'no_metrics': (501, "Metrics need prometheus_client: pip install 'ovmlv[metrics]'."),
     'decoder_crashed': (503, 'The process that decodes ended while it looked at the video.'),
+    'starting': (503, 'The process that decodes is not ready yet.'),
     'stopping': (503, 'The server is being stopped.'),
     'busy': (503, 'Too many are waiting. Retry-After says when to come back.'),
 }
+#: Header with the code of an error, so that proxies and logs know it without reading the body.
+CODE_HEADER = 'X-Error-Code'
 #: Characters of a message.
 _LONGEST = 280
 
@@ -61,7 +65,7 @@ class ServiceError(OvmlvError):
     @property
     def headers(self) -> dict[str, str]:
         """Headers of the answer."""
-        headers = {'Content-Type': 'application/json'}
+        headers = {'Content-Type': 'application/json', CODE_HEADER: self.code}
         if self.retry_after is not None:
             headers['Retry-After'] = str(self.retry_after)
         return headers

@@ -34,6 +34,11 @@ class StoredVideo:
     pictures: tuple[bytes, ...]
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its embeddings and pictures."""
+        return self.encoded.nbytes + self.frames.nbytes + sum(map(len, self.pictures))
+
 
 class VideoStore:
     """The videos that were used last. All calls must come from the thread of the event loop.
@@ -53,6 +58,11 @@ class VideoStore:
     def __len__(self) -> int:
         self.expire()
         return len(self._videos)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the embeddings and pictures of all videos."""
+        return sum(video.nbytes for _, video in self._videos.values())
 
     def add(self, video: StoredVideo) -> None:
         """Keep a video; the one that has not been used for longest makes room."""

@@ -25,10 +25,17 @@ class WorkQueue:
         name: Name of the thread.
         length: Most reservations at a time.
         what: What is worked on, for the message of a full queue.
+        waited: Function that is told how many seconds a request waited for its turn.
     """
 
-    def __init__(self, name: str, length: int, what: str) -> None:
-        self.length, self.what, self.reserved = length, what, 0
+    def __init__(
+        self,
+        name: str,
+        length: int,
+        what: str,
+        waited: Callable[[float], None] | None = None,
+    ) -> None:
+        self.length, self.what, self.reserved, self._waited = length, what, 0, waited
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._seconds = 1.0
 
@@ -51,9 +58,12 @@ class WorkQueue:
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Run a function when its turn comes."""
+        asked = time.monotonic()
 
         def timed() -> T:
             start = time.monotonic()
+            if self._waited is not None:
+                self._waited(start - asked)
             try:
                 return function()
             finally:

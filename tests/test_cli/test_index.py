@@ -1,8 +1,10 @@
 """``ovmlv index``."""
 
+import csv
 import importlib.util
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -89,8 +91,38 @@ def test_asking(command, filled, clips, tmp_path):
     assert rows(out)[0]['labels'][0]['label'] == 'red circle' and len(rows(out)[0]['windows']) == 2
     near = rows(command('index', 'similar', videos / 'red.mp4', *index[:2], '--format', 'jsonl')[1])
     assert len(near) == 3
-    out = command('index', 'duplicates', *index[:2], '--least', 0.0001, '--format', 'csv')[1]
+    pairs = ['index', 'duplicates', *index[:2], '--least', 0.0001]
+    out = command(*pairs, '--format', 'csv')[1]
     assert out.startswith('video,earlier,similarity,same_file\n')
+    # The same rows in files: what text shows in six digits, Parquet has in full.
+    find = ['index', 'find', *LABELS[:2], *index]
+    similar = ['index', 'similar', videos / 'red.mp4', *index[:2]]
+    for number, asked in enumerate((find, similar, pairs)):
+        table, text = tmp_path / f'{number}.parquet', tmp_path / f'{number}.csv'
+        for path in (table, text):
+            assert command(*asked, '--output', path)[:2] == (0, '')
+        status, _, err = command(*asked, '--output', table)
+        assert status == 2 and 'exists' in err
+        assert command(*asked, '--output', table, '--overwrite')[0] == 0
+        content = pyarrow.parquet.read_table(table).to_pylist()
+        with text.open() as file:
+            shown = list(csv.DictReader(file))
+        assert len(content) == len(shown) > 1 and list(content[0]) == list(shown[0])
+        for full, short in zip(content, shown, strict=True):
+            for name, value in full.items():
+                if isinstance(value, float):
+                    assert float(short[name]) == pytest.approx(value, rel=1e-5)
+                else:
+                    assert short[name] == str(value)
+    assert command(*find, '--output', tmp_path / 'a.jsonl')[0] == 0
+    assert rows((tmp_path / 'a.jsonl').read_text())[0]['labels']
+    for wrong, words in (
+        (['--format', 'parquet'], 'needs --output'),
+        (['--overwrite'], 'needs --output'),
+        (['--output', tmp_path / 'a.xyz'], 'tells no format'),
+    ):
+        status, out, err = command(*similar, *wrong)
+        assert (status, out) == (2, '') and words in err and err.count('\n') == 1
     assert command('index', 'optimize', *index)[0] == 0
 
 
@@ -115,6 +147,24 @@ def test_what_is_refused(command, filled, tmp_path):
     ]:
         status, out, err = command('index', *arguments)
         assert (status, out) == (2, '') and words in err and err.count('\n') == 1, err
+
+
+@pytest.mark.skipif(shutil.which('flock') is None, reason='there is no program flock')
+def test_backup_of_the_page_for_operators(command, filled, tmp_path):
+    """The lock that a shell holds keeps a writer out, and readers in; the copy is whole."""
+    index, copy = filled / 'index', tmp_path / 'copy'
+    script = f'cp -r {index} {copy} && echo done && read line'
+    shell = ['flock', '--nonblock', index / '.writer.lock', 'sh', '-c', script]
+    with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout.readline() == 'done\n'
+        status, _, err = command('index', 'remove', filled / 'videos', '--index', index)
+        assert status == 2 and 'another process is writing' in err
+        assert command('index', 'status', '--index', index)[0] == 0
+        held.stdin.write('\n')
+    assert command('index', 'verify', '--index', copy)[0] == 0
+    for folder in (index, copy):
+        _, out, _ = command('index', 'status', '--index', folder, '--format', 'jsonl')
+        assert rows(out)[0]['videos'] == 4
 
 
 def test_removing(command, filled, tmp_path):

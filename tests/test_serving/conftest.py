@@ -38,6 +38,11 @@ class RunningServer:
     log: Path
 
     @property
+    def access_log(self) -> Path:
+        """Lines of JSON, where it writes them."""
+        return self.log.with_name('access.jsonl')
+
+    @property
     def address(self) -> tuple[str, int]:
         """For sockets."""
         host, port = self.url.removeprefix('http://').split(':')
@@ -62,13 +67,14 @@ def start_server(tmp_path_factory, *command: object) -> Iterator[RunningServer]:
     """A server in a process of its own, which is ended here unless it has ended."""
     folder = tmp_path_factory.mktemp('server')
     root = Path(__file__).parents[2]
+    log = tmp_path_factory.mktemp('log') / 'server.log'
     environment = {
         **os.environ,
+        'ACCESS_LOG': str(log.with_name('access.jsonl')),
         'TMPDIR': str(folder),
         'OMP_NUM_THREADS': '1',
         'PYTHONPATH': os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')])),
     }
-    log = tmp_path_factory.mktemp('log') / 'server.log'
     with log.open('w') as stderr:
         process = subprocess.Popen(
             [sys.executable, *map(str, command)],

@@ -1,10 +1,11 @@
 """A server in a process of its own: ``run_server.py '{"upload_bytes": 1000000}'``."""
 
 import json
+import os
 import sys
 
 from ovmlv.apis import LabelBank, OVMLVInferencer
-from ovmlv.serving import ServingLimits, serve
+from ovmlv.serving import AccessLog, ServingLimits, serve
 
 COLORS = ('red', 'green', 'blue', 'yellow', 'white', 'black', 'purple', 'orange')
 SHAPES = ('circle', 'square', 'triangle', 'star', 'heart', 'cross')
@@ -13,4 +14,5 @@ if __name__ == '__main__':
     inferencer = OVMLVInferencer('motionshapes', device='cpu')
     bank = LabelBank.build(inferencer.model, [f'{c} {s}' for c in COLORS for s in SHAPES])
     limits = ServingLimits(**json.loads(sys.argv[1]))
-    serve(inferencer, port=0, limits=limits, banks={'shapes': bank})
+    log = AccessLog(os.environ['ACCESS_LOG'])
+    serve(inferencer, port=0, limits=limits, banks={'shapes': bank}, access_log=log)

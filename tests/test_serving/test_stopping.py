@@ -173,6 +173,9 @@ def test_ctrl_c_during_a_decode(own, endless):
             )
             while httpx.get(f'{own.url}/api/status').json()['queue']['videos'] < 3:
                 time.sleep(0.02)
+            for probe in ('/healthz', '/readyz'):  # they are answered while videos are decoded
+                answer = httpx.get(own.url + probe, timeout=5)
+                assert answer.status_code == 200 and answer.elapsed.total_seconds() < 1
             start = time.monotonic()
             own.process.send_signal(signal.SIGINT)
             own.process.wait(20)

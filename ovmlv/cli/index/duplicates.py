@@ -11,8 +11,8 @@ import argparse
 
 from ovmlv.utils.terminal import Terminal
 
-from ..arguments import add_format_argument, probability
-from ..result_formats import write_rows
+from ..arguments import probability
+from ..parquet_output import add_rows_arguments, check_rows_arguments, output_rows
 from .common import add_index_argument, open_index
 
 
@@ -25,11 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.99,
         help='least cosine of the mean embeddings (default: %(default)s)',
     )
-    add_format_argument(parser)
+    add_rows_arguments(parser)
 
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
-    """Print."""
+    """Write."""
+    check_rows_arguments(args)
     pairs = open_index(args).duplicates(args.least)
-    rows = [(p.video, p.earlier, round(p.similarity, 6), p.same_file) for p in pairs]
-    write_rows(out, args.format, ('video', 'earlier', 'similarity', 'same_file'), rows)
+    rows = [(p.video, p.earlier, p.similarity, p.same_file) for p in pairs]
+    columns = dict(video='string', earlier='string', similarity='float64', same_file='bool')
+    output_rows(args, out, columns, rows, rounded=['similarity'])

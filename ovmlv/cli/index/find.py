@@ -4,6 +4,7 @@
     ovmlv index find "a dog" "a cat" --per window           # the best of each
     ovmlv index find "a dog AND (grass OR snow)" --not indoors --threshold 0.5
     ovmlv index find "a dog" --after 60 --within videos/2024 --save-thumbnails pictures
+    ovmlv index find "a dog" --top 10000 --output hits.parquet
 
 AND takes the smaller probability of two, OR the larger, NOT the rest to one. Labels that have these
 words or parentheses in them stand in double quotes: '"AND gate" OR diode'.
@@ -17,11 +18,18 @@ import os
 from ovmlv.errors import ConfigError
 from ovmlv.utils.terminal import Terminal
 
-from ..arguments import add_format_argument, positive, probability, refuse_bytes
-from ..result_formats import write_rows
+from ..arguments import positive, probability, refuse_bytes
+from ..parquet_output import (
+    add_rows_arguments,
+    check_rows_arguments,
+    output_rows,
+    rows_stream,
+)
 from .common import add_asking_arguments, open_index
 
-_COLUMNS = ('query', 'video', 'start', 'end', 'probability')
+_COLUMNS = dict(
+    query='string', video='string', start='float64?', end='float64?', probability='float64'
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--approximate', action='store_true', help='by the approximate index; see optimize'
     )
-    add_format_argument(parser)
+    add_rows_arguments(parser)
     group.add_argument('--save-thumbnails', metavar='DIR', help='write the pictures of the hits')
 
 
@@ -60,6 +68,7 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
     """Find."""
     from ovmlv.index.query import read_query
 
+    style = check_rows_arguments(args)
     refuse_bytes(args.queries, 'query')
     refuse_bytes(args.negative, 'label')
     queries = [read_query(query, args.negative) for query in args.queries]
@@ -73,22 +82,16 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
         within=args.within,
         approximate=args.approximate,
     )
-    if args.format == 'jsonl':
-        for result in found:
-            out.write_json(result.to_json())
+    if style == 'jsonl':
+        with rows_stream(args, out) as stream:
+            for result in found:
+                stream.write_json(result.to_json())
     else:
-        rows = [
-            (result.query, *[hit.to_dict()[name] for name in _COLUMNS[1:]])
-            for result in found
-            for hit in result
-        ]
-        write_rows(out, args.format, _COLUMNS, [(*row[:4], _short(row[4])) for row in rows])
+        hits = (dict(hit.to_dict(), query=result.query) for result in found for hit in result)
+        rows = ([hit[name] for name in _COLUMNS] for hit in hits)
+        output_rows(args, out, _COLUMNS, rows, rounded=['probability'])
     if args.save_thumbnails is not None:
         _save(found, args.save_thumbnails)
-
-
-def _short(probability: float) -> str:
-    return f'{probability:.6g}'
 
 
 def _save(found: list, folder: str) -> None:

@@ -11,8 +11,8 @@ import argparse
 
 from ovmlv.utils.terminal import Terminal
 
-from ..arguments import add_format_argument, positive
-from ..result_formats import write_rows
+from ..arguments import positive
+from ..parquet_output import add_rows_arguments, check_rows_arguments, output_rows
 from .common import add_index_argument, open_index
 
 
@@ -21,11 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('video', metavar='VIDEO', help='a video of the index')
     add_index_argument(parser)
     parser.add_argument('--top', type=positive, default=20, help='videos (default: %(default)s)')
-    add_format_argument(parser)
+    add_rows_arguments(parser)
 
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
-    """Print."""
+    """Write."""
+    check_rows_arguments(args)
     found = open_index(args).similar(args.video, args.top)
-    rows = [(near.video, round(near.similarity, 6), near.same_file) for near in found]
-    write_rows(out, args.format, ('video', 'similarity', 'same_file'), rows)
+    rows = [(near.video, near.similarity, near.same_file) for near in found]
+    columns = dict(video='string', similarity='float64', same_file='bool')
+    output_rows(args, out, columns, rows, rounded=['similarity'])

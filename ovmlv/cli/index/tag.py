@@ -10,22 +10,18 @@ The ending of --output decides between Parquet, JSON lines, CSV and a table.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ovmlv.errors import ConfigError, DataError
+from ovmlv.errors import DataError
 from ovmlv.utils.terminal import Terminal
 
 from ..arguments import positive, probability
-from ..output_file import OutputFile
-from ..result_formats import FORMATS, Choice, choose_format
-from ..targets import refuse_unwritable
+from ..parquet_output import open_output
+from ..result_formats import FILE_FORMATS, Choice, choose_format
 from .common import add_asking_arguments, add_label_choice, open_index, read_label_choice
 
 if TYPE_CHECKING:
     from ovmlv.index import VideoIndex
-
-PARQUET = 'parquet'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +48,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--timeline', action='store_true', help='also write each window')
     group.add_argument(
         '--format',
-        choices=(*FORMATS, PARQUET),
+        choices=FILE_FORMATS,
         help='default: as the ending of --output says, else table',
     )
     group.add_argument('--output', metavar='FILE', help='write to FILE, not to stdout')
@@ -68,34 +64,14 @@ def write(args: argparse.Namespace, out: Terminal, index: VideoIndex, entries: l
     """Write the labels of some videos of an index; of all, if none are named."""
     choice = Choice(args.top_k, args.threshold, args.present, args.timeline)
     videos = None if not entries else _chosen(index, entries)
-    parquet = args.format == PARQUET
-    if args.output is not None and args.format is None:
-        parquet = Path(args.output).suffix.lower() == '.parquet'
-    if parquet:
-        _write_parquet(args, index, videos, choice)
-        return
     style = choose_format(args.format, args.output, args.timeline)
     stream = cast('TextIO', out)
-    with OutputFile(args.output, stream, style, False, args.overwrite) as output:
+    with open_output(args.output, stream, style, False, args.overwrite) as output:
         output.look({})
         results = index.tag(read_label_choice(args), videos, args.timeline)
         output.begin()
         for result in results:
             output.add(choice.of(result))
-
-
-def _write_parquet(
-    args: argparse.Namespace, index: VideoIndex, videos: list[str] | None, choice: Choice
-) -> None:
-    from ovmlv.index import write_parquet
-
-    if args.output is None:
-        raise ConfigError('--format parquet needs --output FILE')
-    refuse_unwritable(args.output, '--output')
-    if Path(args.output).exists() and not args.overwrite:
-        raise ConfigError(f'{args.output} exists; --overwrite replaces it')
-    results = index.tag(read_label_choice(args), videos, args.timeline)
-    write_parquet(results, args.output, choice.of, args.timeline)
 
 
 def _chosen(index: VideoIndex, entries: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError
 from ovmlv.evaluation.predictions import Predictions
+from ovmlv.evaluation.predictions_table import write_predictions_table
+from ovmlv.parquet_rows import arrow
 from ovmlv.registry import METRICS
 
 from .base_score_metric import BaseScoreMetric
@@ -23,7 +25,9 @@ class DumpPredictions(BaseScoreMetric):
     distributed runs.
 
     Args:
-        out_file: Path of a ``.safetensors`` file.
+        out_file: Path of a ``.safetensors`` file; or of a ``.parquet`` file, which is a table for
+            other programs (:func:`~ovmlv.evaluation.predictions_table.write_predictions_table`)
+            and is not read here.
         **kwargs: See :class:`BaseScoreMetric`.
 
     Examples:
@@ -43,15 +47,21 @@ class DumpPredictions(BaseScoreMetric):
 
     def __init__(self, out_file: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not out_file.endswith('.safetensors'):
+        if not out_file.endswith(('.safetensors', '.parquet')):
             raise ConfigError(
-                f'DumpPredictions: out_file={out_file!r} must end in .safetensors, the format it '
-                'is written in'
+                f'DumpPredictions: out_file={out_file!r} must end in .safetensors or .parquet, the '
+                'formats it is written in'
             )
+        if out_file.endswith('.parquet'):
+            arrow()  # rather missed now than after the test
         self.out_file = out_file
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Write the file; returns no metric."""
-        path = Predictions.from_results(results, self.dataset_meta or {}).save(self.out_file)
+        found = Predictions.from_results(results, self.dataset_meta or {})
+        if self.out_file.endswith('.parquet'):
+            path = write_predictions_table(found, self.out_file)
+        else:
+            path = found.save(self.out_file)
         MMLogger.get_current_instance().info(f'{len(results)} predictions: {path}')
         return {}

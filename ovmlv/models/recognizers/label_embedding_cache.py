@@ -16,11 +16,16 @@ class LabelEmbeddingCache:
     """Embeddings of the last few vocabularies in evaluation mode.
 
     An entry holds only while the head's weights are what they were, see :class:`WeightWatch`.
+
+    Attributes:
+        hits: Labels that were asked for and known, so far.
+        misses: Labels that were computed.
     """
 
     def __init__(self) -> None:
         self._watch = WeightWatch()
         self._entries: dict[tuple, Tensor] = {}
+        self.hits = self.misses = 0
 
     def get(
         self,
@@ -38,7 +43,9 @@ class LabelEmbeddingCache:
         if self._watch.changed(tensors_of(head)):
             self.clear()
         entry = (tuple(labels), _precision())
-        if entry not in self._entries:
+        if entry in self._entries:
+            self.hits += len(labels)
+        else:
             embeddings = self._gather(*entry, compute)
             if len(self._entries) >= _VOCABULARIES:
                 del self._entries[next(iter(self._entries))]
@@ -61,12 +68,23 @@ class LabelEmbeddingCache:
             for i, name in enumerate(names)
         }
         new = [label for label in labels if label not in known]
+        self.hits, self.misses = self.hits + len(labels) - len(new), self.misses + len(new)
         if len(new) == len(labels):
             return compute(labels)
         if new:
             embeddings = compute(new)
             known.update((label, (embeddings, i)) for i, label in enumerate(new))
         return torch.stack([known[label][0][known[label][1]] for label in labels])
+
+    def use(self) -> dict[str, int]:
+        """``hits``, ``misses``, and the ``labels`` and ``bytes`` that are kept. From any thread."""
+        kept = list(self._entries.values())
+        return dict(
+            hits=self.hits,
+            misses=self.misses,
+            labels=sum(map(len, kept)),
+            bytes=sum(embeddings.nbytes for embeddings in kept),
+        )
 
     def clear(self) -> None:
         """Forget everything."""
@@ -76,7 +94,7 @@ class LabelEmbeddingCache:
         return type(self)()  # a copied model has other tensors
 
     def __getstate__(self) -> dict:
-        return {'_watch': WeightWatch(), '_entries': {}}
+        return {'_watch': WeightWatch(), '_entries': {}, 'hits': 0, 'misses': 0}
 
 
 def _precision() -> tuple:

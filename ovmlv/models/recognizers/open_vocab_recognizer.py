@@ -104,7 +104,7 @@ class OpenVocabRecognizer(BaseModel):
         self.labels_per_step, self.average_views = labels_per_step, average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
         self.vocabulary: Vocabulary | None = None
-        self._cache = LabelEmbeddingCache()
+        self.label_cache = LabelEmbeddingCache()
         self._references: tuple[str, ...] | None = None
         self.reference_vocabulary: tuple[str, ...] | None = None
         if 'reference_vocab' in self.criterion.needs:
@@ -136,7 +136,7 @@ class OpenVocabRecognizer(BaseModel):
 
     def train(self, mode: bool = True) -> OpenVocabRecognizer:
         """Switch the mode; label embeddings are forgotten, since weights change in between."""
-        self._cache.clear()
+        self.label_cache.clear()
         return super().train(mode)
 
     def set_vocabulary(
@@ -306,7 +306,7 @@ class OpenVocabRecognizer(BaseModel):
         self.check_labels(labels)
         if self.head.training:
             return compute(labels)
-        return self._cache.get(cast(nn.Module, self.head), labels, compute)
+        return self.label_cache.get(cast(nn.Module, self.head), labels, compute)
 
     @torch.no_grad()
     def predict_labels(self, inputs: Tensor, labels: Sequence[str]) -> Tensor:

@@ -94,7 +94,7 @@ def test_autocast_has_its_own_entries(model, labels):
 
 def test_copies_start_without_entries(model, labels):
     assert computed(copy.deepcopy(model), labels)
-    cache = pickle.loads(pickle.dumps(model._cache))
+    cache = pickle.loads(pickle.dumps(model.label_cache))
     assert not cache._entries
 
 
