@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,9 @@ from .lance_tables import arrow
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+#: Columns of hits as a table.
+COLUMNS = ('query', 'video', 'start', 'end', 'probability')
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,25 @@ class FindResult:
         """A line of JSON for each hit."""
         lines = (json.dumps(dict(query=self.query, **hit.to_dict())) for hit in self.hits)
         return ''.join(f'{line}\n' for line in lines)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """A row of :data:`COLUMNS` for each hit, with the probability as text for people."""
+        values = ((hit, hit.to_dict()) for hit in self.hits)
+        return [
+            (self.query, hit.video, row['start'], row['end'], f'{hit.probability:.6g}')
+            for hit, row in values
+        ]
+
+    def to_csv(self, header: bool = True) -> str:
+        """A line of CSV for each hit.
+
+        Args:
+            header: Whether a line with the names of the columns stands before.
+        """
+        buffer = io.StringIO(newline='')
+        lines = ([COLUMNS] if header else []) + self.rows()
+        csv.writer(buffer, lineterminator='\n').writerows(lines)
+        return buffer.getvalue()
 
     def to_arrow(self) -> pa.Table:
         """A table with the columns ``query``, ``video``, ``start``, ``end``, ``probability``."""

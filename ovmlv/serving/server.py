@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ovmlv.apis import LabelBank
+    from ovmlv.index import VideoIndex
 
 _LOCAL = ('localhost', '127.0.0.1', '[::1]')
 
@@ -27,6 +28,7 @@ def create_app(
     limits: ServingLimits | None = None,
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = _LOCAL,
+    index: VideoIndex | str | Path | None = None,
 ) -> FastAPI:
     """The page and the API as an ASGI application.
 
@@ -36,6 +38,12 @@ def create_app(
         banks: Name -> label bank, or its folder, that visitors may choose.
         allowed_hosts: Names, without port, by which browsers reach the server; None allows any
             name.
+        index: A video index of the same model, or its folder, that visitors may ask.
+
+    Raises:
+        DependencyError: FastAPI is not installed, or LanceDB for an index.
+        FileNotFoundError: There is no index in the folder.
+        CheckpointError: The index was made by another model.
     """
     try:
         from .app import build_app
@@ -45,7 +53,12 @@ def create_app(
             raise
         raise _missing(error.name) from None
     limits = limits or ServingLimits()
-    return build_app(TaggingService(inferencer, limits, banks), limits, allowed_hosts)
+    asked = None
+    if index is not None:
+        from .index_service import IndexService
+
+        asked = IndexService(index, inferencer, limits)
+    return build_app(TaggingService(inferencer, limits, banks), limits, allowed_hosts, asked)
 
 
 def serve(
@@ -56,6 +69,7 @@ def serve(
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = None,
     access_log: bool = False,
+    index: VideoIndex | str | Path | None = None,
 ) -> bool:
     """Serve until interrupted. Clients that are served then get an error, and serving ends at once.
 
@@ -69,13 +83,14 @@ def serve(
         allowed_hosts: See :func:`create_app`; by default, the names of this computer on a loopback
             address, and any name on other addresses.
         access_log: Whether to log every request.
+        index: See :func:`create_app`.
 
     Returns:
         True, when it was interrupted.
 
     Raises:
         ConfigError: The address cannot be used.
-        DependencyError: FastAPI or uvicorn is not installed.
+        DependencyError: FastAPI or uvicorn is not installed, or LanceDB for an index.
     """
     try:
         from .http_server import run
@@ -86,7 +101,7 @@ def serve(
     local = _is_loopback(host)
     if allowed_hosts is None and local:
         allowed_hosts = {*_LOCAL, host}
-    app = create_app(inferencer, limits, banks, allowed_hosts)
+    app = create_app(inferencer, limits, banks, allowed_hosts, index)
     listener = _listen(host, port)
     bound, port = listener.getsockname()[:2]
     name = f'[{bound}]' if ':' in bound else bound

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
 import selectors
+import shutil
 import socket
 import subprocess
 import sys
@@ -148,6 +150,48 @@ def damaged(clips, tmp_path_factory) -> Path:
     content = clips['both'].read_bytes()
     path.write_bytes(content[: len(content) // 2])
     return path
+
+
+@dataclass
+class Indexed:
+    """A video index and where its videos are."""
+
+    folder: Path
+    index: Path
+
+
+def index_missing() -> str:
+    """Why tests of a video index are skipped; empty if they are not."""
+    names = [name for name in ('lancedb', 'pyarrow') if importlib.util.find_spec(name) is None]
+    return f"{', '.join(names)} not installed: pip install 'ovmlv[index]'" if names else ''
+
+
+@pytest.fixture(scope='session')
+def indexed(clips, damaged, tmp_path_factory) -> Indexed:
+    """The clips in windows of a second, and one that cannot be read."""
+    from ovmlv.index import VideoIndex
+
+    folder = tmp_path_factory.mktemp('indexed')
+    for path in (*clips.values(), damaged):
+        shutil.copy2(path, folder)
+    index = VideoIndex.create(folder / 'index', 'motionshapes', device='cpu', window=1.0)
+    index.add(folder)
+    return Indexed(folder, folder / 'index')
+
+
+@pytest.fixture(scope='session')
+def index_server(tmp_path_factory, indexed):
+    script = Path(__file__).with_name('run_server.py')
+    with start_server(
+        tmp_path_factory, script, json.dumps({**LIMITS, 'label_length': 200}), indexed.index
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope='session')
+def index_client(index_server):
+    with httpx.Client(base_url=index_server.url, timeout=120) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A server in a process of its own: ``run_server.py '{"upload_bytes": 1000000}'``."""
+"""A server in a process of its own: ``run_server.py '{"upload_bytes": 1000000}' [INDEX]``."""
 
 import json
 import sys
@@ -13,4 +13,5 @@ if __name__ == '__main__':
     inferencer = OVMLVInferencer('motionshapes', device='cpu')
     bank = LabelBank.build(inferencer.model, [f'{c} {s}' for c in COLORS for s in SHAPES])
     limits = ServingLimits(**json.loads(sys.argv[1]))
-    serve(inferencer, port=0, limits=limits, banks={'shapes': bank})
+    index = sys.argv[2] if len(sys.argv) > 2 else None
+    serve(inferencer, port=0, limits=limits, banks={'shapes': bank}, index=index)

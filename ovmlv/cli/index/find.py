@@ -21,8 +21,6 @@ from ..arguments import add_format_argument, positive, probability, refuse_bytes
 from ..result_formats import write_rows
 from .common import add_asking_arguments, open_index
 
-_COLUMNS = ('query', 'video', 'start', 'end', 'probability')
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv index find``."""
@@ -58,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
     """Find."""
+    from ovmlv.index.find_result import COLUMNS
     from ovmlv.index.query import read_query
 
     refuse_bytes(args.queries, 'query')
@@ -77,18 +76,9 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
         for result in found:
             out.write_json(result.to_json())
     else:
-        rows = [
-            (result.query, *[hit.to_dict()[name] for name in _COLUMNS[1:]])
-            for result in found
-            for hit in result
-        ]
-        write_rows(out, args.format, _COLUMNS, [(*row[:4], _short(row[4])) for row in rows])
+        write_rows(out, args.format, COLUMNS, [row for result in found for row in result.rows()])
     if args.save_thumbnails is not None:
         _save(found, args.save_thumbnails)
-
-
-def _short(probability: float) -> str:
-    return f'{probability:.6g}'
 
 
 def _save(found: list, folder: str) -> None:
