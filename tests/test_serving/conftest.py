@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 import pytest
 
+from ovmlv.apis import OVMLVInferencer
 from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
 from ovmlv.datasets.motionshapes.generate import write_video as write_clip
 
@@ -97,9 +98,11 @@ def start_server(tmp_path_factory, *command: object) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope='session')
-def server(tmp_path_factory):
+def server(tmp_path_factory, indexed):
+    """With an index, where its packages are."""
     script = Path(__file__).with_name('run_server.py')
-    with start_server(tmp_path_factory, script, json.dumps(LIMITS)) as running:
+    videos = [] if index_missing() else [indexed.folder]
+    with start_server(tmp_path_factory, script, json.dumps(LIMITS), *videos) as running:
         yield running
 
 
@@ -168,30 +171,17 @@ def index_missing() -> str:
 
 @pytest.fixture(scope='session')
 def indexed(clips, damaged, tmp_path_factory) -> Indexed:
-    """The clips in windows of a second, and one that cannot be read."""
-    from ovmlv.index import VideoIndex
-
+    """A folder of the clips, and one that cannot be read, of which the server makes an index."""
     folder = tmp_path_factory.mktemp('indexed')
     for path in (*clips.values(), damaged):
         shutil.copy2(path, folder)
-    index = VideoIndex.create(folder / 'index', 'motionshapes', device='cpu', window=1.0)
-    index.add(folder)
     return Indexed(folder, folder / 'index')
 
 
 @pytest.fixture(scope='session')
-def index_server(tmp_path_factory, indexed):
-    script = Path(__file__).with_name('run_server.py')
-    with start_server(
-        tmp_path_factory, script, json.dumps({**LIMITS, 'label_length': 200}), indexed.index
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope='session')
-def index_client(index_server):
-    with httpx.Client(base_url=index_server.url, timeout=120) as client:
-        yield client
+def plain_inferencer():
+    """The model of the server in this process."""
+    return OVMLVInferencer('motionshapes', device='cpu')
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ const Find = (() => {
     if (!own.status) return; // begin() will
     if (!own.status.index) {
       $('find').hidden = true;
+      $('panel-find').classList.add('alone');
       tell('This server has no index', 'An index holds videos that were encoded once, so that any '
         + 'words can be found in them. Make one, and start the server with it:',
       'ovmlv index add videos/ --index FOLDER --model MODEL\novmlv serve --index FOLDER');
@@ -143,7 +144,8 @@ const Find = (() => {
   const shown = () => own.answer.hits.filter((hit) => hit.probability >= $('least').value / 100);
 
   function show() {
-    const { hits, query, videos, windows } = own.answer;
+    const { hits, query, labels, videos, windows } = own.answer;
+    $('comma').hidden = !labels.some((label) => label.includes(', '));
     $('index-info').textContent = `${count(videos, 'video')} in ${count(windows, 'part')}`;
     if (!videos) return nothingYet();
     if (!hits.length) {
@@ -298,7 +300,8 @@ const Find = (() => {
     const picked = visible.filter((hit) => own.picked.has(idOf(hit))).length;
     $('pick-all').checked = picked > 0 && picked === visible.length;
     $('pick-all').indeterminate = picked > 0 && picked < visible.length;
-    $('picked-count').textContent = picked ? `${picked} selected` : `all ${visible.length} shown`;
+    const whole = visible.length ? `all ${visible.length} shown` : 'none';
+    $('picked-count').textContent = picked ? `${picked} selected` : whole;
     for (const id of ['hits-csv', 'hits-json', 'pick-all']) $(id).disabled = !visible.length;
     neighbours();
   }

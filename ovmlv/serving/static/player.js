@@ -32,9 +32,10 @@ const Player = (() => {
     own.hit = hit;
     complain('');
     $('watch').hidden = false;
-    $('watched').textContent = hit.start === null ? hit.name
-      : `${hit.name}, ${Timeline.clock(hit.start)}–${Timeline.clock(hit.end)}`;
-    $('watched-path').textContent = $('watched-path').title = hit.video;
+    $('watched').textContent = $('watched').title = hit.name;
+    $('watched-at').textContent = (hit.start === null ? '' : `${Timeline.clock(hit.start)} to `
+      + `${Timeline.clock(hit.end)}, `) + percent(hit.probability);
+    $('watched-path').textContent = hit.video;
     if (!same) player().src = hit.file;
     // Before anything has arrived, it is where playing will begin.
     player().currentTime = hit.start || 0;
