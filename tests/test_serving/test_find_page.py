@@ -282,6 +282,7 @@ def test_names_are_text(open_page, indexed, plain_inferencer):
     assert len(names(page)) == 6
 
 
+@pytest.mark.slow
 def test_more_than_the_first_answer(page):
     """As with an index of many videos, the hits of which are here one video's again and again."""
     tops = []
@@ -308,6 +309,7 @@ def test_more_than_the_first_answer(page):
     assert page.is_hidden('#hit-more') and tops == [60, 180, 540, 1000]
 
 
+@pytest.mark.slow
 def test_links_lead_to_words(open_page):
     page = open_page('/#find=blue%20star')
     settled(page)
