@@ -6,6 +6,7 @@ const Find = (() => {
   const CHIPS = 6;
   const own = {
     status: null, wanted: null, answer: null, top: FIRST, asked: 0, picked: new Set(), playing: null,
+    waiting: false,
   };
   const idOf = (hit) => `${hit.id} ${hit.number}`;
   const count = (n, what) => `${n.toLocaleString()} ${what}${n === 1 ? '' : 's'}`;
@@ -87,6 +88,7 @@ const Find = (() => {
     $('suggested').replaceChildren(...chips);
     $('suggested').hidden = !chips.length;
     if (!$('panel-find').hidden) open();
+    if (own.waiting) look();
   }
 
   /* As the language of queries wants labels that have its own words or signs in them. */
@@ -100,6 +102,8 @@ const Find = (() => {
 
   async function look(words) {
     if (words !== undefined) $('query').value = words;
+    if (!own.status) { own.waiting = true; return undefined; } // begin() asks then
+    if (!own.status.index) return undefined;
     if (!$('query').value.trim()) {
       $('query').focus();
       return complain('Write what to look for.');
@@ -114,7 +118,7 @@ const Find = (() => {
     window.history.replaceState(null, '', `#find=${encodeURIComponent(wanted.query)}`);
     own.picked.clear();
     own.top = FIRST;
-    await send(wanted);
+    return send(wanted);
   }
 
   async function send(wanted) {
@@ -347,5 +351,5 @@ const Find = (() => {
     if (own.answer) mark();
   });
 
-  return { begin, open, look };
+  return { begin, open, look, complain };
 })();

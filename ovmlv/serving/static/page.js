@@ -356,6 +356,7 @@ async function start() {
     Find.begin(status);
   } catch (error) {
     complain(error.message);
+    Find.complain(error.message);
   }
 }
 
