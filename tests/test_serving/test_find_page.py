@@ -93,6 +93,7 @@ def test_words_hits_and_the_second_in_the_player(page):
     picture(page, 'find_playing')
 
 
+@pytest.mark.slow
 def test_logic_and_filters(page):
     find(page, 'red circle AND NOT blue star')
     assert names(page)[0] in ('red circle.mp4', 'short.mp4', 'both.mp4')
@@ -130,6 +131,7 @@ def test_threshold_asks_nothing(page):
     assert names(page) == everything and not requests
 
 
+@pytest.mark.slow
 def test_selection_and_export(page, indexed, plain_inferencer):
     """What is saved is what the command writes."""
     from ovmlv.index import VideoIndex
@@ -166,6 +168,7 @@ def test_selection_and_export(page, indexed, plain_inferencer):
     assert page.inner_text('#picked-count') == '1 selected'
 
 
+@pytest.mark.slow
 def test_errors_are_one_line(open_page, indexed, tmp_path):
     page = open_page('/#find', allowed=('422', '404'))
     page.click('#look')
@@ -192,6 +195,7 @@ def test_errors_are_one_line(open_page, indexed, tmp_path):
     until(page, "document.querySelector('#watch-player').readyState >= 2")
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(open_page):
     page = open_page('/')
     page.focus('#tab-tag')
@@ -255,6 +259,7 @@ def test_contrast(open_page, scheme):
     picture(page, f'find_{scheme}')
 
 
+@pytest.mark.slow
 def test_names_are_text(open_page, indexed, plain_inferencer):
     """Names of files and labels are strangers' text."""
     from ovmlv.index import VideoIndex
@@ -321,6 +326,7 @@ def test_links_lead_to_words(open_page):
     assert page.is_visible('#ask') and '#' not in page.url
 
 
+@pytest.mark.slow
 def test_no_index_and_an_empty_one(open_page):
     """What the page says to such answers; that they are given is tested with the API."""
 

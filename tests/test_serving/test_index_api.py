@@ -411,6 +411,7 @@ def test_what_the_command_refuses(tmp_path, capsys):
         assert words in err and err.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_large_files_are_sent_in_parts(tmp_path, plain_inferencer):
     """A client that goes away ends the reading, and the file is closed."""
     from ovmlv.index import VideoIndex
