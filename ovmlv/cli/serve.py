@@ -3,6 +3,7 @@
     ovmlv serve --model my_model
     ovmlv serve --model ViT-B-16/openai --labels-file words.txt --port 8080
     ovmlv serve --model my_model --banks words=banks/words animals=banks/animals
+    ovmlv serve --index ovmlv_index                         # and find in its videos
     ovmlv serve --model my_model --host 0.0.0.0 --max-megabytes 50 --max-seconds 120
 
 Only this computer reaches the server, unless --host names another address; there is no log-in. See
@@ -34,7 +35,7 @@ def _seconds_or_none(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv serve``."""
-    add_model_arguments(parser)
+    add_model_arguments(parser, required=False)
     add_label_arguments(parser, required=False)
     parser.add_argument('--calibration', metavar='FILE', help='file that "ovmlv calibrate" wrote')
     parser.add_argument(
@@ -59,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--banks', nargs='+', metavar='NAME=DIR', default=(), help='label banks to choose from'
+    )
+    group.add_argument(
+        '--index',
+        metavar='DIR',
+        help='a video index that "ovmlv index add" made, to find in its videos; without --model, '
+        'its model serves',
     )
     group = parser.add_argument_group('operations', 'see docs/operations.md')
     group.add_argument(
@@ -117,6 +124,7 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
     if args.access_log is not None:
         file = out if args.access_log == '-' else args.access_log
         log = AccessLog(file, args.access_log_targets)
+    _choose_model(args)
     FORK_SERVER.start()  # it imports while the model is loaded
     inferencer = load_inferencer(args, read_label_arguments(args))
     with contextlib.redirect_stdout(out):
@@ -129,9 +137,27 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             args.allowed_hosts,
             log,
             args.drain_seconds,
+            args.index,
         )
     if served:
         # All is answered and closed. A model may still be at work, which cannot be interrupted, and
         # Python would take seconds to clear up after it.
         out.flush()
         os._exit(0)
+
+
+def _choose_model(args: argparse.Namespace) -> None:
+    """Take the model of the index where none is named, and see to it that there is one."""
+    if args.index is not None:
+        from ovmlv.index import VideoIndex
+        from ovmlv.index.lance_tables import require
+
+        require()
+        index = VideoIndex.open(args.index)  # before the model is loaded
+        if args.model is None:
+            name = index.settings.model
+            name.refuse_program(index.folder)
+            args.model, args.weights = name.model, args.weights or name.weights
+            args.cfg_options = args.cfg_options or name.cfg_options
+    elif args.model is None:
+        raise ConfigError('no model is named; give --model, or --index for the model of an index')

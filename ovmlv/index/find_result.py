@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,11 @@ from .lance_tables import arrow
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+#: Columns of hits as a table.
+COLUMNS = dict(
+    query='string', video='string', start='float64?', end='float64?', probability='float64'
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,24 @@ class FindResult:
         """A line of JSON for each hit."""
         lines = (json.dumps(dict(query=self.query, **hit.to_dict())) for hit in self.hits)
         return ''.join(f'{line}\n' for line in lines)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """A row of :data:`COLUMNS` for each hit."""
+        hits = (dict(hit.to_dict(), query=self.query) for hit in self.hits)
+        return [tuple(hit[name] for name in COLUMNS) for hit in hits]
+
+    def to_csv(self, header: bool = True) -> str:
+        """A line of CSV for each hit.
+
+        Args:
+            header: Whether a line with the names of the columns stands before.
+        """
+        buffer = io.StringIO(newline='')
+        lines = ([tuple(COLUMNS)] if header else []) + [
+            (*row, float(f'{probability:.6g}')) for *row, probability in self.rows()
+        ]
+        csv.writer(buffer, lineterminator='\n').writerows(lines)
+        return buffer.getvalue()
 
     def to_arrow(self) -> pa.Table:
         """A table with the columns ``query``, ``video``, ``start``, ``end``, ``probability``."""

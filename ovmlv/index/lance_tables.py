@@ -29,6 +29,12 @@ def arrow() -> Any:
     return _module('pyarrow')
 
 
+def require() -> None:
+    """Raise a :class:`DependencyError` if a package is missing."""
+    for name in ('lancedb', 'pyarrow'):
+        _module(name)
+
+
 def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
@@ -114,6 +120,12 @@ class LanceTables:
                 if create and not (folder / f'{name}.lance').is_dir():
                     database.create_table(name, schema=schema)
             self.videos, self.windows = (self._open(database, n, s) for n, s in schemas.items())
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Number of the version of each table, which grows with every change."""
+        with lance_errors(self.folder):
+            return tuple(int(table.version) for table in (self.videos, self.windows))
 
     def _open(self, database: Any, name: str, schema: pa.Schema) -> Any:
         if not (self.folder / f'{name}.lance').is_dir():

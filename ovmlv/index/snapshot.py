@@ -11,7 +11,7 @@ import numpy as np
 from ovmlv.errors import DataError
 
 from .lance_tables import LanceTables, lance_errors
-from .settings import IndexSettings
+from .settings import FILE, IndexSettings
 from .video_rows import VideoRow
 
 #: Rows that are read from disk at once, and those that are compared with labels at once: of 512
@@ -46,7 +46,9 @@ class Snapshot:
 
     def __init__(self, folder: Path, settings: IndexSettings, memory: int = 2_000_000_000) -> None:
         self.folder, self.embed_dim, self.memory = folder, settings.embed_dim, memory
+        self._file = _file_state(folder)
         self.tables = LanceTables(folder, settings.embed_dim)
+        self._versions = self.tables.versions
         self.rows = sorted(read_rows(self.tables), key=lambda row: row.id)
         self.videos = [row for row in self.rows if row.error is None]
         with lance_errors(folder):
@@ -68,6 +70,12 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.video)
+
+    def is_current(self) -> bool:
+        """Whether nothing has been written since. It takes some milliseconds."""
+        if _file_state(self.folder) != self._file:  # another index, perhaps of another size
+            return False
+        return LanceTables(self.folder, self.embed_dim).versions == self._versions
 
     @functools.cached_property
     def place(self) -> dict[str, int]:
@@ -161,3 +169,12 @@ class Snapshot:
         if start != self._total:
             raise DataError(f'index {self.folder} has {start} windows, not {self._total}; make it '
                             'again')  # fmt: skip
+
+
+def _file_state(folder: Path) -> tuple[int, int] | None:
+    """What tells one file of settings from another that took its place."""
+    try:
+        status = (folder / FILE).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

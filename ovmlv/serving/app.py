@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import create_task_group, sleep
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -22,6 +22,7 @@ from .arrivals import Arrivals
 from .fork_server import FORK_SERVER
 from .guard import Guard
 from .health import Health
+from .index_routes import add_index_routes
 from .limits import ServingLimits
 from .metrics_page import ADDRESS, MetricsPage
 from .observer import Observer, Watch
@@ -34,6 +35,9 @@ from .video_store import VideoStore
 from .windows import LEAST, MOST
 from .work_queue import WorkQueue
 
+if TYPE_CHECKING:
+    from .index_service import IndexService
+
 UPLOAD = '/api/videos'
 _STATIC = FilePath(__file__).parent / 'static'
 #: All that is ever read of this disk: no address holds a path.
@@ -41,7 +45,11 @@ _FILES = {
     '/': ('index.html', 'text/html; charset=utf-8'),
     '/page.css': ('page.css', 'text/css; charset=utf-8'),
     '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
+    '/find.css': ('find.css', 'text/css; charset=utf-8'),
     '/timeline.js': ('timeline.js', 'text/javascript; charset=utf-8'),
+    '/tabs.js': ('tabs.js', 'text/javascript; charset=utf-8'),
+    '/player.js': ('player.js', 'text/javascript; charset=utf-8'),
+    '/find.js': ('find.js', 'text/javascript; charset=utf-8'),
     '/icon.svg': ('icon.svg', 'image/svg+xml'),
 }
 _SWEEP = 30.0
@@ -57,6 +65,7 @@ def build_app(
     limits: ServingLimits,
     hosts: Collection[str] | None,
     access_log: AccessLog | None = None,
+    index: IndexService | None = None,
 ) -> FastAPI:
     """See :func:`~ovmlv.serving.create_app`."""
     monitor = service.monitor
@@ -122,6 +131,7 @@ def build_app(
     _add_errors(app)
     _add_files(app)
     _add_metrics(app, MetricsPage(monitor, state))
+    add_index_routes(app, index, scoring)
 
     @app.post(
         UPLOAD,
@@ -207,6 +217,7 @@ def build_app(
             queue=schemas.Waiting(videos=len(uploads) + looking.reserved, labels=scoring.reserved),
             banks=service.offered_banks(),
             default_labels=list(service.default_labels),
+            index=index is not None,
             limits=vars(limits),
         )
 

@@ -37,6 +37,7 @@ class ServingLimits:
         label_length: Most characters of a label.
         results: Most labels of a bank that an answer holds.
         bank_labels: Most labels of a bank that is offered.
+        hits: Most hits of an answer about an index.
     """
 
     upload_bytes: int = 200 * 2**20
@@ -59,6 +60,7 @@ class ServingLimits:
     label_length: int = 200
     results: int = 200
     bank_labels: int = 100_000
+    hits: int = 1000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -101,7 +103,79 @@ class Status(BaseModel):
     queue: Waiting
     banks: list[Bank]
     default_labels: list[str]
+    index: bool = Field(description='Whether there is a video index')
     limits: dict[str, float]
+
+
+class Index(BaseModel):
+    """A video index."""
+
+    videos: int = Field(description='Number of videos that can be found')
+    windows: int = Field(description='Number of their parts, each with a probability of its own')
+    seconds: float = Field(description='Length of all videos together')
+    unread: int = Field(description='Number of files that could not be read')
+    window: float | None = Field(description='Seconds of a part; null: videos are wholes')
+    calibrated: bool = Field(description='Whether labels have thresholds of their own')
+
+
+class IndexQuery(BaseModel):
+    """What to find; see ``ovmlv index find``."""
+
+    model_config = ConfigDict(extra='forbid', strict=True)
+
+    query: str = Field(
+        max_length=10_000,
+        description='A label, or labels with AND, OR, NOT and parentheses',
+        examples=['a dog AND NOT (indoors OR night)'],
+    )
+    negative: list[str] = Field([], description='Labels that must not be there')
+    top: int = Field(60, ge=1, le=1_000_000, description='Number of hits, up to the limit hits')
+    threshold: float | None = Field(
+        None, ge=0, le=1, description='Least calibrated probability of a hit'
+    )
+    present: bool = Field(
+        False,
+        description='Whether each label must reach its threshold of the calibration instead',
+    )
+    per: Literal['video', 'window'] = Field(
+        'video', description='Each video once, with its best part; or all parts'
+    )
+    after: float | None = Field(
+        None, allow_inf_nan=False, description='Only parts that end after this second'
+    )
+    before: float | None = Field(
+        None, allow_inf_nan=False, description='Only parts that begin before this second'
+    )
+    within: str | None = Field(
+        None, max_length=1000, description='A folder, or a pattern of paths such as *holiday*'
+    )
+
+
+class IndexHit(BaseModel):
+    """A part of a video that was found."""
+
+    video: str = Field(description='Path of the video on the server, for people')
+    start: float | None = Field(description='Seconds from the start of the video')
+    end: float | None = Field(description='Seconds from the start of the video')
+    probability: float = Field(description='Calibrated probability of the whole query')
+    labels: dict[str, float] = Field(description='Probability of each label of the query')
+    id: str = Field(description='Id of the video for other requests, until the server ends')
+    number: int = Field(description='Number of the part in its video')
+    name: str = Field(description='Name of the file')
+    file: str = Field(description='Address of the file, relative to the server')
+    picture: str | None = Field(description='Address of a JPEG file, relative to the server')
+    csv: str = Field(description='The line of ovmlv index find --format csv')
+    jsonl: str = Field(description='The line of ovmlv index find --format jsonl')
+
+
+class IndexHits(BaseModel):
+    """What was found, the most probable first."""
+
+    query: str = Field(description='The query as it was understood')
+    labels: list[str] = Field(description='The labels in it')
+    videos: int = Field(description='Number of videos that were asked')
+    windows: int = Field(description='Number of their parts')
+    hits: list[IndexHit]
 
 
 class ErrorDetail(BaseModel):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ovmlv.apis import LabelBank
+    from ovmlv.index import VideoIndex
 
 _LOCAL = ('localhost', '127.0.0.1', '[::1]')
 
@@ -29,6 +30,7 @@ def create_app(
     banks: Mapping[str, LabelBank | str | Path] | None = None,
     allowed_hosts: Collection[str] | None = _LOCAL,
     access_log: AccessLog | None = None,
+    index: VideoIndex | str | Path | None = None,
 ) -> FastAPI:
     """The page and the API as an ASGI application.
 
@@ -39,6 +41,12 @@ def create_app(
         allowed_hosts: Names, without port, by which browsers reach the server; None allows any
             name.
         access_log: Where a line is written for every request; None writes none.
+        index: A video index of the same model, or its folder, that visitors may ask.
+
+    Raises:
+        DependencyError: FastAPI is not installed, or LanceDB for an index.
+        FileNotFoundError: There is no index in the folder.
+        CheckpointError: The index was made by another model.
     """
     try:
         from .app import build_app
@@ -49,7 +57,12 @@ def create_app(
         raise _missing(error.name) from None
     limits = limits or ServingLimits()
     service = TaggingService(inferencer, limits, banks)
-    return build_app(service, limits, allowed_hosts, access_log)
+    asked = None
+    if index is not None:
+        from .index_service import IndexService
+
+        asked = IndexService(index, inferencer, limits)
+    return build_app(service, limits, allowed_hosts, access_log, asked)
 
 
 def serve(
@@ -61,6 +74,7 @@ def serve(
     allowed_hosts: Collection[str] | None = None,
     access_log: AccessLog | None = None,
     drain_seconds: float = 0,
+    index: VideoIndex | str | Path | None = None,
 ) -> bool:
     """Serve until interrupted. Clients that are served then get an error, and serving ends at once.
 
@@ -76,13 +90,14 @@ def serve(
         access_log: See :func:`create_app`.
         drain_seconds: Seconds for which requests are still answered after a signal, while
             ``/readyz`` says that the server is not ready.
+        index: See :func:`create_app`.
 
     Returns:
         True, when it was interrupted.
 
     Raises:
         ConfigError: The address cannot be used.
-        DependencyError: FastAPI or uvicorn is not installed.
+        DependencyError: FastAPI or uvicorn is not installed, or LanceDB for an index.
     """
     try:
         from .http_server import run
@@ -93,7 +108,7 @@ def serve(
     local = _is_loopback(host)
     if allowed_hosts is None and local:
         allowed_hosts = {*_LOCAL, host}
-    app = create_app(inferencer, limits, banks, allowed_hosts, access_log)
+    app = create_app(inferencer, limits, banks, allowed_hosts, access_log, index)
     listener = _listen(host, port)
     bound, port = listener.getsockname()[:2]
     name = f'[{bound}]' if ':' in bound else bound

@@ -7,7 +7,6 @@ import io
 import math
 import threading
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,8 @@ from .decoder import Decoder
 from .limits import ServingLimits
 from .monitor import Monitor
 from .schemas import Bank, Frame, Frames, Span, Tag, Tags, Video
-from .service_error import ServiceError
+from .service_error import ServiceError, sentence
+from .typed_labels import check_typed_labels
 from .uploads import Upload
 from .video_store import StoredVideo
 
@@ -213,7 +213,7 @@ class TaggingService:
                 self.monitor.scored(len(labels), time.perf_counter() - started)
                 return result
         except VocabularyError as error:
-            raise ServiceError('invalid_labels', _sentence(str(error))) from error
+            raise ServiceError('invalid_labels', sentence(str(error))) from error
 
     def _source(self, labels: Sequence[str] | None, bank: str | None) -> Sequence[str] | LabelBank:
         if labels is not None and bank is not None:
@@ -229,33 +229,7 @@ class TaggingService:
             if not self.default_labels:
                 raise ServiceError('invalid_labels', 'Give at least one label.')
             return self.default_labels
-        return self._checked(labels)
-
-    def _checked(self, labels: Sequence[str]) -> list[str]:
-        names = [label.strip() for label in labels]
-        longest = self.limits.label_length
-        if not names:
-            raise ServiceError('invalid_labels', 'Give at least one label.')
-        if len(names) > self.limits.labels:
-            raise ServiceError(
-                'too_many_labels',
-                f'{len(names)} labels are more than the {self.limits.labels} that are scored at '
-                'once.',
-            )
-        for number, name in enumerate(names, 1):
-            if not name:
-                raise ServiceError('invalid_labels', f'Label {number} is empty.')
-            if len(name) > longest:
-                raise ServiceError(
-                    'invalid_labels',
-                    f'Label {number} ("{name[:30]}…") has more than {longest} characters.',
-                )
-            # Control characters and halves of surrogate pairs; what joins emoji is fine.
-            if any(unicodedata.category(c) in ('Cc', 'Cs') for c in name):
-                raise ServiceError(
-                    'invalid_labels', f'Label {number} has characters that are no text.'
-                )
-        return names
+        return check_typed_labels(labels, self.limits)
 
 
 def _own_bank(inferencer: Any) -> dict[str, LabelBank]:
@@ -281,8 +255,3 @@ def _spans(windows: Sequence[Window]) -> list[Span]:
 
 def _short(value: float) -> float:
     return float(f'{value:.6g}')
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith('.') else text + '.'

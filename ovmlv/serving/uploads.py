@@ -27,7 +27,8 @@ _UPLOADS = (*SIGNATURES, (0, b'GIF8'))
 _TRANSPORT = ((0, 188), (4, 192))
 #: And what FFmpeg has to take it for.
 _FORMATS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,ogg,flv,live_flv,mpeg,mpegts,asf,gif'
-_HEAD = 512
+#: Bytes that tell.
+HEAD = 512
 #: A refused client that goes on sending is listened to for so long, so that it reads the answer.
 _LINGER_SECONDS, _LINGER_BYTES = 3.0, 256 * 2**20
 
@@ -114,7 +115,7 @@ def probe(upload: Upload, limits: ServingLimits) -> float:
         Seconds from the first to the last frame.
     """
     with upload.path.open('rb') as file:
-        if not _looks_like_video(file.read(_HEAD)):
+        if not looks_like_video(file.read(HEAD)):
             raise ServiceError(
                 'unsupported_format',
                 f'{upload.name} is not a video: it begins like none of MP4, MOV, WebM, MKV, AVI, '
@@ -168,7 +169,12 @@ def _check(container: av.container.InputContainer, name: str, limits: ServingLim
     return seconds
 
 
-def _looks_like_video(head: bytes) -> bool:
+def looks_like_video(head: bytes) -> bool:
+    """Whether a file that begins so may be a video.
+
+    Args:
+        head: The first :data:`HEAD` bytes.
+    """
     if any(head[at : at + len(sign)] == sign for at, sign in _UPLOADS):
         return True
     return any(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ovmlv.apis import LabelBank, OVMLVInferencer
 from ovmlv.errors import CheckpointError, ConfigError, DataError, VocabularyError
@@ -114,13 +117,15 @@ def test_one_writer_and_readers_meanwhile(videos, inferencer, tmp_path):
     index = VideoIndex.create(tmp_path / 'index', inferencer, window=1.0)
     index.add(videos / 'red.mp4')
     reader = VideoIndex.open(tmp_path / 'index', inferencer)
-    assert len(reader) == 1
+    assert len(reader) == 1 and reader.snapshot.is_current()
     with IndexWriter(index.folder, index.settings), pytest.raises(ConfigError, match='another pro'):
         index.add(videos)
     index.add(videos)
     index.remove(videos / 'red.mp4')
     assert names(reader.find('blue circle')) == ['red.mp4']
+    assert not reader.snapshot.is_current()
     reader.refresh()
+    assert reader.snapshot.is_current()
     assert len(reader) == 4 and 'red.mp4' not in names(reader.find('red circle', per='window'))
 
 
@@ -219,12 +224,12 @@ def test_forms_of_results(shared, clips):
     table = result.to_arrow()
     assert table.column_names == ['query', 'video', 'start', 'end', 'probability']
     assert result.to_pandas()['probability'].tolist() == [hit.probability for hit in result]
+    lines = list(csv.DictReader(io.StringIO(result.to_csv())))
+    assert [line['video'] for line in lines] == [hit.video for hit in result]
+    assert float(lines[0]['probability']) == pytest.approx(result[0].probability, rel=1e-5)
+    assert (lines[0]['query'], lines[0]['start']) == ('red circle', str(result[0].window.start))
     pictures = result.thumbnails()
     assert all(jpeg[:2] == b'\xff\xd8' and len(jpeg) < 10_000 for jpeg in pictures)
-    import io
-
-    from PIL import Image
-
     assert Image.open(io.BytesIO(pictures[0])).size == (64, 64)
     assert len(shared.labels(clips[0], WORDS).windows) == 3
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
 import selectors
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import numpy as np
 import psutil
 import pytest
 
+from ovmlv.apis import OVMLVInferencer
 from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
 from ovmlv.datasets.motionshapes.generate import write_video as write_clip
 
@@ -84,10 +87,9 @@ def start_server(tmp_path_factory, *command: object) -> Iterator[RunningServer]:
             text=True,
         )
     try:
-        line = _first_line(process)
-        found = re.search(r'http://127\.0\.0\.1:\d+', line)
-        assert found, f'{line}\n{log.read_text()}'
-        running = RunningServer(found[0], psutil.Process(process.pid), folder, log)
+        address = _address(process)
+        assert address, f'it did not start\n{log.read_text()}'
+        running = RunningServer(address, psutil.Process(process.pid), folder, log)
         socket.create_connection(running.address).close()  # it listens before it says so
         yield running
     finally:
@@ -101,20 +103,26 @@ def start_server(tmp_path_factory, *command: object) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope='session')
-def server(tmp_path_factory):
+def server(tmp_path_factory, indexed):
+    """With an index, where its packages are."""
     script = Path(__file__).with_name('run_server.py')
-    with start_server(tmp_path_factory, script, json.dumps(LIMITS)) as running:
+    videos = [] if index_missing() else [indexed.folder]
+    with start_server(tmp_path_factory, script, json.dumps(LIMITS), *videos) as running:
         yield running
 
 
-def _first_line(process: subprocess.Popen) -> str:
+def _address(process: subprocess.Popen) -> str | None:
+    """The address that it prints; before it, there may be warnings of a bad video."""
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end:
             if ready.select(1):
-                return process.stdout.readline()
-    return 'the server did not start'
+                line = process.stdout.readline()
+                found = re.search(r'http://127\.0\.0\.1:\d+', line)
+                if found or not line:
+                    return found and found[0]
+    return None
 
 
 @pytest.fixture(scope='session')
@@ -154,6 +162,35 @@ def damaged(clips, tmp_path_factory) -> Path:
     content = clips['both'].read_bytes()
     path.write_bytes(content[: len(content) // 2])
     return path
+
+
+@dataclass
+class Indexed:
+    """A video index and where its videos are."""
+
+    folder: Path
+    index: Path
+
+
+def index_missing() -> str:
+    """Why tests of a video index are skipped; empty if they are not."""
+    names = [name for name in ('lancedb', 'pyarrow') if importlib.util.find_spec(name) is None]
+    return f"{', '.join(names)} not installed: pip install 'ovmlv[index]'" if names else ''
+
+
+@pytest.fixture(scope='session')
+def indexed(clips, damaged, tmp_path_factory) -> Indexed:
+    """A folder of the clips, and one that cannot be read, of which the server makes an index."""
+    folder = tmp_path_factory.mktemp('indexed')
+    for path in (*clips.values(), damaged):
+        shutil.copy2(path, folder)
+    return Indexed(folder, folder / 'index')
+
+
+@pytest.fixture(scope='session')
+def plain_inferencer():
+    """The model of the server in this process."""
+    return OVMLVInferencer('motionshapes', device='cpu')
 
 
 @pytest.fixture

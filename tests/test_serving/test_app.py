@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 LABELS = ['blue star', 'red circle', 'green square']
+SCRIPTS = ('/page.js', '/timeline.js', '/tabs.js', '/player.js', '/find.js')
 
 
 def error_of(answer):
@@ -233,7 +234,7 @@ def test_other_sites_are_refused(client, server):
 
 def test_pages_need_nothing_else(client):
     """No address of another server, and headers that keep it so."""
-    for path in ('/', '/page.css', '/page.js', '/timeline.js', '/docs', '/icon.svg'):
+    for path in ('/', '/page.css', '/find.css', *SCRIPTS, '/docs', '/icon.svg'):
         answer = client.get(path)
         assert answer.status_code == 200
         assert answer.text.replace('http://www.w3.org/2000/svg', '').count('://') == 0
@@ -247,7 +248,7 @@ def test_api_page_lists_what_the_schema_has(client):
     schema, page = client.get('/api/openapi.json').json(), client.get('/docs').text
     assert schema['info']['title'] == 'ovmlv'
     operations = [(m.upper(), p) for p, methods in schema['paths'].items() for m in methods]
-    assert ('POST', '/api/videos') in operations and len(operations) == 7
+    assert ('POST', '/api/videos') in operations and len(operations) == 11
     for method, path in operations:
         assert f'<b>{method}</b> {path}' in page
     for code in ('busy', 'file_too_large', 'unreadable_video'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -21,6 +22,28 @@ ARGUMENTS = (
     '--disable-component-update --disable-sync'
 ).split()
 PHONE = dict(width=390, height=844)
+#: Texts with less than the 4.5 : 1 of WCAG AA against what is behind them.
+LOW_CONTRAST = """() => {
+        const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+        const light = (c) => c.slice(0, 3).map((v) => v / 255)
+          .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+          .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const behind = (node) => {
+          for (let n = node; n; n = n.parentElement) {
+            const c = rgb(getComputedStyle(n).backgroundColor);
+            if (c.length === 3 || c[3] > 0) return c;
+          }
+        };
+        const found = [];
+        for (const node of document.querySelectorAll('main *, header *')) {
+          const own = [...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+          if (!own || !node.offsetParent) continue;
+          const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
+          const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+          if (ratio < 4.5) found.push(`${node.className} ${node.textContent}: ${ratio}`);
+        }
+        return found;
+      }"""
 LABELS = 'red circle\nblue star, green square\n\n  a boat  ,'
 
 
@@ -37,6 +60,12 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, server):
+    with opened_pages(browser, server) as start:
+        yield start
+
+
+@contextlib.contextmanager
+def opened_pages(browser, server):
     """A function that opens the page; afterwards: no error and no request to elsewhere."""
     contexts, problems = [], []
 
@@ -72,7 +101,9 @@ def open_page(browser, server):
 
 def picture(page, name):
     ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f'{name}.png', full_page=True, animations='disabled')
+    path = ARTIFACTS / f'{name}.png'
+    page.screenshot(path=path, full_page=True, animations='disabled')
+    return path
 
 
 def tag(page, video, labels=LABELS):
@@ -280,30 +311,7 @@ def test_contrast(open_page, clips, scheme):
     """Texts have the 4.5 : 1 of WCAG AA against what is behind them."""
     page = open_page(color_scheme=scheme)
     tag(page, clips['both'])
-    low = page.evaluate(
-        """() => {
-        const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-        const light = (c) => c.slice(0, 3).map((v) => v / 255)
-          .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-          .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-        const behind = (node) => {
-          for (let n = node; n; n = n.parentElement) {
-            const c = rgb(getComputedStyle(n).backgroundColor);
-            if (c.length === 3 || c[3] > 0) return c;
-          }
-        };
-        const found = [];
-        for (const node of document.querySelectorAll('main *, header *')) {
-          const own = [...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-          if (!own || !node.offsetParent) continue;
-          const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))];
-          const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-          if (ratio < 4.5) found.push(`${node.className} ${node.textContent}: ${ratio}`);
-        }
-        return found;
-      }"""
-    )
-    assert low == []
+    assert page.evaluate(LOW_CONTRAST) == []
 
 
 def test_by_keyboard_alone(open_page, clips):

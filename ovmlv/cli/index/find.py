@@ -27,10 +27,6 @@ from ..parquet_output import (
 )
 from .common import add_asking_arguments, open_index
 
-_COLUMNS = dict(
-    query='string', video='string', start='float64?', end='float64?', probability='float64'
-)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``ovmlv index find``."""
@@ -66,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
     """Find."""
+    from ovmlv.index.find_result import COLUMNS
     from ovmlv.index.query import read_query
 
     style = check_rows_arguments(args)
@@ -87,9 +84,8 @@ def run(args: argparse.Namespace, out: Terminal) -> None:
             for result in found:
                 stream.write_json(result.to_json())
     else:
-        hits = (dict(hit.to_dict(), query=result.query) for result in found for hit in result)
-        rows = ([hit[name] for name in _COLUMNS] for hit in hits)
-        output_rows(args, out, _COLUMNS, rows, rounded=['probability'])
+        rows = (row for result in found for row in result.rows())
+        output_rows(args, out, COLUMNS, rows, rounded=['probability'])
     if args.save_thumbnails is not None:
         _save(found, args.save_thumbnails)
 

@@ -295,13 +295,15 @@ function asCsv() {
   return rows.map((values) => values.map(cell).join(',')).join('\r\n') + '\r\n';
 }
 
-function save(text, kind, ending) {
+function save(text, kind, name) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type: kind }));
-  link.download = `${state.result.name.replace(/\.[^.]*$/, '')}-labels.${ending}`;
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
+
+const fileOf = (ending) => `${state.result.name.replace(/\.[^.]*$/, '')}-labels.${ending}`;
 
 async function copy() {
   try {
@@ -337,8 +339,8 @@ async function start() {
   $('own').addEventListener('change', rank);
   $('more').addEventListener('click', () => { state.all = true; rank(); });
   $('copy').addEventListener('click', copy);
-  $('json').addEventListener('click', () => save(asJson(), 'application/json', 'json'));
-  $('csv').addEventListener('click', () => save(asCsv(), 'text/csv', 'csv'));
+  $('json').addEventListener('click', () => save(asJson(), 'application/json', fileOf('json')));
+  $('csv').addEventListener('click', () => save(asCsv(), 'text/csv', fileOf('csv')));
   try {
     const status = await ask('api/status');
     state.limits = status.limits;
@@ -351,9 +353,12 @@ async function start() {
       ...status.banks.map(({ name, labels: n }) => [name, `${name} (${n.toLocaleString()} labels)`])];
     $('bank').replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
     $('bankrow').hidden = choices.length === 1;
+    Find.begin(status);
   } catch (error) {
     complain(error.message);
+    Find.complain(error.message);
   }
 }
 
-start();
+// When the other scripts are there.
+document.addEventListener('DOMContentLoaded', start);
