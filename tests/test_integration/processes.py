@@ -34,9 +34,7 @@ def in_processes(folder: Path, function: Callable[..., Any], *args: Any, world: 
     return [torch.load(folder / f'{rank}.pt', weights_only=False) for rank in range(world)]
 
 
-def _child(
-    folder: Path, function: Callable[..., Any], args: tuple, rank: int, world: int
-) -> int:
+def _child(folder: Path, function: Callable[..., Any], args: tuple, rank: int, world: int) -> int:
     pid = os.fork()
     if pid:
         return pid

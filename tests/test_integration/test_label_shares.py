@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.test_integration.processes import in_processes
 from tests.test_integration.tiny import LABELS, model_config, write_clip
 from tests.test_integration.training_steps import assert_equals_one_process, train_all

@@ -24,8 +24,7 @@ def batch_of(labels: list[str], num: int, seed: int) -> dict[str, Any]:
     targets = torch.randint(-1, 2, (num, len(labels)), generator=generator)
     targets[0] = -1
     samples = [
-        ActionDataSample(metainfo=dict(sample_idx=i)).set_gt_label(y)
-        for i, y in enumerate(targets)
+        ActionDataSample(metainfo=dict(sample_idx=i)).set_gt_label(y) for i, y in enumerate(targets)
     ]
     return dict(inputs=list(inputs), data_samples=samples)
 

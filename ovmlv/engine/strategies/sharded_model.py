@@ -15,6 +15,7 @@ from torch.distributed.fsdp import (
     fully_shard,
     register_fsdp_forward_method,
 )
+from torch.distributed.tensor import DTensor
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.backbones import TemporalCLIPBackbone
@@ -29,6 +30,7 @@ from ovmlv.models.utils.sharding import mark_as_sharded
 from .sharded_states import shard_like
 
 _CALIBRATES = '_ovmlv_calibrates'
+_GATHERED = '_ovmlv_gathered'
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
@@ -76,6 +78,7 @@ def shard_model(
             mp_policy=_precision(layer, param_dtype, reduce_dtype),
             offload_policy=offload if cpu_offload and frozen else OffloadPolicy(),
         )
+        layer.register_forward_pre_hook(_note_gathered, prepend=True)
         layer.register_forward_hook(_let_go_again)
     fully_shard(model, mesh=mesh)
     mark_as_sharded(model)
@@ -113,7 +116,6 @@ def refuse_unfit(model: nn.Module) -> None:
             'FullyShardStrategy: all processes must encode the same labels of a step; set '
             'model.shard_labels=True beside model.labels_per_step'
         )
-
 
     if isinstance(model.backbone, TemporalCLIPBackbone) and model.backbone.prefix_cache is not None:
         raise ConfigError(
@@ -168,13 +170,17 @@ def _precision(
     )
 
 
+def _note_gathered(layer: Any, *_: Any) -> None:
+    layer.__dict__[_GATHERED] = not any(isinstance(p, DTensor) for p in layer.parameters())
+
+
 def _let_go_again(layer: Any, *_: Any) -> None:
     """Let a layer's weights go after the second forward pass of gradient checkpointing.
 
-    In the backward pass, FSDP gathers a layer for this pass and keeps it until the layer's own
-    backward pass, by when all layers of a checkpointed chunk would be here at once.
+    This pass runs within the backward pass. FSDP gathers a layer for it and keeps it until the
+    layer's own backward pass, by when all layers of a chunk would be here at once.
     """
-    if torch._C._current_graph_task_id() != -1:
+    if not layer.__dict__[_GATHERED]:
         layer.reshard()
 
 

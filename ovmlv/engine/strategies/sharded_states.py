@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,10 +31,12 @@ def gather(content: Any) -> Any:
     All processes must call it with content of one structure.
     """
     if isinstance(content, DTensor):
-        return content.full_tensor().cpu()
-    if isinstance(content, Mapping):
-        return type(content)((key, gather(value)) for key, value in content.items())  # type: ignore[call-arg]
-    if isinstance(content, (list, tuple)) and type(content) in (list, tuple):
+        content = content.full_tensor()
+    if isinstance(content, Tensor):
+        return content.cpu()
+    if type(content) in (dict, OrderedDict):
+        return type(content)((key, gather(value)) for key, value in content.items())
+    if type(content) in (list, tuple):
         return type(content)(gather(value) for value in content)
     return content
 

@@ -42,12 +42,13 @@ def in_step(module: Any, parts: Sequence[_T], spare: _T) -> Iterator[tuple[_T, b
     Yields:
         A part, and whether its result is wanted.
     """
+    count = len(parts)
+    if is_sharded(module):  # first of all: others may begin to gather at once
+        most = torch.tensor([count], device=_device(module))
+        all_reduce(most, 'max')
+        count = int(most)
     yield from ((part, True) for part in parts)
-    if is_sharded(module):
-        count = torch.tensor([len(parts)], device=_device(module))
-        all_reduce(count, 'max')
-        for _ in range(int(count) - len(parts)):
-            yield spare, False
+    yield from ((spare, False) for _ in range(count - len(parts)))
 
 
 def any_process(module: Any, flag: bool) -> bool:
