@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import time
 import traceback
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-SECONDS = 60
+SECONDS = 240
 
 
 def in_processes(folder: Path, function: Callable[..., Any], *args: Any, world: int = 2) -> list:
@@ -30,7 +31,7 @@ def in_processes(folder: Path, function: Callable[..., Any], *args: Any, world: 
             os.kill(child, 9)
             os.waitpid(child, 0)
     errors = [f.read_text() for f in sorted(folder.glob('error_*')) if f.stat().st_size]
-    assert ends == dict.fromkeys(children, 0), '\n\n'.join(errors) or f'they hang: {ends}'
+    assert ends == dict.fromkeys(children, 0), '\n\n'.join([f'they end with {ends}', *errors])
     return [torch.load(folder / f'{rank}.pt', weights_only=False) for rank in range(world)]
 
 
@@ -39,6 +40,9 @@ def _child(folder: Path, function: Callable[..., Any], args: tuple, rank: int, w
     if pid:
         return pid
     status = 1
+    errors = (folder / f'error_{rank}').open('w')
+    faulthandler.enable(errors)
+    faulthandler.dump_traceback_later(SECONDS - 5, file=errors)  # where it hangs
     try:
         os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world))
         torch.set_num_threads(1)

@@ -11,6 +11,7 @@ import mmengine
 import torch
 from mmengine._strategy import DDPStrategy
 from mmengine.device import get_device
+from mmengine.optim import AmpOptimWrapper
 from mmengine.runner.checkpoint import save_checkpoint
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -18,6 +19,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from ovmlv.errors import ConfigError
 from ovmlv.registry import STRATEGIES
 
+from .sharded_memory import held_bytes
 from .sharded_model import shard_model
 from .sharded_states import gather, shard_like, shard_optimizer_state
 
@@ -86,15 +88,58 @@ class FullyShardStrategy(DDPStrategy):
         model = self.convert_model(model)
         mesh = init_device_mesh(get_device(), (self.world_size,))
         shard_model(model, mesh, self.param_dtype, self.reduce_dtype, self.cpu_offload)
+        self.logger.info(f'FullyShardStrategy: {held_bytes(model)}')
         return model
 
     def model_state_dict(self) -> dict[str, Any]:
         """The model's state dict with whole tensors; all processes must ask for it."""
         return gather(self.model.state_dict())
 
+    def build_optim_wrapper(self, optim_wrapper: Any, model: nn.Module | None = None) -> Any:
+        """Build the optimizer of the sharded parameters.
+
+        Raises:
+            ConfigError: It would scale the loss, which sharded gradients do not go with.
+        """
+        built = super().build_optim_wrapper(optim_wrapper, model)
+        if self.world_size > 1 and isinstance(built, AmpOptimWrapper):
+            raise ConfigError(
+                'FullyShardStrategy does not go with AmpOptimWrapper (or --amp); set '
+                "optim_wrapper.type='AutocastOptimWrapper' without loss_scale"
+            )
+        return built
+
     def optim_state_dict(self) -> dict[str, Any]:
         """The optimizer's state dict with whole tensors; all processes must ask for it."""
         return gather(super().optim_state_dict())
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        *,
+        callback: Callable[[dict], None] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Load a checkpoint with whole tensors, also averaged ones, whichever strategy wrote it."""
+
+        def share(checkpoint: dict[str, Any]) -> None:
+            for key in ('state_dict', 'ema_state_dict'):
+                if key in checkpoint:
+                    checkpoint[key] = self._shares(checkpoint[key])
+            if callback is not None:
+                callback(checkpoint)
+
+        return super().load_checkpoint(filename, callback=share, **kwargs)
+
+    def _shares(self, state_dict: dict[str, Any]) -> dict[str, Any]:
+        """A state dict of the model, or of its average, with shares of what is sharded."""
+        targets = dict(self.model.named_parameters())
+        shares = {}
+        for name, value in state_dict.items():
+            target = targets.get(name.removeprefix('module.'))
+            known = target is not None and isinstance(value, Tensor)
+            shares[name] = shard_like(value, target) if known else value
+        return shares
 
     def load_model_state_dict(
         self,
@@ -106,15 +151,10 @@ class FullyShardStrategy(DDPStrategy):
         """Load whole tensors, of which each process takes its share."""
         for pattern, replacement in revise_keys:
             state_dict = {re.sub(pattern, replacement, k): v for k, v in state_dict.items()}
-        targets = dict(self.model.named_parameters())
-        shares = {
-            name: shard_like(value, targets[name])
-            if isinstance(value, Tensor) and name in targets
-            else value
-            for name, value in state_dict.items()
-        }
         # A resumed run is strict: FlexibleRunner cannot say so.
-        super().load_model_state_dict(shares, strict=strict or self._resumes, revise_keys=[])
+        super().load_model_state_dict(
+            self._shares(state_dict), strict=strict or self._resumes, revise_keys=[]
+        )
 
     def load_optim_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load whole tensors, of which each process takes its share."""

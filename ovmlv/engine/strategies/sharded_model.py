@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from ovmlv.models.heads import LLMPromptHead
 from ovmlv.models.llm.causal_llm import CausalLLM, LLMOutput
 from ovmlv.models.llm.readouts import GenerateReadout, SuffixReadout
 from ovmlv.models.recognizers import OpenVocabRecognizer
-from ovmlv.models.utils.frozen import fingerprint
+from ovmlv.models.utils.frozen import copy_of_weights, fingerprint
 from ovmlv.models.utils.sharding import mark_as_sharded
 
 from .sharded_states import shard_like
@@ -83,6 +84,9 @@ def shard_model(
     fully_shard(model, mesh=mesh)
     mark_as_sharded(model)
     register_fsdp_forward_method(model, 'within')
+    model.__dict__['within'] = functools.partial(_within, model, model.within)
+    # EMAHook copies the model, which FSDP refuses; an average needs the weights alone.
+    model.__dict__['__deepcopy__'] = functools.partial(_copy_weights, model)
     model.register_forward_pre_hook(_note_calibration)
     model.register_forward_hook(_keep_calibration)
     model.register_forward_hook(_let_go_without_gradient)
@@ -184,6 +188,19 @@ def _let_go_again(layer: Any, *_: Any) -> None:
         layer.reshard()
 
 
+def _copy_weights(model: Any, _: dict) -> nn.Module:
+    model.reshard()
+    return copy_of_weights(model)
+
+
+def _within(model: Any, gathered: Any, function: Any) -> Any:
+    """Call a function with the model gathered, and let go of it as behind a forward pass."""
+    try:
+        return gathered(function)
+    finally:
+        _let_go_without_gradient(model)
+
+
 def _note_calibration(model: Any, *_: Any) -> None:
     model.__dict__[_CALIBRATES] = model.scorer.wants_calibration
 
@@ -204,7 +221,7 @@ def _keep_calibration(model: Any, *_: Any) -> None:
 
 def _let_go_without_gradient(model: Any, *_: Any) -> None:
     """Let go of what only a backward pass would let go of."""
-    if not torch.is_grad_enabled():
+    if not (model.training and torch.is_grad_enabled()):
         model.reshard()
 
 

@@ -272,7 +272,9 @@ class OpenVocabRecognizer(BaseModel):
                 again = self.criterion(logits, labels.targets, video=mixed, **given)
                 losses['loss_interpolated'] = self.interpolation.weight * again['loss_cls']
             if self.scorer.scale is not None and self.scorer.bias is not None:
-                losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
+                # A copy: a gathered parameter is gone behind the forward pass.
+                bias = self.scorer.bias.detach().clone()
+                losses.update(scale=self.scorer.scale.detach(), bias=bias)
         return losses
 
     @torch.no_grad()

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from mmengine.dist import get_world_size
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
+from torch.distributed.tensor import DTensor
 
-from tests.test_integration.tiny import LABELS, model_config, write_clip
-from tests.test_integration.training_steps import check
+from ovmlv.engine.strategies.sharded_memory import HeldBytes, held_bytes
+from ovmlv.engine.strategies.sharded_model import layers_of, shard_model
+from ovmlv.engine.strategies.sharded_states import gather
+from tests.test_integration.processes import in_processes
+from tests.test_integration.tiny import LABELS, build_model, model_config, total, write_clip
+from tests.test_integration.training_steps import batch_of, check, share, wrap
 
 MANY = [f'label number {i}' for i in range(11)]
 LLAMA = dict(
@@ -68,3 +77,81 @@ def test_two_processes_equal_one_in_all_ways(tmp_path, name, shard_labels):
         cases.append(case(clip, 3, MANY, shard_labels=True, labels_per_step=5, **CASES[name]))
         cases.append(case(clip, 4, LABELS[:1], shard_labels=True, **CASES[name]))
     check(tmp_path, cases)
+
+
+def hold(config):
+    """Bytes of the LLM and of the model, and how many layers are gathered at once in a step."""
+    model = build_model(config, 0)
+    model.set_vocabulary(LABELS)
+    whole = sum(p.numel() * p.element_size() for p in model.head.llm.parameters())
+    layers = layers_of(model)
+    shard_model(model, torch.distributed.init_device_mesh('cpu', (get_world_size(),)))
+    here = sum(p.to_local().numel() * p.element_size() for p in model.head.llm.parameters())
+    seen = []
+
+    def look(*_):
+        seen.append(sum(not isinstance(next(m.parameters()), DTensor) for m in layers))
+
+    for layer in layers:
+        layer.register_forward_hook(look)
+        layer.register_full_backward_pre_hook(look)
+    held = held_bytes(model)
+    data = model.data_preprocessor(share(batch_of(LABELS, 4, 0)))
+    total(model(**data, mode='loss')).backward()
+    look()
+    tables = model.head.llm.embedding.weight.numel() * 4
+    return dict(
+        whole=whole, here=here, seen=seen, held=tuple(held), tables=tables, layers=len(layers)
+    )
+
+
+def test_each_process_holds_half_of_the_frozen_llm(tmp_path):
+    """By parameters held; gathered are the table of tokens for a step, and a layer at a time."""
+    llm = dict(config=dict(LLAMA['config'], num_hidden_layers=8))
+    readout = dict(type='PrefixReadout', num_tokens=2, layer=8, **CHUNKS)
+    config = model_config(write_clip(tmp_path), head=dict(llm=llm, readout=readout))
+    for rank, found in enumerate(in_processes(tmp_path, hold, config)):
+        # Rows are dealt out whole, so that a tensor of an odd number of rows has one more here.
+        assert found['here'] == pytest.approx(found['whole'] / 2, rel=0.01), rank
+        held = HeldBytes(*found['held'])
+        assert held.share == pytest.approx(held.whole / 2, rel=0.01)
+        assert held.root >= found['tables']
+        assert max(found['seen']) <= 2 and found['seen'][-1] == 0, found['seen']
+        assert found['layers'] >= 8 and 0 < held.layer < held.whole / 10
+
+
+def average(case):
+    """The averaged weights behind some steps, and scores of videos with them in place."""
+    model = build_model(case['model'], case['seed'])
+    model.set_vocabulary(case['labels'])
+    wrap(model, 'fsdp')
+    averaged = ExponentialMovingAverage(model, momentum=0.3)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for step in range(3):
+        data = model.data_preprocessor(share(batch_of(case['labels'], 4, step)))
+        optimizer.zero_grad()
+        total(model.train()(**data, mode='loss')).backward()
+        clipped = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        averaged.update_parameters(model)
+    hook = EMAHook()
+    hook.src_model, hook.ema_model = model, averaged
+    hook._swap_ema_parameters()
+    scores = [s.pred_score for s in model.eval()(**data, mode='predict')]
+    hook._swap_ema_parameters()
+    state = gather(averaged.state_dict())
+    return dict(state=state, norm=float(clipped), scores=torch.stack(scores))
+
+
+def test_averages_and_clipped_gradients(tmp_path):
+    """EMAHook's average keeps no second frozen LLM, and ends where that of one process does."""
+    of_average = case(write_clip(tmp_path), scorer=dict(init_bias=-3.0))
+    one = average(of_average)
+    several = in_processes(tmp_path, average, of_average)
+    for found in several:
+        assert found['norm'] == pytest.approx(one['norm'], rel=1e-5)
+        assert found['state'].keys() == one['state'].keys()
+        for name, value in one['state'].items():
+            torch.testing.assert_close(found['state'][name], value, atol=1e-5, rtol=1e-4, msg=name)
+    scores = torch.cat([found['scores'] for found in several])
+    torch.testing.assert_close(scores, one['scores'], atol=1e-5, rtol=1e-4)
