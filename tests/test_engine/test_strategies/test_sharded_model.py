@@ -16,6 +16,8 @@ from tests.test_integration.processes import in_processes
 from tests.test_integration.tiny import LABELS, build_model, model_config, total, write_clip
 from tests.test_integration.training_steps import batch_of, check, share, wrap
 
+pytestmark = pytest.mark.slow  # test_label_shares.py has a fast case
+
 MANY = [f'label number {i}' for i in range(11)]
 LLAMA = dict(
     config=dict(
@@ -35,10 +37,6 @@ def case(clip, seed=0, labels=LABELS, **kwargs):
     kwargs.setdefault('loss', dict(text_distill=0.5, video_distill=0.5))
     model = model_config(clip, **kwargs)
     return dict(model=model, labels=list(labels), seed=seed, way='fsdp', steps=3)
-
-
-def test_two_processes_equal_one(tmp_path):
-    check(tmp_path, [case(write_clip(tmp_path))])
 
 
 def reads(kind, **kwargs):
@@ -67,7 +65,6 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', CASES)
 @pytest.mark.parametrize('shard_labels', [False, True])
 def test_two_processes_equal_one_in_all_ways(tmp_path, name, shard_labels):
