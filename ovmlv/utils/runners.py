@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS, init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import FlexibleRunner, Runner
 
 
 def build_runner(cfg: Config) -> Any:
@@ -18,4 +18,33 @@ def build_runner(cfg: Config) -> Any:
     if 'runner_type' not in cfg:
         return Runner.from_cfg(cfg)
     init_default_scope(cfg.get('default_scope') or 'ovmlv')
-    return RUNNERS.build(cfg)
+    runner = RUNNERS.build(cfg)
+    if isinstance(runner, FlexibleRunner):
+        start_before_loading(runner)
+    return runner
+
+
+def start_before_loading(runner: FlexibleRunner) -> None:
+    """Call the hooks' ``before_run`` before a checkpoint is loaded, as mmengine's Runner does.
+
+    ``FlexibleRunner`` (all mmengine 0.x) loads first. A hook that remembers the weights that a run
+    starts from would remember those of the checkpoint.
+    """
+    load_or_resume, call_hook = runner.load_or_resume, runner.call_hook
+    called = False
+
+    def load() -> None:
+        nonlocal called
+        call_hook('before_run')
+        called = True
+        load_or_resume()
+
+    def call(fn_name: str, **kwargs: Any) -> None:
+        nonlocal called
+        if fn_name == 'before_run' and called:
+            called = False
+        else:
+            call_hook(fn_name, **kwargs)
+
+    runner.load_or_resume = load  # type: ignore[method-assign]
+    runner.call_hook = call  # type: ignore[method-assign]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -134,7 +134,9 @@ class FullyShardStrategy(DDPStrategy):
     def _shares(self, state_dict: dict[str, Any]) -> dict[str, Any]:
         """A state dict of the model, or of its average, with shares of what is sharded."""
         targets = dict(self.model.named_parameters())
-        shares = {}
+        shares: OrderedDict[str, Any] = OrderedDict()
+        if hasattr(state_dict, '_metadata'):  # versions of modules, which torch keeps beside it
+            shares._metadata = state_dict._metadata  # type: ignore[attr-defined]
         for name, value in state_dict.items():
             target = targets.get(name.removeprefix('module.'))
             known = target is not None and isinstance(value, Tensor)
@@ -149,11 +151,9 @@ class FullyShardStrategy(DDPStrategy):
         revise_keys: Sequence[tuple[str, str]] = ((r'^module.', ''),),
     ) -> None:
         """Load whole tensors, of which each process takes its share."""
-        for pattern, replacement in revise_keys:
-            state_dict = {re.sub(pattern, replacement, k): v for k, v in state_dict.items()}
         # A resumed run is strict: FlexibleRunner cannot say so.
         super().load_model_state_dict(
-            self._shares(state_dict), strict=strict or self._resumes, revise_keys=[]
+            self._shares(state_dict), strict=strict or self._resumes, revise_keys=list(revise_keys)
         )
 
     def load_optim_state_dict(self, state_dict: dict[str, Any]) -> None:
