@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 from mmengine.dist import all_reduce
-from torch import nn
+from torch import Tensor, nn
 
 _T = TypeVar('_T')
 _MARK = '_ovmlv_sharded'
@@ -58,6 +58,11 @@ def any_process(module: Any, flag: bool) -> bool:
     found = torch.tensor([int(flag)], device=_device(module))
     all_reduce(found, 'max')
     return bool(found)
+
+
+def local(tensor: Tensor) -> Tensor:
+    """The part of a tensor that is here, which is all of it unless it is sharded."""
+    return tensor.to_local() if hasattr(tensor, 'to_local') else tensor
 
 
 def _device(module: nn.Module) -> torch.device:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from .sharding import any_process, is_sharded
+from .sharding import any_process, is_sharded, local
 
 _SAMPLES = 16
 
@@ -46,7 +46,7 @@ class WeightWatch:
             owner: Module with these weights, which may be spread over processes. If they are, all
                 processes must ask, and all get the same answer.
         """
-        tensors, moves = [_local(tensor) for tensor in tensors], is_sharded(owner)
+        tensors, moves = [local(tensor) for tensor in tensors], is_sharded(owner)
         stamp: tuple = tuple((t.dtype, t.device) for t in tensors)
         if not moves:
             stamp += tuple((id(t), t.data_ptr(), t._version) for t in tensors)
@@ -78,15 +78,10 @@ def tensor_fingerprint(tensors: Iterable[Tensor]) -> str:
     # Processors have instructions for this hash, and none for most others.
     digest = hashlib.sha256()
     for tensor in tensors:
-        data = _local(tensor).detach().to('cpu').contiguous()
+        data = local(tensor).detach().to('cpu').contiguous()
         digest.update(f'{data.dtype}{tuple(data.shape)}'.encode())
         digest.update(data.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """The part of a sharded tensor that is here."""
-    return tensor.to_local() if hasattr(tensor, 'to_local') else tensor
 
 
 def _sample(tensor: Tensor) -> Tensor:

@@ -9,9 +9,12 @@ from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from torch.distributed.tensor import DTensor
 
+from ovmlv.engine.hooks import WeightPatchHook
+from ovmlv.engine.hooks.bare_model import within_model
 from ovmlv.engine.strategies.sharded_memory import HeldBytes, held_bytes
 from ovmlv.engine.strategies.sharded_model import layers_of, shard_model
 from ovmlv.engine.strategies.sharded_states import gather
+from ovmlv.models.utils.weight_patching import weights_from_clip
 from tests.test_integration.processes import in_processes
 from tests.test_integration.tiny import LABELS, build_model, model_config, total, write_clip
 from tests.test_integration.training_steps import batch_of, check, share, wrap
@@ -152,3 +155,48 @@ def test_averages_and_clipped_gradients(tmp_path):
             torch.testing.assert_close(found['state'][name], value, atol=1e-5, rtol=1e-4, msg=name)
     scores = torch.cat([found['scores'] for found in several])
     torch.testing.assert_close(scores, one['scores'], atol=1e-5, rtol=1e-4)
+
+
+def use(config, options):
+    """A loss and what the hooks do with a model whose layers are computed in another format."""
+    model = build_model(config, 0)
+    model.set_vocabulary(LABELS)
+    mesh = torch.distributed.init_device_mesh('cpu', (get_world_size(),))
+    shard_model(model, mesh, **options)
+    data = model.data_preprocessor(share(batch_of(LABELS, 4, 0)))
+    loss = total(model(**data, mode='loss'))
+    loss.backward()
+    hook = WeightPatchHook(0.5)
+    hook._start = weights_from_clip(model)
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.mul_(2 if parameter.requires_grad else 1)
+        hook._put_on(model)
+        patched = gather({name: dict(model.named_parameters())[name] for name in hook._start})
+        hook._take_off(model)
+        references = within_model(model, lambda: model.head.reference(LABELS))
+    assert all(isinstance(p, DTensor) for p in model.parameters())  # nothing stays gathered
+    return dict(loss=float(loss), references=references, patched=patched, start=gather(hook._start))
+
+
+@pytest.mark.parametrize(
+    ('options', 'closeness'),
+    [({}, 1e-5), (dict(param_dtype=torch.bfloat16, cpu_offload=True), 3e-2)],
+    ids=['own-format', 'bfloat16-offloaded'],
+)
+def test_formats_and_hooks(tmp_path, options, closeness):
+    config = model_config(
+        write_clip(tmp_path),
+        backbone=dict(trainable=1, temporal=dict(type='CrossFrameMessage', blocks='last-1')),
+        scorer=dict(init_bias=-3.0),
+    )
+    model = build_model(config, 0)
+    model.set_vocabulary(LABELS)
+    data = model.data_preprocessor(batch_of(LABELS, 4, 0))
+    loss, references = float(total(model(**data, mode='loss'))), model.head.reference(LABELS)
+    several = in_processes(tmp_path, use, config, options)
+    assert sum(found['loss'] for found in several) / 2 == pytest.approx(loss, rel=closeness)
+    for found in several:
+        torch.testing.assert_close(found['references'], references, atol=closeness, rtol=0)
+        for name, start in found['start'].items():  # half of the way from 1 to 2
+            torch.testing.assert_close(found['patched'][name], 1.5 * start, msg=name)
