@@ -21,6 +21,7 @@ def build_runner(cfg: Config) -> Any:
     runner = RUNNERS.build(cfg)
     if isinstance(runner, FlexibleRunner):
         start_before_loading(runner)
+        keep_given_epoch(runner)
     return runner
 
 
@@ -48,3 +49,26 @@ def start_before_loading(runner: FlexibleRunner) -> None:
 
     runner.load_or_resume = load  # type: ignore[method-assign]
     runner.call_hook = call  # type: ignore[method-assign]
+
+
+def keep_given_epoch(runner: FlexibleRunner) -> None:
+    """Save a checkpoint under the epoch that ``CheckpointHook`` names, as mmengine's Runner does.
+
+    The hook saves the last checkpoint again when validation has found it to be the best one. By
+    then the epoch is over, and ``FlexibleRunner`` (all mmengine 0.x) counts it twice: a run that is
+    resumed from there leaves an epoch out.
+    """
+    save, write = runner.save_checkpoint, runner.strategy.save_checkpoint
+    given: dict[str, int] = {}
+
+    def save_checkpoint(*args: Any, meta: dict | None = None, **kwargs: Any) -> None:
+        given.clear()
+        given.update({key: meta[key] for key in ('epoch', 'iter') if meta and key in meta})
+        save(*args, meta=meta, **kwargs)
+
+    def write_checkpoint(*args: Any, extra_ckpt: dict, **kwargs: Any) -> None:
+        extra_ckpt['meta'].update(given)
+        write(*args, extra_ckpt=extra_ckpt, **kwargs)
+
+    runner.save_checkpoint = save_checkpoint  # type: ignore[method-assign]
+    runner.strategy.save_checkpoint = write_checkpoint  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import FlexibleRunner, Runner
 from torch import nn
 
-from ovmlv.utils.runners import start_before_loading
+from ovmlv.utils.runners import keep_given_epoch, start_before_loading
 
 
 class OneNumber(BaseModel):
@@ -32,7 +32,7 @@ class Noting(Hook):
 
 
 @pytest.mark.parametrize('kind', [Runner, FlexibleRunner])
-def test_hooks_start_once_and_before_a_checkpoint_is_loaded(tmp_path, kind):
+def test_hooks_start_before_loading_and_checkpoints_know_their_epoch(tmp_path, kind):
     torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta={}), tmp_path / 'one.pth')
     hook = Noting()
     runner = kind(
@@ -47,5 +47,9 @@ def test_hooks_start_once_and_before_a_checkpoint_is_loaded(tmp_path, kind):
     )
     if kind is FlexibleRunner:
         start_before_loading(runner)
+        keep_given_epoch(runner)
     runner.train()
     assert hook.seen == [('start', 0.0), ('load', 1.0)]
+    for meta, expected in ((None, 2), (dict(epoch=1, iter=2), 1)):
+        runner.save_checkpoint(str(tmp_path), 'saved.pth', meta=meta)
+        assert torch.load(tmp_path / 'saved.pth', weights_only=False)['meta']['epoch'] == expected
