@@ -7,7 +7,22 @@ With one process the same config trains on one device. docs/large_models.md has 
 takes, by formula. It was not run on GPUs by us; a tiny variant of it is trained in the tests.
 """
 
-_base_ = ['../ovmlv_charades.py']
+_base_ = [
+    '../_base_/models/ovmlv_vit_b16.py',
+    '../_base_/datasets/charades.py',
+    '../_base_/schedules/adamw_30e.py',
+    '../_base_/default_runtime.py',
+]
+
+default_hooks = dict(
+    checkpoint=dict(
+        type='CheckpointHook',
+        interval=1,  # epochs
+        max_keep_ckpts=3,
+        save_best='multilabel/mAP_charades',  # kept beside the last three
+        rule='greater',
+    ),
+)
 
 model = dict(
     backbone=dict(prefix_cache=0.0),  # what one process keeps the others would compute

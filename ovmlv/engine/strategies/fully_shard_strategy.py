@@ -139,8 +139,9 @@ class FullyShardStrategy(DDPStrategy):
             shares._metadata = state_dict._metadata  # type: ignore[attr-defined]
         for name, value in state_dict.items():
             target = targets.get(name.removeprefix('module.'))
-            known = target is not None and isinstance(value, Tensor)
-            shares[name] = shard_like(value, target) if known else value
+            if target is not None and isinstance(value, Tensor):
+                value = shard_like(value, target)
+            shares[name] = value
         return shares
 
     def load_model_state_dict(

@@ -92,10 +92,9 @@ def copy_of_weights(module: nn.Module) -> nn.Module:
             if hasattr(old, mark):
                 setattr(new, mark, getattr(old, mark))
         for name, parameter in old._parameters.items():
-            trains = parameter is not None and parameter.requires_grad
-            new.register_parameter(
-                name, nn.Parameter(parameter.detach().clone(), False) if trains else parameter
-            )
+            if parameter is not None and parameter.requires_grad:
+                parameter = nn.Parameter(parameter.detach().clone(), False)
+            new.register_parameter(name, parameter)
         for name, buffer in old._buffers.items():
             kept = name not in old._non_persistent_buffers_set
             new.register_buffer(name, None if buffer is None else buffer.clone(), kept)
