@@ -147,8 +147,10 @@ def keep_averaged_weights() -> None:
     """``runner.test()`` after ``runner.train()`` tests the last weights, not the averaged ones.
 
     In all mmengine 0.x, ``EMAHook`` starts a new average at every start of a run. With this repair,
-    it goes on with its average of the same model. The repair is not part of :func:`apply`, since
-    importing the hooks takes a second; ``ovmlv.engine`` calls it.
+    it goes on with its average of the same model. ``FlexibleRunner`` also loads a checkpoint before
+    it starts the run, where the hook fails with "no attribute 'ema_model'"; the average is now made
+    when it is first needed. The repair is not part of :func:`apply`, since importing the hooks
+    takes a second; ``ovmlv.engine`` calls it.
     """
     from mmengine.hooks import EMAHook
     from mmengine.model import is_model_wrapper
@@ -163,7 +165,15 @@ def keep_averaged_weights() -> None:
         if getattr(self, 'src_model', None) is not model:
             original(self, runner)
 
+    load = EMAHook.after_load_checkpoint
+
+    @functools.wraps(load)
+    def after_load_checkpoint(self: Any, runner: Any, checkpoint: dict) -> None:
+        before_run(self, runner)
+        load(self, runner, checkpoint)
+
     EMAHook.before_run = before_run
+    EMAHook.after_load_checkpoint = after_load_checkpoint
 
 
 # --- mmengine: distributed runs without a GPU ----------------------------------------------------

@@ -43,7 +43,14 @@ from .video_reader import find_test_pipeline
 
 TOLERANCE = 1e-5
 #: Parts of the model that only training uses, and their keys of state dicts.
-_TRAINING = ('loss', 'reference_vocabulary', 'labels_per_step', 'interpolation', 'init_cfg')
+_TRAINING = (
+    'loss',
+    'reference_vocabulary',
+    'labels_per_step',
+    'shard_labels',
+    'interpolation',
+    'init_cfg',
+)
 _TRAINING_KEYS = ('criterion.', 'start_weights.', 'interpolation.')
 _PRETRAINED = 'pretrained'
 #: Files of this machine that make what is computed anew elsewhere.

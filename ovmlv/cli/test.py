@@ -61,12 +61,11 @@ def measure(args: argparse.Namespace) -> Mapping[str, Any]:
     refuse_missing_data(cfg, 'test_dataloader')
 
     from mmengine.dist import is_main_process
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
 
     from ovmlv.utils.checkpoints import load_strictly
+    from ovmlv.utils.runners import build_runner
 
-    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    runner = build_runner(cfg)
     load_strictly(runner)
     metrics = runner.test()
     if args.out is not None and is_main_process():

@@ -71,17 +71,15 @@ def run(args: argparse.Namespace, out: Terminal | None = None) -> None:
     refuse_missing_data(cfg, 'train_dataloader', 'val_dataloader')
     leave_amp_to_gpus(cfg)
 
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
     from ovmlv.utils.checkpoints import open_weights_safely, resume_strictly
     from ovmlv.utils.file_lock import only_training_in
+    from ovmlv.utils.runners import build_runner
 
     from .batches import refuse_missing_batches
 
     open_weights_safely()
     with only_training_in(cfg.work_dir, cfg.launcher):
-        runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+        runner = build_runner(cfg)
         if cfg.get('resume'):
             resume_strictly(runner)
         if runner.train_loop is not None:

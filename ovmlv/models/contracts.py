@@ -48,6 +48,13 @@ class Part(Protocol):
         """All that a checkpoint keeps."""
 
 
+class LayeredPart(Part, Protocol):
+    """A part with layers that are large, and that nothing else takes apart."""
+
+    def layers_to_shard(self) -> list[nn.Module]:
+        """Layers whose weights are used only while they are called (``FullyShardStrategy``)."""
+
+
 class TemporalModule(Part, Protocol):
     """What joins the frames of a video: inside the blocks of the tower, or behind it.
 

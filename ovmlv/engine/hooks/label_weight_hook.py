@@ -15,7 +15,7 @@ from ovmlv.models.contracts import Recognizer, lacking
 from ovmlv.models.recognizers.batch import fold_views, unit
 from ovmlv.registry import HOOKS
 
-from .bare_model import bare_model
+from .bare_model import bare_model, within_model
 
 _BATCH = 16
 
@@ -67,7 +67,8 @@ class LabelWeightHook(Hook):
                 f'LabelWeightHook: {type(model).__name__} is no OpenVocabRecognizer; remove the '
                 'hook'
             )
-        similarities, targets = self._score(model, runner.train_dataloader.dataset)
+        dataset = runner.train_dataloader.dataset
+        similarities, targets = within_model(model, lambda: self._score(model, dataset))
         weight = label_weights(similarities, targets, self.max_weight, self.min_positives)
         model.criterion.weigh_labels(weight)
         runner.logger.info(

@@ -220,6 +220,14 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         """Names of the parameters that CLIP's weights filled, trainable or not."""
         return [f'visual.{name}' for name, _ in self.visual.named_parameters()]
 
+    def layers_to_shard(self) -> list[nn.Module]:
+        """Blocks of the tower and of its copy; a temporal module takes its own ones apart."""
+        timed = set(self.temporal.blocks) if self.temporal.level == 'block' else set()
+        found = [block for i, block in enumerate(self.tower.blocks) if i not in timed]
+        if self.reference is not None:
+            found += list(as_tower(self.reference).blocks)
+        return [block for block in found if any(True for _ in block.parameters())]
+
     def drop_training_parts(self) -> None:
         """Let go of the frozen copy and of the cache."""
         self.reference = self.prefix_cache = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from open_clip.transformer import Transformer
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
@@ -55,6 +56,11 @@ class FrozenTextTower(BaseTextTower):
     def table(self) -> nn.Embedding:
         """Embeddings of tokens."""
         return self.core.token_embedding
+
+    def layers_to_shard(self) -> list[nn.Module]:
+        """The blocks of open_clip's transformer."""
+        transformer = self.core.transformer
+        return list(transformer.resblocks) if isinstance(transformer, Transformer) else []
 
     def _encode(self, rows: Tensor, soft: Tensor | None, at: Tensor | None) -> Tensor:
         with trainable_attention(rows.device):

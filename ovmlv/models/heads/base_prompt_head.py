@@ -15,6 +15,7 @@ from ovmlv.labels import check_labels
 from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
+from ovmlv.models.utils.sharding import in_step
 
 from .base_label_encoder import BaseLabelEncoder
 from .text_side import load_text_side
@@ -139,10 +140,12 @@ class BasePromptHead(BaseLabelEncoder):
         self._references.follow(self.text_tower)
         found: dict[str, Any] = {label: self._references.get(label) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
-        if missing:
+        size = self.chunk_size or max(len(missing), 1)
+        parts = [missing[i : i + size] for i in range(0, len(missing), size)]
+        for part, wanted in in_step(self.text_tower, parts, list(labels[:1])):
             with constants(self.text_tower.device):
-                computed = self.compute_reference(missing)
-            for label, entry in zip(missing, computed, strict=True):
+                computed = self.compute_reference(part)
+            for label, entry in zip(part if wanted else (), computed, strict=wanted):
                 found[label] = entry
                 self._references.put(label, entry)
         return torch.stack([move(found[label], self.text_tower.device) for label in labels])

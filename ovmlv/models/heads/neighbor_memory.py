@@ -119,7 +119,7 @@ class NeighborMemory(nn.Module):
     def _of(self, reader: WordReader) -> _Known:
         """What is kept of the known words while the weights stay."""
         weights = tensors_of(reader.llm, reader.text_tower)
-        if self._watch.changed(weights) or self._known is None:
+        if self._watch.changed(weights, reader.llm) or self._known is None:
             with constants(weights[0].device):
                 states = _states(reader, list(self.known_words))
                 mean = states.mean(0)

@@ -13,6 +13,7 @@ from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import freeze
 from ovmlv.registry import MODELS
 
+from .decoder_layers import find_layers
 from .kv_cache import KeyValues, from_cache, shapes_of, to_cache
 from .llm_loading import load_llm
 from .lm_head import decoder_of, own_head
@@ -26,17 +27,6 @@ from .self_check import (
 )
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
-
-
-_NORMS = (
-    'norm',
-    'ln_f',
-    'final_layer_norm',
-    'final_layernorm',
-    'final_norm',
-    'norm_f',
-    'layer_norm',
-)
 
 
 class LLMOutput(NamedTuple):
@@ -202,7 +192,7 @@ class CausalLLM(nn.Module):
 
     def _cut(self) -> None:
         """Drop the layers behind the one that is read; an unknown layout runs whole."""
-        found = _find_layers(self.decoder)
+        found = find_layers(self.decoder)
         if self.layer == self.num_layers or found is None:
             return
         layers, owner, norm, projection = found
@@ -225,6 +215,11 @@ class CausalLLM(nn.Module):
             for name, module in before[1].items():
                 setattr(owner, name, module)
             self.whole = True
+
+    def layers_to_shard(self) -> list[nn.Module]:
+        """Layers that are called one after the other; none where the layout is unknown."""
+        found = find_layers(self.decoder)
+        return [] if found is None else list(found[0])
 
     def _probe(self) -> Tensor:
         """A few tokens in the form that this decoder takes."""
@@ -381,20 +376,3 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
         yield value
         for inner in value.values():
             yield from _dicts(inner)
-
-
-def _inner(decoder: nn.Module) -> nn.Module:
-    return getattr(decoder, 'decoder', decoder)  # OPT wraps its decoder once more
-
-
-def _find_layers(decoder: nn.Module) -> tuple[nn.ModuleList, nn.Module, str, str | None] | None:
-    """Blocks, their owner, and the names of final norm and output projection; None if unknown."""
-    owner = _inner(decoder)
-    for blocks in ('layers', 'h', 'blocks'):  # LLaMA, Qwen, Mistral, OPT / GPT-2, Bloom / MPT
-        layers = getattr(owner, blocks, None)
-        if not isinstance(layers, nn.ModuleList):
-            continue
-        for norm in _NORMS:
-            if isinstance(getattr(owner, norm, None), nn.Module):
-                return layers, owner, norm, 'project_out' if hasattr(owner, 'project_out') else None
-    return None

@@ -119,7 +119,7 @@ class LabelCache:
 
     def follow(self, module: nn.Module) -> bool:
         """Drop all entries if the weights that computed them have changed, and tell whether."""
-        if not self._watch.changed(tensors_of(module)):
+        if not self._watch.changed(tensors_of(module), module):
             return False
         self.clear()
         return True

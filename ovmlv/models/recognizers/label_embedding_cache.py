@@ -40,7 +40,7 @@ class LabelEmbeddingCache:
             labels: C label strings.
             compute: Function that is called with those labels that no kept vocabulary has.
         """
-        if self._watch.changed(tensors_of(head)):
+        if self._watch.changed(tensors_of(head), head):
             self.clear()
         entry = (tuple(labels), _precision())
         if entry in self._entries:
@@ -50,7 +50,7 @@ class LabelEmbeddingCache:
             if len(self._entries) >= _VOCABULARIES:
                 del self._entries[next(iter(self._entries))]
             # Computing may create lazy buffers of the head.
-            self._watch.changed(tensors_of(head))
+            self._watch.changed(tensors_of(head), head)
             self._entries[entry] = embeddings
         return self._entries[entry]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -23,11 +23,14 @@ from .batch import fold_views, unit, with_scores
 from .building import build_criterion, build_part
 from .joining import join_parts
 from .label_embedding_cache import LabelEmbeddingCache
+from .label_shares import LabelShares
 from .start_weights import StartWeights
 from .training_step import Encoded, TrainingLabels, calibrate
 from .vocabulary import Vocabulary
 
 AVERAGES = ('score', 'embedding', 'probability')
+
+_T = TypeVar('_T')
 
 
 @MODELS.register_module()
@@ -49,6 +52,10 @@ class OpenVocabRecognizer(BaseModel):
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
+        shard_labels: In distributed training, encode each label of a step on one of the processes
+            and give all of them the embeddings, with the gradients of one process (see
+            :mod:`~.label_shares`). All processes then train on the same labels of a step. In
+            testing, the vocabulary is encoded in the same way.
         interpolation: Config of :class:`InterpolatedWeights`, which adds ``loss_interpolated``.
         average_views: What of a video's views is averaged in testing, one of :data:`AVERAGES`.
         views_per_pass: Views that go through the backbone at once in testing; None is all.
@@ -77,6 +84,7 @@ class OpenVocabRecognizer(BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         reference_vocabulary: str | Sequence[str] | None = None,
         labels_per_step: int | None = None,
+        shard_labels: bool = False,
         interpolation: dict | None = None,
         average_views: str = 'score',
         views_per_pass: int | None = None,
@@ -104,7 +112,7 @@ class OpenVocabRecognizer(BaseModel):
         self.labels_per_step, self.average_views = labels_per_step, average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
         self.vocabulary: Vocabulary | None = None
-        self.label_cache = LabelEmbeddingCache()
+        self.label_cache, self.shares = LabelEmbeddingCache(), LabelShares(shard_labels)
         self._references: tuple[str, ...] | None = None
         self.reference_vocabulary: tuple[str, ...] | None = None
         if 'reference_vocab' in self.criterion.needs:
@@ -137,6 +145,7 @@ class OpenVocabRecognizer(BaseModel):
     def train(self, mode: bool = True) -> OpenVocabRecognizer:
         """Switch the mode; label embeddings are forgotten, since weights change in between."""
         self.label_cache.clear()
+        self.shares.end_test()
         return super().train(mode)
 
     def set_vocabulary(
@@ -192,9 +201,10 @@ class OpenVocabRecognizer(BaseModel):
             data_samples: B samples with ``gt_label (C,)``.
         """
         vocabulary = self._require_vocabulary()
+        alike = self.shares.of(vocabulary.labels)
         videos, views = fold_views(inputs)
         labels = TrainingLabels.of(
-            data_samples, vocabulary, self.labels_per_step, views, videos.device
+            data_samples, vocabulary, self.labels_per_step, views, videos.device, alike
         )
         encoded = self._encode(videos, labels.names)
         references = self._compute_references(encoded, labels.names, vocabulary)
@@ -208,10 +218,11 @@ class OpenVocabRecognizer(BaseModel):
         else:
             video = self.backbone(videos)
         if self.head.noise is None:
-            text = self.head(labels)
+            text = self.shares.encode(self.head, labels)
         else:
-            text, index, noisy = self.head.forward_with_noise(labels)
+            text, index, noisy = self.head.forward_with_noise(self.shares.mine(labels))
             clean = text[index].detach()
+            text = self.shares.gather(text, len(labels))
         mixed = None if self.interpolation is None else self.interpolation(self.backbone, videos)
         return Encoded(video, text, video_ref, mixed, noisy, clean)
 
@@ -261,7 +272,9 @@ class OpenVocabRecognizer(BaseModel):
                 again = self.criterion(logits, labels.targets, video=mixed, **given)
                 losses['loss_interpolated'] = self.interpolation.weight * again['loss_cls']
             if self.scorer.scale is not None and self.scorer.bias is not None:
-                losses.update(scale=self.scorer.scale.detach(), bias=self.scorer.bias.detach())
+                # A copy: a gathered parameter is gone behind the forward pass.
+                bias = self.scorer.bias.detach().clone()
+                losses.update(scale=self.scorer.scale.detach(), bias=bias)
         return losses
 
     @torch.no_grad()
@@ -276,7 +289,8 @@ class OpenVocabRecognizer(BaseModel):
         """
         vocabulary = self._require_vocabulary()
         if vocabulary.embeddings is None:
-            text = self.encode_labels(vocabulary.labels)
+            shared = self.shares.of_test(vocabulary.labels)
+            text = self._encode_labels(vocabulary.labels, shared)
         else:
             text = self._scaled(vocabulary.embeddings.to(inputs.device))
         return with_scores(self.score_views(self.encode_views(inputs), text), data_samples)
@@ -296,11 +310,16 @@ class OpenVocabRecognizer(BaseModel):
     @torch.no_grad()
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
         """Unit vectors ``(C, E)`` of labels; cached in evaluation mode, while the head stays."""
+        return self._encode_labels(labels, False)
 
-        def compute(labels: Sequence[str]) -> Tensor:
+    def _encode_labels(self, labels: Sequence[str], shared: bool) -> Tensor:
+        def encode(labels: Sequence[str]) -> Tensor:
             step = self.labels_per_pass
             parts = [self.head(labels[i : i + step]) for i in range(0, len(labels), step)]
             return self._scaled(torch.cat(parts))
+
+        def compute(labels: Sequence[str]) -> Tensor:
+            return self.shares.encode(encode, labels) if shared else encode(labels)
 
         labels = list(Vocabulary.of(labels).labels)
         self.check_labels(labels)
@@ -359,6 +378,13 @@ class OpenVocabRecognizer(BaseModel):
                     'reference labels are training labels and left out'
                 )
         return self._references
+
+    def within(self, function: Callable[[], _T]) -> _T:
+        """Call a function that uses parts of this model, where their weights can be used.
+
+        Weights that are spread over processes are together only in here and in :meth:`forward`.
+        """
+        return function()
 
     def _require_vocabulary(self) -> Vocabulary:
         if self.vocabulary is None:

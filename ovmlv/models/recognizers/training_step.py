@@ -40,6 +40,7 @@ class TrainingLabels(NamedTuple):
         count: int | None,
         views: int,
         device: torch.device,
+        alike: bool = False,
     ) -> TrainingLabels:
         """Take the targets of a batch, and choose labels where there are more than ``count``.
 
@@ -49,11 +50,12 @@ class TrainingLabels(NamedTuple):
             count: See :func:`.sample_labels`; None takes all labels.
             views: M.
             device: Where the targets go.
+            alike: See :func:`.sample_labels`.
         """
         targets = stack_targets(data_samples, vocabulary).to(device)
         names, columns, weight = list(vocabulary.labels), None, None
         if count is not None and count < len(names):
-            columns, weight = sample_labels(targets, count)
+            columns, weight = sample_labels(targets, count, alike)
             names = [names[i] for i in columns.tolist()]
             targets = targets[:, columns]
         return cls(names, targets.repeat_interleave(views, 0), columns, weight)

@@ -79,6 +79,33 @@ def exclude_frozen_from_state_dict(module: nn.Module) -> None:
     module.register_load_state_dict_pre_hook(_fill_in_frozen)
 
 
+def copy_of_weights(module: nn.Module) -> nn.Module:
+    """A tree of plain modules with the weights of ``module``, for averages of them.
+
+    Names, order and state dict are those of ``module``. What trains is copied, without gradient;
+    frozen parameters are the same tensors.
+    """
+    copies: dict[nn.Module, nn.Module] = {}
+    for old in module.modules():
+        new = copies[old] = nn.Module()
+        for mark in (_MARK, _COPY, 'flexible_shapes'):
+            if hasattr(old, mark):
+                setattr(new, mark, getattr(old, mark))
+        for name, parameter in old._parameters.items():
+            if parameter is not None and parameter.requires_grad:
+                parameter = nn.Parameter(parameter.detach().clone(), False)
+            new.register_parameter(name, parameter)
+        for name, buffer in old._buffers.items():
+            kept = name not in old._non_persistent_buffers_set
+            new.register_buffer(name, None if buffer is None else buffer.clone(), kept)
+        if getattr(old, _ROOT, False):
+            exclude_frozen_from_state_dict(new)
+    for old, new in copies.items():
+        for name, child in old._modules.items():
+            new.add_module(name, None if child is None else copies[child])
+    return copies[module]
+
+
 def fingerprint(module: nn.Module, skip: Collection[str] = ()) -> str:
     """Short hash of all weights but those in ``skip``; the same in float32 and bfloat16."""
     tensors = {name: value for name, value, _ in _tensors(module, nested=True)}

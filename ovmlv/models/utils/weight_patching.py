@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 from ovmlv.models.contracts import Pretrained
 
+from .sharding import any_process, local
+
 PARTS = ('backbone', 'head')
 
 
@@ -54,7 +56,10 @@ def tensors_from_clip(part: Pretrained) -> Iterator[tuple[str, nn.Parameter]]:
             for name, p in module.named_parameters(recurse=False)
             if p.requires_grad
         }
-        is_zero = not any(p.any() for p in own.values())
+        if not own:
+            continue
+        # Of weights that are spread over processes, each looks at its share.
+        is_zero = not any_process(module, any(bool(local(p).any()) for p in own.values()))
         yield from ((name, p) for name, p in own.items() if is_zero or name in pretrained)
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from .sharding import any_process, is_sharded, local
+
 _SAMPLES = 16
 
 
@@ -25,6 +27,9 @@ class WeightWatch:
     the look also compares values: all values of tensors that train, and some values of each of the
     others, spread over the whole tensor. A look at a large frozen model takes a few milliseconds.
 
+    Weights that are spread over processes are gathered and let go all the time. There, formats and
+    values count alone, those of the share that is here, and a change on any process counts on all.
+
     A copied or unpickled watch has seen no weights yet.
     """
 
@@ -33,10 +38,18 @@ class WeightWatch:
         self._values: list[Tensor] = []
 
     @torch.no_grad()
-    def changed(self, tensors: Iterable[Tensor]) -> bool:
-        """Whether tensors differ from those of the last call; True at the first."""
-        tensors = [_local(tensor) for tensor in tensors]
-        stamp = tuple((id(t), t.data_ptr(), t._version, t.dtype, t.device) for t in tensors)
+    def changed(self, tensors: Iterable[Tensor], owner: nn.Module | None = None) -> bool:
+        """Whether tensors differ from those of the last call; True at the first.
+
+        Args:
+            tensors: The weights.
+            owner: Module with these weights, which may be spread over processes. If they are, all
+                processes must ask, and all get the same answer.
+        """
+        tensors, moves = [local(tensor) for tensor in tensors], is_sharded(owner)
+        stamp: tuple = tuple((t.dtype, t.device) for t in tensors)
+        if not moves:
+            stamp += tuple((id(t), t.data_ptr(), t._version) for t in tensors)
         # All values of a device and format at once: every comparison is a synchronisation.
         groups: dict[tuple, list[Tensor]] = {}
         for t in tensors:
@@ -45,7 +58,7 @@ class WeightWatch:
         values = [torch.cat(group) for group in groups.values()]
         same = stamp == self._stamp and all(map(torch.equal, values, self._values))
         self._stamp, self._values = stamp, values
-        return not same
+        return not same if owner is None else any_process(owner, not same)
 
     def __deepcopy__(self, memo: dict) -> WeightWatch:
         return type(self)()
@@ -65,15 +78,10 @@ def tensor_fingerprint(tensors: Iterable[Tensor]) -> str:
     # Processors have instructions for this hash, and none for most others.
     digest = hashlib.sha256()
     for tensor in tensors:
-        data = _local(tensor).detach().to('cpu').contiguous()
+        data = local(tensor).detach().to('cpu').contiguous()
         digest.update(f'{data.dtype}{tuple(data.shape)}'.encode())
         digest.update(data.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """The part of a sharded tensor that is here."""
-    return tensor.to_local() if hasattr(tensor, 'to_local') else tensor
 
 
 def _sample(tensor: Tensor) -> Tensor:

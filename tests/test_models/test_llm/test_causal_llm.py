@@ -103,7 +103,7 @@ def test_unknown_layouts_are_read_without_cutting(monkeypatch: pytest.MonkeyPatc
     model, _ = load_llm(config=CONFIG, seed=5)
     ids = torch.tensor([[5, 9, 7]])
     want = model(ids, output_hidden_states=True).hidden_states[2]
-    monkeypatch.setattr('ovmlv.models.llm.causal_llm._find_layers', lambda decoder: None)
+    monkeypatch.setattr('ovmlv.models.llm.causal_llm.find_layers', lambda decoder: None)
     llm = CausalLLM(config=CONFIG, seed=5)
     llm.select_layer(2)
     torch.testing.assert_close(llm(llm.embed(ids)).states, want, atol=1e-6, rtol=1e-5)

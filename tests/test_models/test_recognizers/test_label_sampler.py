@@ -50,3 +50,12 @@ def test_ranks_draw_differently(monkeypatch):
         torch.manual_seed(5)
         drawn.append(sample_labels(targets, 10)[0].tolist())
     assert drawn[0] != drawn[1]
+
+
+def test_alike_on_all_processes_is_the_choice_of_one():
+    targets = (torch.rand(4, 50) < 0.1).long()
+    torch.manual_seed(3)
+    alone = sample_labels(targets, 10)
+    torch.manual_seed(3)
+    alike = sample_labels(targets, 10, alike=True)
+    assert all(torch.equal(one, other) for one, other in zip(alone, alike, strict=True))

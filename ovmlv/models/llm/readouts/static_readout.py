@@ -16,10 +16,12 @@ from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move
 from ovmlv.models.llm.state_store import StateStore
 from ovmlv.models.utils.frozen import fingerprint
+from ovmlv.models.utils.sharding import in_step
 from ovmlv.registry import MODELS
 
 from .base_readout import BaseReadout, pad_tokens
 
+_CHUNK = 64  # labels in a pass
 _KEPT = 1024  # labels computed between two times that they are kept on disk
 
 
@@ -84,28 +86,35 @@ class StaticReadout(BaseReadout):
         if self._store is not None:
             found.update(self._store.get([label for label in found if found[label] is None]))
         missing = [label for label, entry in found.items() if entry is None]
-        for start in range(0, len(missing), _KEPT):
-            new = self._compute(llm, missing[start : start + _KEPT])
-            found.update(new)
-            if self._store is not None:
-                self._store.add(new)
+        chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
+        new: dict[str, Tensor] = {}
+        for chunk, wanted in in_step(llm, chunks, list(labels[:1])):
+            computed = self._compute(llm, chunk)
+            new.update(computed if wanted else {})
+            if len(new) >= _KEPT:
+                self._keep(new, found)
+        self._keep(new, found)
         for label, entry in found.items():
             if (label, llm.dtype) not in cache:
                 cache.put((label, llm.dtype), move(entry, llm.device))
         return [move(found[label], llm.device) for label in labels]
 
+    def _keep(self, new: dict[str, Tensor], found: dict[str, Any]) -> None:
+        """Move new states to those that were found, and keep them on disk."""
+        found.update(new)
+        if self._store is not None:
+            self._store.add(new)
+        new.clear()
+
     def _compute(self, llm: CausalLLM, labels: Sequence[str]) -> dict[str, Tensor]:
-        """Compute the states of labels for the first time."""
-        found: dict[str, Tensor] = {}
+        """Compute the states of labels for the first time, in one pass."""
         with constants(llm.device):
-            for start in range(0, len(labels), 64):
-                chunk = labels[start : start + 64]
-                rows, starts = self.label_tokens(llm, chunk, bos=True)
-                ids, _ = pad_tokens(rows, llm.device)
-                states = llm(llm.embed(ids) if llm.abilities.takes_embeds else ids).states.float()
-                for i, label in enumerate(chunk):
-                    found[label] = states[i, starts[i] : len(rows[i])].clone()
-        return found
+            rows, starts = self.label_tokens(llm, labels, bos=True)
+            ids, _ = pad_tokens(rows, llm.device)
+            states = llm(llm.embed(ids) if llm.abilities.takes_embeds else ids).states.float()
+        return {
+            label: states[i, starts[i] : len(rows[i])].clone() for i, label in enumerate(labels)
+        }
 
     def _key(self, llm: CausalLLM) -> str:
         """Everything that the states depend on."""

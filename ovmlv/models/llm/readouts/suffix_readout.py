@@ -11,6 +11,7 @@ from torch import Tensor
 from ovmlv.models.llm.causal_llm import CausalLLM
 from ovmlv.models.llm.continuing import groups_of, stack_right
 from ovmlv.models.llm.kv_cache import LabelCache, constants, move, pack, unpack
+from ovmlv.models.utils.sharding import in_step
 from ovmlv.registry import MODELS
 
 from .base_readout import (
@@ -83,12 +84,12 @@ class SuffixReadout(BaseReadout):
         found: dict[str, Any] = {label: cache.get((label, llm.dtype)) for label in labels}
         missing = [label for label, entry in found.items() if entry is None]
         with constants(llm.device):
-            for start in range(0, len(missing), 64):
-                chunk = missing[start : start + 64]
+            chunks = [missing[start : start + 64] for start in range(0, len(missing), 64)]
+            for chunk, wanted in in_step(llm, chunks, list(labels[:1])):
                 rows, _ = self.label_tokens(llm, chunk, bos=True, extra=len(self.tokens))
                 ids, _ = pad_tokens(rows, llm.device)
                 packed = pack(llm(llm.embed(ids)).key_values)
-                for i, label in enumerate(chunk):
+                for i, label in enumerate(chunk if wanted else ()):
                     found[label] = packed[i, : len(rows[i])].clone()
                     cache.put((label, llm.dtype), found[label])
         return [move(found[label], llm.device) for label in labels]
