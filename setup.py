@@ -64,6 +64,7 @@ optional = read_requirements('optional')
 tests = read_requirements('tests')
 index = read_requirements('index')
 metrics = read_requirements('metrics')
+ray = read_requirements('ray')
 # What pip must not choose where a fork is: see requirements/mminstall.txt.
 openmmlab = read_requirements('mminstall')
 
@@ -107,8 +108,9 @@ setup(
         'serve': [line for line in optional if line.startswith(('fastapi', 'uvicorn'))],
         'index': index,
         'metrics': metrics,
+        'ray': index + ray,
         'tests': tests,
-        'all': optional + index + metrics + tests,
+        'all': optional + index + metrics + ray + tests,
     },
     entry_points={'console_scripts': ['ovmlv = ovmlv.cli:main']},
     cmdclass={'build_py': BuildWithMim},

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -158,7 +159,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             folder or a device in its place.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    scratch = path.with_name(f'.{path.stem[:100]}.{os.getpid()}{path.suffix}')
+    # Two processes of other machines or containers may have the same number.
+    own = f'{os.getpid()}-{secrets.token_hex(4)}'
+    scratch = path.with_name(f'.{path.stem[:100]}.{own}{path.suffix}')
     try:
         if path.exists() and not path.is_file():
             raise OutputError(f'{path} is no regular file and is not replaced; name another')

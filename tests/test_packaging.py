@@ -106,7 +106,9 @@ def test_pip_puts_nothing_over_a_fork(wheel):
     assert by_request == {'mmengine', 'mmcv-lite'}
 
 
-@pytest.mark.parametrize('name', ['runtime', 'optional', 'mminstall', 'mteb', 'index', 'metrics'])
+@pytest.mark.parametrize(
+    'name', ['runtime', 'optional', 'mminstall', 'mteb', 'index', 'metrics', 'ray']
+)
 def test_ranges_have_two_ends(name):
     """FAULTS A3: an exact release at the lower end, which `oldest` installs; what was run above."""
     for line in requirement_lines(name):

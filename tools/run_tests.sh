@@ -4,7 +4,8 @@
 #   bash tools/run_tests.sh [--slow] [pytest arguments]
 #
 # Packages of extras that tests use and the quickstart does not are added to the environment, unless
-# it is that of OVMLV_PYTHON; without them, these tests are skipped, and say so.
+# it is that of OVMLV_PYTHON; without them, these tests are skipped, and say so. Ray, a download of
+# about 75 MB, is added with --slow only, since all of its tests are slow.
 #
 # --slow adds the tests marked "slow". Without OVMLV_TEST_JOBS, two processes are used where there
 # are two cores: torch is held to one thread each, which is faster than one process of two threads.
@@ -12,18 +13,25 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/setup_env.sh
 
-for extra in lancedb:index prometheus_client:metrics; do
-    if [ -z "${OVMLV_PYTHON:-}" ] && ! ovmlv_has_module "${extra%%:*}"; then
+add_extra() {  # NAME MODULE
+    if [ -z "${OVMLV_PYTHON:-}" ] && ! ovmlv_has_module "$2"; then
         "$PYTHON" -m pip --disable-pip-version-check install --no-input -q \
-            -r "requirements/${extra##*:}.txt" ||
-            echo "[tests] requirements/${extra##*:}.txt could not be installed; its tests are skipped" >&2
+            -r "requirements/$1.txt" ||
+            echo "[tests] requirements/$1.txt could not be installed; its tests are skipped" >&2
     fi
-done
+}
+add_extra index lancedb
+add_extra metrics prometheus_client
 
 slow=("-m" "not slow")
 arguments=()
 for argument in "$@"; do
-    if [ "$argument" = --slow ]; then slow=(); else arguments+=("$argument"); fi
+    if [ "$argument" = --slow ]; then
+        slow=()
+        add_extra ray ray
+    else
+        arguments+=("$argument")
+    fi
 done
 
 cores="$("$PYTHON" -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')"

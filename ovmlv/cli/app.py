@@ -45,8 +45,8 @@ EPILOG = """exit status:
   0  all is done
   1  a fault of the program
   2  wrong usage, or a setting or file that cannot be used; one line says which
-  3  done, but some videos could not be read (tag, index add), or something must be mended
-     (doctor, check-config, check-data, index verify)
+  3  done, but some videos could not be read (tag, index add, index merge), or something must be
+     mended (doctor, check-config, check-data, index verify)
 130  interrupted"""
 MUST_BE_MENDED = 3
 INTERRUPTED = 130

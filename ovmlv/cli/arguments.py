@@ -40,6 +40,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def above_zero(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text}: give a number above 0')
+    return value
+
+
 def probability(text: str) -> float:
     """A number from 0 to 1."""
     value = float(text)

@@ -125,11 +125,14 @@ class OutputFile:
 
     def add(self, result: TagResult) -> None:
         """Write a result."""
-        text = self.style.text(result)
+        self.add_part(self.style.text(result))
+
+    def add_part(self, part: Any) -> None:
+        """Write what :func:`~.result_formats.written_part` made of results."""
         if self._file is not None:
-            self._write(text)
+            self._write(part)
             return
-        self.style.write(self.stdout, text)
+        self.style.write(self.stdout, part)
         self.stdout.flush()
 
     def _refuse_existing(self) -> None:

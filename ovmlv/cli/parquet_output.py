@@ -13,7 +13,14 @@ from ovmlv.files import whole_file
 from ovmlv.utils.terminal import Terminal
 
 from .output_file import OutputFile
-from .result_formats import FILE_FORMATS, Format, Parquet, format_name, write_rows
+from .result_formats import (
+    FILE_FORMATS,
+    Format,
+    Parquet,
+    format_name,
+    write_rows,
+    written_part,
+)
 from .targets import refuse_unwritable
 
 if TYPE_CHECKING:
@@ -61,9 +68,11 @@ class ParquetOutput:
 
     def add(self, result: TagResult) -> None:
         """Write a result."""
-        from ovmlv.index.parquet_file import result_rows
+        self.add_part(written_part([result], self.style))
 
-        self._rows.add(result_rows(result, self.style.timeline))
+    def add_part(self, part: Any) -> None:
+        """Write what :func:`~.result_formats.written_part` made of results."""
+        self._rows.add(part)
 
 
 def open_output(

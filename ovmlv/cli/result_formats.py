@@ -193,6 +193,15 @@ FILE_FORMATS = (*FORMATS, 'parquet')
 Format = JsonLines | Csv | Table
 
 
+def written_part(results: Iterable[TagResult], style: Format | Parquet) -> str | list[tuple]:
+    """What is written of some results: text, or rows of Parquet."""
+    if isinstance(style, Parquet):
+        from ovmlv.index.parquet_file import result_rows
+
+        return [row for result in results for row in result_rows(result, style.timeline)]
+    return ''.join(map(style.text, results))
+
+
 def choose_format(name: str | None, output: str | None, timeline: bool = False) -> Format | Parquet:
     """The format of that name, or the one that the ending of a file stands for."""
     name = format_name(name, output)

@@ -7,7 +7,9 @@ _apply()
 from .find_result import DuplicatePair, FindResult, Hit, SimilarVideo
 from .parquet_file import write_parquet
 from .query import Query
+from .ray_engine import RayEngine
 from .reports import AddReport, IndexStatus
+from .shard import Shard
 from .video_encoder_identity import VideoEncoderIdentity
 from .video_index import VideoIndex
 
@@ -18,6 +20,8 @@ __all__ = [
     'Hit',
     'IndexStatus',
     'Query',
+    'RayEngine',
+    'Shard',
     'SimilarVideo',
     'VideoEncoderIdentity',
     'VideoIndex',

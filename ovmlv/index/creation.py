@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def new_settings(
 
 
 def begin_index(
-    folder: Path, settings: IndexSettings, thumbnail: int | None = None
+    folder: Path, settings: IndexSettings, thumbnail: int | None = None, tables: bool = True
 ) -> IndexSettings:
     """Make an index without videos, or compare the settings with those of the one that is there.
 
@@ -76,6 +77,8 @@ def begin_index(
         folder: Folder of the index.
         settings: The settings of a new index.
         thumbnail: Size of thumbnails, if one was asked for.
+        tables: Whether to make the tables, which one process alone may do; else the settings are
+            written, and the first writer makes the tables.
 
     Raises:
         CheckpointError: It was made by another model.
@@ -100,8 +103,55 @@ def begin_index(
     other = [name for name in names if name not in ours and not name.startswith('.')]
     if other:
         raise ConfigError(f'{folder} holds other things ({other[0]}); give a new or empty folder')
-    with IndexWriter(folder, settings):
-        return IndexSettings.load(folder)
+    if tables:
+        with IndexWriter(folder, settings):
+            return IndexSettings.load(folder)
+    settings.save(folder)
+    return begin_index(folder, settings, thumbnail)  # another may have written at this moment
+
+
+def open_for(
+    settings: IndexSettings, model: Any, options: Mapping[str, Any], folder: Path
+) -> OVMLVInferencer:
+    """The model of an index, compared with it; see :class:`~ovmlv.index.VideoIndex`."""
+    options = dict(options)
+    if model is None:
+        name = settings.model
+        name.refuse_program(folder)
+        model = name.model
+        options.update(weights=name.weights, cfg_options=name.cfg_options)
+    inferencer = as_inferencer(model, **options)
+    check_model(settings, inferencer, folder)
+    return inferencer
+
+
+def name_to_open(
+    model: Any, options: Mapping[str, Any], settings: IndexSettings, folder: Path
+) -> ModelName:
+    """The name by which another process opens the model of an index.
+
+    Args:
+        model: What was given as the model; None takes the one that the index was made with.
+        options: ``weights`` and ``cfg_options`` that were given with it.
+        settings: Settings of the index.
+        folder: Folder of the index.
+
+    Raises:
+        ConfigError: The model was made in Python and has no name, or it is a program that only the
+            index names.
+    """
+    if isinstance(model, ModelName):
+        return model
+    if model is None:
+        settings.model.refuse_program(folder)
+        return settings.model
+    name = ModelName.of(model, options.get('weights'), options.get('cfg_options'))
+    if name.model is None:
+        raise ConfigError(
+            'the model was made in this process, and other processes open a model by its name; '
+            'give the index its name (a config, folder or architecture)'
+        )
+    return name
 
 
 def check_model(settings: IndexSettings, inferencer: OVMLVInferencer, folder: Path) -> None:

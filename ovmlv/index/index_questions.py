@@ -16,7 +16,7 @@ from ovmlv.apis.label_source import read_labels
 from ovmlv.errors import ConfigError, DataError, VocabularyError
 from ovmlv.results import TagResult
 
-from .approximate_search import search_approximately
+from .approximate_search import measure, search_approximately
 from .exact_search import Question, search
 from .find_result import FindResult, Hit, window_of
 from .label_logits import LabelLogits, labels_of
@@ -26,6 +26,7 @@ from .snapshot import Snapshot
 from .tagging import tag_videos
 
 Labels = Sequence[str] | LabelBank | str | Path
+Tagger = Callable[[Iterable[str | Path] | None], Iterator[TagResult]]
 
 
 @dataclass(frozen=True)
@@ -125,19 +126,31 @@ class IndexQuestions:
             for query, (windows, values) in zip(asked, found, strict=True)
         ]
 
-    def tag(
-        self, labels: Labels | None, videos: Iterable[str | Path] | None, timeline: bool
-    ) -> Iterator[TagResult]:
-        """See :meth:`~ovmlv.index.VideoIndex.tag`."""
+    def tagger(self, labels: Labels | None, timeline: bool) -> Tagger:
+        """A function that tags videos, or all of them, with labels that were encoded once.
+
+        For the arguments see :meth:`~ovmlv.index.VideoIndex.tag`.
+        """
         target = self.target(labels)
         names = target.labels if isinstance(target, LabelBank) else target
         snapshot = self.snapshot
         if timeline and bool(np.isnan(snapshot.starts).any()):
             raise ConfigError('the videos have no times, so there is no timeline')
-        chosen = range(len(snapshot.videos)) if videos is None else map(self.position, videos)
         calibration = self._inferencer().calibration
         logits = self.logits(target)
-        return tag_videos(snapshot, logits, names, calibration, list(chosen), timeline)
+
+        def tag(videos: Iterable[str | Path] | None = None) -> Iterator[TagResult]:
+            chosen = range(len(snapshot.videos)) if videos is None else map(self.position, videos)
+            return tag_videos(snapshot, logits, names, calibration, list(chosen), timeline)
+
+        return tag
+
+    def measure(self, labels: Labels | None, parts: int, target: float) -> Approximate:
+        """Measure an approximate index; see :func:`~ovmlv.index.approximate_search.measure`."""
+        chosen = self.target(labels)
+        names = chosen.labels if isinstance(chosen, LabelBank) else chosen
+        logits = self.logits(names[:64])
+        return measure(self.snapshot, logits, names, parts, target, f'{len(names)} labels')
 
     def target(self, labels: Labels | None) -> tuple[str, ...] | LabelBank:
         """Labels of whatever names them; None takes those of the model."""

@@ -74,6 +74,11 @@ def windows_schema(embed_dim: int) -> pa.Schema:
     )
 
 
+def has_tables(folder: Path) -> bool:
+    """Whether an index has its tables; none were written before the first process takes part."""
+    return any((folder / f'{name}.lance').is_dir() for name in (VIDEOS, WINDOWS))
+
+
 @contextlib.contextmanager
 def lance_errors(folder: Path, writing: bool = False) -> Iterator[None]:
     """Turn errors of the library about files into one line.
@@ -128,6 +133,11 @@ class LanceTables:
             return tuple(int(table.version) for table in (self.videos, self.windows))
 
     def _open(self, database: Any, name: str, schema: pa.Schema) -> Any:
+        if not has_tables(self.folder):
+            raise DataError(
+                f'index {self.folder} has no videos yet; "ovmlv index merge" takes in what was '
+                'encoded in parts (--shard)'
+            )
         if not (self.folder / f'{name}.lance').is_dir():
             raise DataError(
                 f'index {self.folder} lacks its table {name}; copy the whole folder, or make the '

@@ -13,6 +13,7 @@ class AddReport:
 
     Attributes:
         encoded: Videos that were decoded and encoded.
+        merged: Videos that other processes had encoded before, and that were taken in.
         changed: How many of these were known with other content.
         moved: Videos that are under another path, and were not decoded again.
         unchanged: Videos that were as the index knew them.
@@ -30,6 +31,7 @@ class AddReport:
     """
 
     encoded: int = 0
+    merged: int = 0
     changed: int = 0
     moved: int = 0
     unchanged: int = 0
@@ -46,6 +48,7 @@ class AddReport:
         parts = [f'{self.encoded} videos encoded']
         for count, what in (
             (self.changed, 'of them changed'),
+            (self.merged, 'encoded before and taken in'),
             (self.moved, 'moved'),
             (self.unchanged, 'unchanged'),
             (self.removed, 'gone and taken out'),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
+from .index_questions import is_below
 from .snapshot import Snapshot
 from .video_rows import VideoRow, content_digest
 
@@ -15,16 +17,22 @@ from .video_rows import VideoRow, content_digest
 _LONGEST = 1.01
 
 
-def find_faults(snapshot: Snapshot, rows: list[VideoRow], content: bool) -> Iterator[str]:
+def find_faults(
+    snapshot: Snapshot, inputs: str | Path | Iterable[str | Path] | None, content: bool
+) -> Iterator[str]:
     """Faults, each in one line with the mend.
 
     Args:
         snapshot: The index.
-        rows: The files that are looked at.
+        inputs: Files or folders to look at; None looks at all.
         content: Whether to read the files and compare their hashes.
     """
     yield from _of_tables(snapshot)
-    for row in rows:
+    entries = [inputs] if isinstance(inputs, (str, Path)) else inputs
+    chosen = None if entries is None else list(entries)
+    for row in snapshot.rows:
+        if chosen is not None and not any(is_below(row.path, entry) for entry in chosen):
+            continue
         fault = _of_file(row, content)
         if fault is not None:
             yield f'{row.path}: {fault}; add its folder again'

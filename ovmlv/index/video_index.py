@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from ovmlv.apis import LabelBank, OVMLVInferencer
-from ovmlv.errors import DataError
+from ovmlv.apis import OVMLVInferencer
 from ovmlv.results import TagResult
 
-from .adding import add_videos, files_and_folders
-from .approximate_search import build, measure
-from .creation import as_inferencer, begin_index, check_model, new_settings
+from .adding import add_shard, add_videos, merge_fragments
+from .approximate_search import build
+from .creation import as_inferencer, begin_index, name_to_open, new_settings, open_for
+from .encoding_engine import EncodingEngine, EncodingJob, LocalEngine
 from .find_result import DuplicatePair, FindResult, SimilarVideo
-from .index_questions import Choice, IndexQuestions, Labels, is_below
+from .index_questions import Choice, IndexQuestions, Labels, Tagger
 from .index_writer import IndexWriter
 from .query import Query, read_query
+from .removing import remove_videos
 from .reports import AddReport, IndexStatus
 from .settings import THUMBNAIL, WINDOW, IndexSettings, ModelName
+from .shard import Shard
 from .similar import mean_embeddings, near_duplicates, nearest_videos
 from .snapshot import Snapshot
+from .status import status_of
 from .verification import find_faults
-from .video_rows import compare
+
+if TYPE_CHECKING:
+    from .ray_engine import RayEngine
 
 Queries = str | Query | Sequence[str | Query]
 
@@ -77,6 +82,7 @@ class VideoIndex:
     ) -> None:
         self.folder, self.settings, self.memory = Path(folder), settings, memory
         self._model, self._options = model, model_options
+        self._name: ModelName | None = None
 
     @classmethod
     def open(
@@ -128,6 +134,7 @@ class VideoIndex:
         num_clips: int | None = None,
         thumbnail: int | None = None,
         memory: int = 2_000_000_000,
+        tables: bool = True,
     ) -> VideoIndex:
         """Make an index without videos, or open one that was made alike.
 
@@ -145,6 +152,7 @@ class VideoIndex:
             thumbnail: Longer side of the thumbnails in pixels; 0 keeps none. None takes 96, or
                 what the index has.
             memory: See the class.
+            tables: Whether to make the tables now, which only one process may do at a time.
 
         Raises:
             CheckpointError: There is an index of another model.
@@ -154,8 +162,10 @@ class VideoIndex:
         name = ModelName.of(model, weights, cfg_options)
         pixels = THUMBNAIL if thumbnail is None else thumbnail
         settings = new_settings(inferencer, name, window, stride, num_frames, num_clips, pixels)
-        settings = begin_index(Path(folder), settings, thumbnail)
-        return cls(folder, settings, inferencer, memory)
+        settings = begin_index(Path(folder), settings, thumbnail, tables)
+        index = cls(folder, settings, inferencer, memory)
+        index._name = None if name.model is None else name
+        return index
 
     @functools.cached_property
     def inferencer(self) -> OVMLVInferencer:
@@ -165,14 +175,7 @@ class VideoIndex:
             CheckpointError: The index was made by another model.
             ConfigError: The index names no model that is opened by its word alone.
         """
-        options, model, name = dict(self._options), self._model, self.settings.model
-        if model is None:
-            name.refuse_program(self.folder)
-            model = name.model
-            options.update(weights=name.weights, cfg_options=name.cfg_options)
-        inferencer = as_inferencer(model, **options)
-        check_model(self.settings, inferencer, self.folder)
-        return inferencer
+        return open_for(self.settings, self._model, self._options, self.folder)
 
     @functools.cached_property
     def snapshot(self) -> Snapshot:
@@ -197,9 +200,15 @@ class VideoIndex:
     def __len__(self) -> int:
         return len(self.snapshot.videos)
 
-    # --- what is in it ----------------------------------------------------------------------------
-
-    def add(self, inputs: str | Path | Iterable[str | Path], **options: Any) -> AddReport:
+    def add(
+        self,
+        inputs: str | Path | Iterable[str | Path],
+        *,
+        engine: EncodingEngine | None = None,
+        shard: Shard | str | None = None,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> AddReport:
         """Encode what is new or changed, and take out what is gone.
 
         A file is known again by its path, size and time of change, and if these differ by its
@@ -208,10 +217,12 @@ class VideoIndex:
 
         Args:
             inputs: Files, folders and patterns, see :func:`~ovmlv.apis.find_videos`.
+            engine: What encodes: ``RayEngine()``, say; None encodes in this process.
+            shard: Encode a part of the files (``2/8``) for :meth:`merge`, while others do theirs.
+            batch_size: Windows that go through the model at once.
             **options: ``keep_gone``: keep videos below these folders that no longer exist;
-                ``retry``: read bad files again, though they did not change; ``batch_size``: windows
-                that go through the model at once; ``commit_seconds``: write that often;
-                ``progress``: show a bar, if this is a terminal.
+                ``retry``: read bad files again, though they did not change; ``commit_seconds``:
+                write that often; ``progress``: show a bar, if this is a terminal.
 
         Returns:
             What was done, with the files that could not be read.
@@ -220,9 +231,31 @@ class VideoIndex:
             ConfigError: Another process writes.
             FileNotFoundError: No file fits a pattern.
         """
-        report = add_videos(self.folder, self.settings, self.inferencer, inputs, **options)
+        if engine is None:
+            self.inferencer  # noqa: B018, another model is refused at once
+            engine = LocalEngine()
+        job = self.job(batch_size)
+        if shard is not None:
+            part = Shard.parse(shard) if isinstance(shard, str) else shard
+            return add_shard(job, engine, inputs, part, **options)
+        report = add_videos(job, engine, inputs, **options)
         self.refresh()
         return report
+
+    def merge(self) -> AddReport:
+        """Take in what was encoded in parts; what is gone or moved is left to :meth:`add`."""
+        report = merge_fragments(self.folder, self.settings)
+        self.refresh()
+        return report
+
+    def job(self, batch_size: int | None = None) -> EncodingJob:
+        """What an engine needs to know of the index."""
+        model = self._model if self._name is None else self._name
+        name = functools.partial(name_to_open, model, self._options, self.settings, self.folder)
+        calibration = self._options.get('calibration')
+        return EncodingJob(
+            self.folder, self.settings, lambda: self.inferencer, name, batch_size, calibration
+        )
 
     def remove(self, paths: str | Path | Iterable[str | Path]) -> int:
         """Take out files, all files below folders, and those that fit patterns.
@@ -233,18 +266,9 @@ class VideoIndex:
         Raises:
             DataError: The index has nothing of one of them.
         """
-        entries = [paths] if isinstance(paths, (str, Path)) else list(paths)
-        with IndexWriter(self.folder, self.settings) as writer:
-            chosen: dict[str, Any] = {}
-            for entry in entries:
-                own = [p for p in writer.rows if is_below(p, entry)]
-                if not own:
-                    raise DataError(f'index {self.folder} has no video {entry}; correct the path')
-                chosen.update({path: writer.rows[path] for path in own})
-            writer.remove(list(chosen.values()))
-            writer.tidy()
+        count = remove_videos(self.folder, self.settings, paths)
         self.refresh()
-        return len(chosen)
+        return count
 
     def status(self, inputs: str | Path | Iterable[str | Path] | None = None) -> IndexStatus:
         """What the index holds.
@@ -252,27 +276,7 @@ class VideoIndex:
         Args:
             inputs: Files or folders to compare it with; None compares nothing.
         """
-        snapshot, settings = self.snapshot, self.settings
-        new = gone = None
-        if inputs is not None:
-            files, folders = files_and_folders(inputs)
-            rows = {row.path: row for row in snapshot.rows}
-            changes = compare(rows, files, folders, content=False)
-            new, gone = len(changes.new), len(changes.gone)
-        near = settings.approximate
-        return IndexStatus(
-            len(snapshot.videos),
-            len(snapshot),
-            sum(row.duration or 0.0 for row in snapshot.videos),
-            {row.path: row.error for row in snapshot.rows if row.error is not None},
-            sum(path.stat().st_size for path in self.folder.rglob('*') if path.is_file()),
-            settings.model.model,
-            f'{settings.encoder["type"]} {settings.encoder["fingerprint"]}',
-            settings.reading.window,
-            None if near is None else asdict(near),
-            new,
-            gone,
-        )
+        return status_of(self.snapshot, self.settings, inputs)
 
     def verify(
         self, inputs: str | Path | Iterable[str | Path] | None = None, content: bool = False
@@ -283,13 +287,7 @@ class VideoIndex:
             inputs: Files or folders to look at; None looks at all.
             content: Whether to read the files and compare their hashes.
         """
-        rows = self.snapshot.rows
-        if inputs is not None:
-            entries = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
-            rows = [row for row in rows if any(is_below(row.path, entry) for entry in entries)]
-        return list(find_faults(self.snapshot, rows, content))
-
-    # --- questions --------------------------------------------------------------------------------
+        return list(find_faults(self.snapshot, inputs, content))
 
     def find(self, query: Queries, top: int = 20, **options: Any) -> FindResult:
         """The videos, or parts of videos, of which a query is most probable.
@@ -339,6 +337,7 @@ class VideoIndex:
         labels: Labels | None = None,
         videos: Iterable[str | Path] | None = None,
         timeline: bool = False,
+        engine: RayEngine | None = None,
     ) -> Iterator[TagResult]:
         """Tag videos with labels as ``OVMLVInferencer`` does, without decoding them.
 
@@ -346,8 +345,15 @@ class VideoIndex:
             labels: See ``OVMLVInferencer``; None takes the labels of the model.
             videos: Paths; None takes all videos.
             timeline: Whether to keep the probabilities of each window.
+            engine: What computes; None computes in this process.
         """
-        return self._questions.tag(labels, videos, timeline)
+        if engine is not None:
+            return engine.tag(self, labels, videos, timeline)
+        return self.tagger(labels, timeline)(videos)
+
+    def tagger(self, labels: Labels | None = None, timeline: bool = False) -> Tagger:
+        """A function that tags videos, or all of them, as :meth:`tag` does."""
+        return self._questions.tagger(labels, timeline)
 
     def labels(self, video: str | Path, labels: Labels | None = None) -> TagResult:
         """The labels of one video, with the probabilities of its windows; see :meth:`tag`."""
@@ -385,13 +391,10 @@ class VideoIndex:
         Returns:
             The share that it finds.
         """
-        chosen = self._questions.target(labels)
-        names = chosen.labels if isinstance(chosen, LabelBank) else chosen
         with IndexWriter(self.folder, self.settings) as writer:
             parts = build(writer.tables, self.settings.embed_dim, len(self.snapshot))
             self.refresh()
-            logits = self._questions.logits(names[:64])
-            found = measure(self.snapshot, logits, names, parts, target, f'{len(names)} labels')
+            found = self._questions.measure(labels, parts, target)
             replace(self.settings, approximate=found).save(self.folder)
         self.refresh()
         return found.recall

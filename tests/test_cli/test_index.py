@@ -5,6 +5,7 @@ import importlib.util
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,58 @@ def test_removing(command, filled, tmp_path):
     command('index', 'remove', filled / 'videos', *index)
     assert rows(command('index', 'status', *index, '--format', 'jsonl')[1])[0]['videos'] == 0
     assert command('index', 'find', 'a', *index, '--device', 'cpu', '--format', 'jsonl')[1] == ''
+
+
+def test_parts(command, filled, tmp_path):
+    """Each process does its part, and one merges; parts of results are the whole."""
+    index = ['--index', tmp_path / 'index']
+    add = ['index', 'add', filled / 'videos', *index, *MODEL, '--window', 1]
+    bad = set()
+    for number in (2, 1):
+        report = tmp_path / f'{number}.jsonl'
+        status, out, err = command(*add, '--shard', f'{number}/2', '--report', report)
+        assert f'part {number}/2 is done' in out and status == (3 if report.stat().st_size else 0)
+        bad |= {row['video'] for row in rows(report.read_text())}
+    assert bad == {str(filled / 'videos' / 'bad.mp4')}
+    status, out, err = command('index', 'merge', *index, '--report', tmp_path / 'bad.jsonl')
+    assert out.endswith(': 4 videos taken in, 1 could not be read; 4 videos in all\n')
+    assert status == 3 and rows((tmp_path / 'bad.jsonl').read_text())[0]['video'] in bad
+    assert command('index', 'merge', *index)[:2] == (
+        0, f'{tmp_path / "index"}: 0 videos taken in; 4 videos in all\n'
+    )  # fmt: skip
+    assert '0 videos encoded, 4 unchanged' in command('index', 'add', filled / 'videos', *index)[1]
+    tag = ['index', 'tag', '--labels', *LABELS, *index, '--device', 'cpu', '--top-k', 2]
+    command(*tag, '--output', tmp_path / 'tags.jsonl')
+    for number in (1, 2, 3):
+        assert command(*tag, '--output', tmp_path / 'tags.jsonl', '--shard', f'{number}/3')[0] == 0
+    parts = sorted(tmp_path.glob('tags-*-of-00003.jsonl'))
+    whole = (tmp_path / 'tags.jsonl').read_text()
+    assert len(parts) == 3 and ''.join(part.read_text() for part in parts) == whole
+    status, _, err = command(*tag, '--output', tmp_path / 'tags.jsonl', '--shard', '1/3')
+    assert status == 2 and 'tags-00001-of-00003.jsonl exists' in err
+
+
+def test_engines_that_cannot_be(command, filled, tmp_path):
+    add = ['index', 'add', filled / 'videos', '--index', filled / 'index']
+    for arguments, words in [
+        ([*add, '--address', 'auto'], 'add --engine ray'),
+        ([*add, '--worker-gpus', 1], 'add --engine ray'),
+        ([*add, '--shard', '0/2'], 'give i/n'),
+        ([*add, '--shard', '1/2', '--engine', 'ray'], 'leave it out'),
+        ([*add, '--engine', 'spark'], 'invalid choice'),
+        ([*add, '--engine', 'ray', '--worker-cpus', 0], 'above 0'),
+        (['index', 'tag', '--labels', 'a', '--shard', '1/2', *add[3:]], 'needs --output'),
+        (['index', 'merge', '--index', tmp_path], 'no video index'),
+    ]:
+        status, out, err = command(*arguments)
+        assert (status, out) == (2, '') and words in err, err
+
+
+def test_without_ray_the_mend_is_told(command, filled, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    for name in ('add', 'tag'):
+        more = [filled / 'videos'] if name == 'add' else ['--labels', 'a']
+        status, _, err = command(
+            'index', name, *more, '--index', filled / 'index', '--engine', 'ray'
+        )
+        assert status == 2 and 'ovmlv[ray]' in err and err.count('\n') == 1

@@ -62,3 +62,31 @@ def shared(clips, inferencer, tmp_path_factory):
     index = VideoIndex.create(tmp_path_factory.mktemp('shared') / 'index', inferencer, window=1.0)
     index.add(clips[0].parent)
     return index
+
+
+def assert_alike(one, other) -> None:
+    """Two indices hold the same videos, and embeddings that are equal but for rounding.
+
+    The batches that a video is computed in may differ, which may change the last bit of a number
+    of half precision.
+    """
+    assert [row.path for row in sorted_rows(one)] == [row.path for row in sorted_rows(other)]
+    equal = total = 0
+    for row, same in zip(sorted_rows(one), sorted_rows(other), strict=True):
+        for name in ('size', 'mtime_ns', 'digest', 'duration', 'fps', 'windows', 'error'):
+            assert getattr(row, name) == getattr(same, name)
+        if row.error is not None:
+            continue
+        found = []
+        for index in (one, other):
+            snapshot = index.snapshot
+            windows = snapshot.windows_of(snapshot.place[row.path])
+            found.append(snapshot.embeddings(windows))
+            assert len(found[-1]) == row.windows
+        assert np.abs(found[0].astype(float) - found[1].astype(float)).max() < 2**-11
+        equal, total = equal + int((found[0] == found[1]).sum()), total + found[0].size
+    assert equal >= 0.995 * total
+
+
+def sorted_rows(index):
+    return sorted(index.snapshot.rows, key=lambda row: row.path)

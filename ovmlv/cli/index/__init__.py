@@ -13,6 +13,7 @@ The index is the folder --index, or the environment variable OVMLV_INDEX, or ovm
 
 COMMANDS = {
     'add': 'encode new and changed videos, take out what is gone; goes on after a kill',
+    'merge': 'take in what was encoded in parts (add --shard)',
     'status': 'say what the index holds, and what is new in folders',
     'verify': 'look for damage, and for files that are gone or changed',
     'remove': 'take videos out',

@@ -6,7 +6,10 @@
 The first call makes the index and needs --model. A video that is as it was is not read again, and
 one that moved is not decoded again. After a kill, the same command goes on. Videos that cannot be
 read do not end the run: they are named in the report, and are tried again when they change, or with
---retry.
+--retry. On several machines:
+
+    ovmlv index add /shared/videos --engine ray --address auto
+    ovmlv index add /shared/videos --shard 3/16       # a job of sixteen; then: ovmlv index merge
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from ..arguments import add_model_arguments, positive, seconds
 from ..output_file import ReportFile
 from ..tag import BAD_VIDEOS, without_warnings
 from .common import add_index_argument, index_folder, open_index
+from .engine import add_engine_arguments, read_engine, read_shard
 
 if TYPE_CHECKING:
     from ovmlv.index import VideoIndex
@@ -58,32 +62,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--commit-seconds', type=seconds, default=10.0, help='write that often (default: 10)'
     )
     group.add_argument('--timings', action='store_true', help='say what a minute of video took')
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace, out: Terminal) -> int:
     """Encode and write."""
+    engine, shard = read_engine(args), read_shard(args)
+    options = {} if shard is not None else dict(keep_gone=args.keep_gone)
     with ReportFile(args.report, None) as report:
-        index = _open(args)
+        index = _open(args, tables=shard is None)
         with without_warnings():
             done = index.add(
                 args.videos,
-                keep_gone=args.keep_gone,
+                engine=engine,
+                shard=shard,
                 retry=args.retry,
                 batch_size=args.batch_size,
                 commit_seconds=args.commit_seconds,
                 progress=True,
+                **options,
             )
         report.begin()
         for video, error in done.unread.items():
             report.add(video, error)
-    out.write(f'{index_folder(args)}: {done.summary()}; {len(index)} videos in all\n')
+    if shard is None:
+        end = f'{len(index)} videos in all'
+    else:
+        end = f'part {shard} is done, and "ovmlv index merge" takes it in'
+    out.write(f'{index_folder(args)}: {done.summary()}; {end}\n')
     if args.timings and done.video_seconds:
         parts = (f'{name} {value:.3f} s' for name, value in done.cost().items())
         out.write(f'a minute of video took: {", ".join(parts)}\n')
     return BAD_VIDEOS if done.unread else 0
 
 
-def _open(args: argparse.Namespace) -> VideoIndex:
+def _open(args: argparse.Namespace, tables: bool) -> VideoIndex:
     """The index, made if it is not there."""
     from ovmlv.index import VideoIndex
     from ovmlv.index.settings import FILE, WINDOW
@@ -99,10 +112,11 @@ def _open(args: argparse.Namespace) -> VideoIndex:
         for name in _READING[:-1]:  # what is not said is as it was
             if given[name] is None and not args.whole_videos:
                 given[name] = getattr(index.settings.reading, name)
-        return VideoIndex.create(folder, index.inferencer, **given)
+        VideoIndex.create(folder, index.inferencer, **given)  # compares
+        return index
     if args.model is None:
         raise ConfigError(f'there is no index {folder} yet; give --model to make it')
     if args.window is None and not args.whole_videos:
         given['window'] = WINDOW
     model = (args.model, args.weights, args.device, None, args.cfg_options)
-    return VideoIndex.create(folder, *model, **given)
+    return VideoIndex.create(folder, *model, **given, tables=tables)

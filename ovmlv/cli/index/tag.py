@@ -4,24 +4,32 @@
     ovmlv index tag --bank words --top-k 10 --output tags.jsonl
     ovmlv index tag videos/2024 --labels "a dog" "a cat" --threshold 0.5 --format csv
 
-The ending of --output decides between Parquet, JSON lines, CSV and a table.
+The ending of --output decides between Parquet, JSON lines, CSV and a table. On several machines:
+
+    ovmlv index tag --labels words.txt --output tags.parquet --engine ray --address auto
+    ovmlv index tag --labels words.txt --output tags.csv --shard 3/16  # tags-00003-of-00016.csv
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, TextIO, cast
+import functools
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from ovmlv.errors import DataError
+from ovmlv.errors import ConfigError, DataError
 from ovmlv.utils.terminal import Terminal
 
 from ..arguments import positive, probability
 from ..parquet_output import open_output
-from ..result_formats import FILE_FORMATS, Choice, choose_format
+from ..result_formats import FILE_FORMATS, Choice, Format, Parquet, choose_format, written_part
 from .common import add_asking_arguments, add_label_choice, open_index, read_label_choice
+from .engine import add_engine_arguments, read_engine, read_shard
 
 if TYPE_CHECKING:
-    from ovmlv.index import VideoIndex
+    from ovmlv.index import RayEngine, Shard, VideoIndex
+    from ovmlv.results import TagResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_asking_arguments(parser)
     add_label_choice(parser)
     add_output_arguments(parser)
+    add_engine_arguments(parser)
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,21 +66,46 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
     """Write."""
-    write(args, out, open_index(args), args.videos)
+    engine, shard = read_engine(args), read_shard(args)
+    if shard is not None:
+        if args.output is None:
+            raise ConfigError('--shard needs --output FILE, of which it writes a part')
+        args.output = str(shard.part_of(args.output))
+    write(args, out, open_index(args), args.videos, engine, shard)
 
 
-def write(args: argparse.Namespace, out: Terminal, index: VideoIndex, entries: list[str]) -> None:
+def write(
+    args: argparse.Namespace,
+    out: Terminal,
+    index: VideoIndex,
+    entries: list[str],
+    engine: RayEngine | None = None,
+    shard: Shard | None = None,
+) -> None:
     """Write the labels of some videos of an index; of all, if none are named."""
     choice = Choice(args.top_k, args.threshold, args.present, args.timeline)
-    videos = None if not entries else _chosen(index, entries)
+    videos: Sequence[str] | None = None if not entries else _chosen(index, entries)
+    if shard is not None:
+        videos = shard.slice(_chosen(index, []) if videos is None else videos)
     style = choose_format(args.format, args.output, args.timeline)
     stream = cast('TextIO', out)
     with open_output(args.output, stream, style, False, args.overwrite) as output:
         output.look({})
-        results = index.tag(read_label_choice(args), videos, args.timeline)
+        asked = (read_label_choice(args), videos, args.timeline)
+        if engine is None:
+            parts = (_part_of([result], style, choice) for result in index.tag(*asked))
+        else:
+            render = functools.partial(_part_of, style=style, choice=choice)
+            parts = engine.tag_parts(index, render, *asked)
+        first = next(parts, None)  # what is refused, is refused before the file changes
         output.begin()
-        for result in results:
-            output.add(choice.of(result))
+        for part in itertools.chain([] if first is None else [first], parts):
+            output.add_part(part)
+
+
+def _part_of(results: Iterable[TagResult], style: Format | Parquet, choice: Choice) -> Any:
+    """What is written of some results; workers run it."""
+    return written_part(map(choice.of, results), style)
 
 
 def _chosen(index: VideoIndex, entries: list[str]) -> list[str]:
@@ -81,4 +115,6 @@ def _chosen(index: VideoIndex, entries: list[str]) -> list[str]:
     for entry in entries:
         if not any(is_below(path, entry) for path in paths):
             raise DataError(f'index {index.folder} has no video {entry}; correct the path')
+    if not entries:
+        return paths
     return [path for path in paths if any(is_below(path, entry) for entry in entries)]
