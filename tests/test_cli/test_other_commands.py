@@ -72,7 +72,9 @@ def test_serving(command, model, tmp_path, monkeypatch):
 
     given = {}
 
-    def serve(inferencer, host, port, limits, banks, allowed_hosts, access_log):
+    def serve(
+        inferencer, host, port, limits, banks, allowed_hosts, access_log, drain_seconds, index
+    ):
         given.update(vars() | {})
         print('Tag videos at http://...')
 

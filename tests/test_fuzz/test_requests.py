@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.test_fuzz.cases import cases, generators
 from tests.test_fuzz.mutations import ODD, mutate_bytes, mutate_json
-from tests.test_serving.conftest import client, clips, server  # noqa: F401
+from tests.test_serving.conftest import client, clips, damaged, indexed, server  # noqa: F401
 
 
 @pytest.fixture(scope='module')

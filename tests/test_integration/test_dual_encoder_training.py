@@ -76,7 +76,8 @@ def census(model: Any, before: dict[str, torch.Tensor], reached: set[str]) -> No
     assert reached == trainable
 
 
-@pytest.mark.parametrize('name', [NAMES[0], pytest.param(NAMES[1], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('name', NAMES)
 def test_a_few_steps(videos, tmp_path, name):
     runner, losses = train(name, videos, tmp_path, epochs=4, batch=16)
     assert len(losses) == 4

@@ -304,7 +304,8 @@ torch.save(dict(peak=peak, num=len(bank), views=model.encode_videos(videos),
 """
 
 
-@pytest.mark.parametrize('count', [10_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('count', [10_000, 1_000_000])
 def test_a_million_labels(count, config_file, tmp_path):
     """Exact top 20 of 32 videos as by brute force, in less than 3 GB, by a process of its own."""
     model = init_recognizer(config_file, device='cpu')
