@@ -12,6 +12,7 @@ from ovmlv.compat import apply
 apply()
 
 import functools  # noqa: E402
+import gc  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if 'gpu' in item.keywords:
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+
+
+def pytest_collection_finish(session):
+    """Thousands of tests live to the end; no collection of garbage needs to walk through them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +69,10 @@ def restore_globals():
     from mmengine.registry import DefaultScope
 
     before = {owner: dict(owner._instance_dict) for owner in (DefaultScope, MMLogger)}
+    levels = {logger: logger.level for logger in before[MMLogger].values()}
     yield
+    for logger, level in levels.items():
+        logger.setLevel(level)
     for owner, instances in before.items():
         owner._instance_dict.clear()
         owner._instance_dict.update(instances)

@@ -182,12 +182,12 @@ class FragmentFolder:
         parts = table.select(['starts', 'ends', 'embeddings', 'thumbnails']).to_pylist()
         videos = []
         for row, part in zip(_rows(table), parts, strict=True):
-            times = [np.array(part[name], np.float64) for name in ('starts', 'ends')]
+            starts, ends = (np.array(part[name], np.float64) for name in ('starts', 'ends'))
             vectors = np.frombuffer(part['embeddings'], np.float16).reshape(-1, self.embed_dim)
-            lengths = {len(v) for v in (*times, vectors, part['thumbnails'])}
+            lengths = {len(v) for v in (starts, ends, vectors, part['thumbnails'])}
             if lengths != {row.windows}:
                 raise ValueError(f'{row.windows} windows of {row.path} are not all there')
-            videos.append(EncodedWindows(row, *times, vectors, part['thumbnails']))
+            videos.append(EncodedWindows(row, starts, ends, vectors, part['thumbnails']))
         return Fragment(tuple(videos))
 
 

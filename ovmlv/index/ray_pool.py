@@ -56,6 +56,8 @@ class Worker:
                 'install the same'
             )
         torch.set_num_threads(max(1, int(self.plan.cpus)))
+        # Bad files go into the report, not also into the logs of Ray.
+        MMLogger.get_current_instance().setLevel('ERROR')
         self.work = self.setup.open(self.plan)
 
     def do(self, task: Any) -> Any:

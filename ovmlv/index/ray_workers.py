@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmengine.logging import MMLogger
-
 from ovmlv.apis import LabelBank
 from ovmlv.apis.label_source import read_labels
 from ovmlv.errors import ConfigError
@@ -90,7 +88,6 @@ class EncodingSetup:
                 f'machine {machine()} does not see index {self.folder}; put the index where all '
                 'machines see it under the same path'
             )
-        _be_quiet()
         name = self.model
         inferencer = as_inferencer(name.model, name.weights, plan.device, None, name.cfg_options)
         check_model(self.settings, inferencer, self.folder)
@@ -174,7 +171,6 @@ class TaggingSetup:
                 f'machine {machine()} does not see index {self.folder}; put the index where all '
                 'machines see it under the same path'
             )
-        _be_quiet()
         name, asked = self.model, self.questions
         index = VideoIndex.open(
             self.folder,
@@ -199,8 +195,3 @@ def _is_seen(path: Path) -> bool:
             return True
         time.sleep(0 if attempt == _PATIENCE - 1 else 1)
     return False
-
-
-def _be_quiet() -> None:
-    """Bad files go into the report, not also into the logs of Ray."""
-    MMLogger.get_current_instance().setLevel('ERROR')
