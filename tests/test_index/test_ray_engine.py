@@ -183,6 +183,27 @@ def assert_same(index, wanted) -> None:
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.parametrize('address', ['auto', 'nonsense'])
+def test_no_cluster_by_this_name_is_one_line(address, tmp_path, monkeypatch):
+    """The words of Ray itself go over many lines. (`auto` would find the `cluster` of below.)"""
+    monkeypatch.setenv('RAY_TMPDIR', str(tmp_path))
+    code = (
+        'from ovmlv.index.ray_cluster import RayCluster\n'
+        f'try: RayCluster({address!r}).__enter__()\n'
+        'except ValueError as error: print("ONE LINE", error)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+    )
+    (line,) = done.stdout.splitlines()
+    assert line.startswith('ONE LINE') and f'no Ray cluster at {address}' in line
+
+
+@needs_ray
+@pytest.mark.slow
 def test_a_worker_is_killed(collection, wanted, cluster, tmp_path):
     index, killed = new_index(tmp_path), []
 
@@ -339,27 +360,6 @@ def test_no_cluster_there_is_one_line(address):
     with pytest.raises(ConfigError, match='no Ray cluster answers') as caught:
         RayCluster(address).__enter__()
     assert '\n' not in str(caught.value) and '--address' in str(caught.value)
-
-
-@needs_ray
-@pytest.mark.slow
-@pytest.mark.parametrize('address', ['auto', 'nonsense'])
-def test_no_cluster_by_this_name_is_one_line(address, tmp_path, monkeypatch):
-    """The words of Ray itself go over many lines."""
-    monkeypatch.setenv('RAY_TMPDIR', str(tmp_path))
-    code = (
-        'from ovmlv.index.ray_cluster import RayCluster\n'
-        f'try: RayCluster({address!r}).__enter__()\n'
-        'except ValueError as error: print("ONE LINE", error)'
-    )
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
-    )
-    (line,) = done.stdout.splitlines()
-    assert line.startswith('ONE LINE') and f'no Ray cluster at {address}' in line
 
 
 @needs_ray
