@@ -9,7 +9,7 @@ from torch import Tensor
 from ovmlv.errors import ConfigError
 
 DISTANCES = ('cosine', 'l2', 'l1')
-SIMILARITIES = ('kl', 'mse')
+SIMILARITIES = ('kl', 'mse', 'correlation')
 
 
 def embedding_distance(embeddings: Tensor, reference: Tensor, kind: str) -> Tensor:
@@ -46,7 +46,10 @@ def similarity_distance(
         vocab: ``(R, E)`` label embeddings of the frozen model; they get no gradient.
         kind: Distance: ``kl`` is the Kullback-Leibler divergence of the softmax of
             ``similarity / temperature`` over the vocabulary from the frozen model's, as a mean over
-            videos; ``mse`` is the mean squared difference of ``similarity / temperature``.
+            videos; ``mse`` is the mean squared difference of ``similarity / temperature``;
+            ``correlation`` is one minus Pearson's correlation of a video's similarities with the
+            frozen model's, as a mean over videos: it holds the order and the relative gaps, and
+            knows no temperature.
         temperature: Softmax temperature; CLIP's own is 0.01.
 
     Returns:
@@ -61,6 +64,9 @@ def similarity_distance(
         )
     if kind == 'mse':
         return (student - teacher).square().mean()
+    if kind == 'correlation':
+        centred = (x - x.mean(-1, keepdim=True) for x in (student, teacher))
+        return (1 - F.cosine_similarity(*centred, dim=-1)).mean()
     raise ConfigError(f'similarity={kind!r} is not one of {", ".join(SIMILARITIES)}')
 
 

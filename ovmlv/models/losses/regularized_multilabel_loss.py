@@ -54,7 +54,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         weight_l2: Weight of that term.
         distance: Of the two embedding terms: ``cosine``, ``l2`` or ``l1``, see
             :func:`~ovmlv.models.losses.distances.embedding_distance`.
-        similarity: ``kl`` or ``mse``, see
+        similarity: ``kl``, ``mse`` or ``correlation``, see
             :func:`~ovmlv.models.losses.distances.similarity_distance`.
         temperature: Of the similarities, and of the relations of ``structure_distill``.
         num_anchors: Random directions of each step through which ``structure_distill`` compares,

@@ -31,6 +31,7 @@ from .vocabulary import Vocabulary
 AVERAGES = ('score', 'embedding', 'probability')
 
 _T = TypeVar('_T')
+_TRAINING_LABELS = 'training'
 
 
 @MODELS.register_module()
@@ -48,7 +49,9 @@ class OpenVocabRecognizer(BaseModel):
         scorer: Similarities -> logits.
         data_preprocessor: Without mean and std it takes those of the backbone.
         reference_vocabulary: Labels (a list or a file of :func:`ovmlv.labels.load_labels`) for the
-            loss's ``similarity_distill``; the training labels among them are left out.
+            loss's ``similarity_distill``; the training labels among them are left out. ``training``
+            takes the training labels themselves, as the frozen CLIP embeds them: this holds the
+            videos to what CLIP sees of them, and asks a label that CLIP does not know to move.
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
@@ -119,10 +122,11 @@ class OpenVocabRecognizer(BaseModel):
             if reference_vocabulary is None:
                 raise ConfigError(
                     'OpenVocabRecognizer: the loss has similarity_distill, which needs '
-                    'reference_vocabulary=[...]'
+                    "reference_vocabulary=[...], or 'training' for the training labels"
                 )
-            self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
-            self.check_labels(self.reference_vocabulary)
+            if reference_vocabulary != _TRAINING_LABELS:
+                self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
+                self.check_labels(self.reference_vocabulary)
         self._interpolation_config = interpolation
         self._remember_start()
 
@@ -369,8 +373,10 @@ class OpenVocabRecognizer(BaseModel):
 
     def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The reference vocabulary without training labels, found once for a vocabulary."""
+        given = self.reference_vocabulary
+        if given is None:
+            return vocabulary.labels
         if self._references is None:
-            given = self.reference_vocabulary or ()
             self._references = without_training_labels(given, vocabulary.labels)
             if len(self._references) < len(given):
                 MMLogger.get_current_instance().info(

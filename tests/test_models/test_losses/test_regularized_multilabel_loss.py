@@ -107,6 +107,21 @@ def test_similarity_term_is_scipys_relative_entropy(batch, inputs):
     )
 
 
+def test_correlation_term_is_numpys(batch, inputs):
+    vocabulary = inputs['reference_vocab'].numpy().T
+    pairs = zip(inputs['video'].numpy() @ vocabulary, inputs['video_ref'].numpy() @ vocabulary)
+    expected = np.mean([1 - np.corrcoef(*pair)[0, 1] for pair in pairs])
+    assert 0.1 < expected < 1.9
+    for temperature in (0.01, 1.0):
+        loss = RegularizedMultilabelLoss(
+            similarity_distill=2.0, temperature=temperature, similarity='correlation'
+        )
+        out = loss(*batch, **inputs)
+        assert out['similarity_distill'].item() == pytest.approx(expected, rel=1e-5)
+        same = loss(*batch, **{**inputs, 'video_ref': inputs['video']})
+        assert same['similarity_distill'].item() == pytest.approx(0, abs=1e-6)
+
+
 def softmax(z):
     z = np.exp(z - z.max(1, keepdims=True))
     return z / z.sum(1, keepdims=True)

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce, normali
 from ovmlv.errors import ConfigError, DataError, VocabularyError
 from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.losses import AsymmetricLoss, MultilabelBCELoss, RegularizedMultilabelLoss
+from ovmlv.models.losses.distances import similarity_distance
 
 
 def logits_by_hand(model, inputs, labels):
@@ -352,6 +353,20 @@ def test_a_reference_vocabulary_of_training_labels_is_refused(make_model, make_b
     model.set_vocabulary(labels)
     with pytest.raises(ConfigError, match='1 of 3 labels are no training labels'):
         model(*make_batch(), mode='loss')
+
+
+def test_training_labels_as_reference_vocabulary(make_model, make_batch, labels):
+    """As the frozen CLIP embeds them; other labels are other references."""
+    model = make_model(loss=dict(similarity_distill=1.0), reference_vocabulary='training')
+    inputs, samples = make_batch()
+    video, video_ref = model.backbone.forward_with_reference(inputs.flatten(0, 1))
+    found = []
+    for training in (labels, [f'{label} again' for label in labels]):
+        model.set_vocabulary(training)
+        expected = similarity_distance(video, video_ref, model.head.reference(training), 'kl', 0.01)
+        found.append(model(inputs, samples, mode='loss')['similarity_distill'].item())
+        assert found[-1] == pytest.approx(expected.item(), rel=1e-5)
+    assert found[0] > 0 and found[1] != pytest.approx(found[0], rel=1e-3)
 
 
 def test_a_reference_vocabulary_from_a_file(make_model, tmp_path):
