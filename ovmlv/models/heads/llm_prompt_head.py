@@ -71,9 +71,11 @@ class LLMPromptHead(BasePromptHead):
         memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):
             arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half_count`` of
             :class:`.WordFamiliarity`. A label's embedding is then the unit vector along
-            ``(1 - u) f_t + u m``: u says in how far the label is new to CLIP, and m is the mean of
-            the known words that the LLM holds for near. It needs a :class:`.StaticReadout`, whose
-            last state is compared. With None, there is no memory.
+            ``f_t + u (m - f_CLIP)``: u says in how far the label is new to CLIP, m is the mean of
+            the known words that the LLM holds for near, and takes the place of what CLIP reads of
+            the words, f_CLIP. What the soft tokens change is the same for new and known labels, so
+            that labels of the training set teach it for all. It needs a :class:`.StaticReadout`,
+            whose last state is compared. With None, there is no memory.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
 
@@ -190,9 +192,13 @@ class LLMPromptHead(BasePromptHead):
         soft = self.soft_tokens(unique)
         if self.gate is not None:
             soft = self._gated(soft, self.reference(unique))
-        out = self._read(tokens, soft, [self.keep_label] * len(unique))
+        keep = [self.keep_label] * len(unique)
+        out = self.encode_tokens(tokens, soft, keep)
         if self.familiarity is not None:
-            out = self._with_memory(out, unique, self.familiarity.unknown_share(unique))
+            read = self.reference(unique) if self.keep_label else self._plain(tokens, keep)
+            share = self.familiarity.unknown_share(unique)
+            out = self._with_memory(out, read, unique, share)
+        out = self._adapted(out)
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
@@ -217,32 +223,39 @@ class LLMPromptHead(BasePromptHead):
         index, words, keep, source = self.noise(labels, room)
         source, other = source.to(soft.device), self.tokens(words, made_up=True)
         lent = soft[source]
+        if self.gate is not None or self.familiarity is not None:
+            own, shown = self.reference(labels), self._plain(other, keep)
         if self.gate is not None:  # it sees the words that CLIP sees
-            with torch.no_grad():
-                read = self.encode_tokens(other, None, keep)
-            soft, lent = self._gated(soft, self.reference(labels)), self._gated(lent, read)
-        clean = self._read(tokens, soft, [True] * len(labels))
-        noisy = self._read(other, lent, keep)
+            soft, lent = self._gated(soft, own), self._gated(lent, shown)
+        clean = self.encode_tokens(tokens, soft, [True] * len(labels))
+        noisy = self.encode_tokens(other, lent, keep)
         if self.familiarity is not None:
-            clean = self._with_memory(clean, labels, self.familiarity.unknown_share(labels))
-            shown = self.familiarity.unknown_share(words)
+            clean = self._with_memory(clean, own, labels, self.familiarity.unknown_share(labels))
             told = [labels[i] for i in source.tolist()]
-            noisy = self._with_memory(noisy, told, shown.masked_fill(~torch.tensor(keep), 1.0))
-        return clean, index.to(clean.device), noisy
+            new = self.familiarity.unknown_share(words).masked_fill(~torch.tensor(keep), 1.0)
+            noisy = self._with_memory(noisy, shown, told, new)
+        return self._adapted(clean), index.to(clean.device), self._adapted(noisy)
 
-    def _with_memory(self, out: Tensor, labels: list[str], share: Tensor) -> Tensor:
-        """Unit vectors ``(C, E)``, each moved by a share ``(C,)`` to the memory's of its label."""
+    @torch.no_grad()
+    def _plain(self, tokens: list[LabelTokens], keep: list[bool]) -> Tensor:
+        """What CLIP alone reads, ``(C, E)``."""
+        return self.encode_tokens(tokens, None, keep)
+
+    def _with_memory(self, out: Tensor, read: Tensor, labels: list[str], share: Tensor) -> Tensor:
+        """Unit vectors with the memory in the place of what CLIP reads.
+
+        Args:
+            out: ``(C, E)`` of words behind soft tokens.
+            read: ``(C, E)`` of the same words for CLIP alone.
+            labels: What the words stand for.
+            share: How much of what CLIP reads is replaced, ``(C,)``.
+        """
         rows = torch.nonzero(share > _NEGLIGIBLE).flatten().tolist()
         if self.memory is None or not rows:
             return out
-        mixed = self._adapted(self.memory.mix(self, [labels[i] for i in rows]))
-        part = share[rows, None].to(out)
-        moved = F.normalize((1 - part) * out[rows] + part * mixed, dim=-1)
+        change = self.memory.mix(self, [labels[i] for i in rows]) - read[rows]
+        moved = F.normalize(out[rows] + share[rows, None].to(out) * change, dim=-1)
         return out.index_copy(0, torch.tensor(rows, device=out.device), moved)
-
-    def _read(self, tokens: list[LabelTokens], soft: Tensor, keep: list[bool]) -> Tensor:
-        """Unit vectors ``(C, E)`` of words behind soft tokens ``(C, G, S, W)``."""
-        return self._adapted(self.encode_tokens(tokens, soft, keep))
 
     def _adapted(self, out: Tensor) -> Tensor:
         """Unit vectors ``(C, E)`` behind the adapter."""

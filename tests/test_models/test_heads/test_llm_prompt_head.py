@@ -443,9 +443,13 @@ def test_new_words_are_those_of_the_memory_and_known_ones_as_without_it(tmp_path
     neighbors.text_tower.load_state_dict(head.text_tower.state_dict())
     neighbors.llm.load_state_dict(head.llm.state_dict())
     found = head(['cat', 'puma', 'a red cat'])
-    expected = head._adapted(neighbors(['puma']))
-    torch.testing.assert_close(found[1:2], expected, atol=1e-5, rtol=0)
     memory, head.familiarity = head.familiarity, None
+    adapter, head.adapter = head.adapter, None
+    moved = head(['puma']) - head.reference(['puma'])  # by the soft tokens alone
+    head.adapter = adapter
+    assert moved.norm() > 1e-3
+    expected = head._adapted(F.normalize(neighbors(['puma']) + moved, dim=-1))
+    torch.testing.assert_close(found[1:2], expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(found[[0, 2]], head(['cat', 'a red cat']), atol=1e-6, rtol=0)
     assert not torch.allclose(found[1:2], head(['puma']), atol=1e-3)
     head.familiarity = memory
@@ -456,14 +460,16 @@ def test_a_half_known_word_lies_between(tmp_path):
     file = tmp_path / 'words.json'
     file.write_text('{"puma": 10, "cat": 10000000}')
     head = with_memory(tmp_path)
-    mixed = head(['puma'])
+    adapter, head.adapter = head.adapter, None
     head.familiarity = None
-    own = head(['puma'])
+    own, read = head(['puma']), head.reference(['puma'])
+    head.adapter = adapter
+    mixed = head.memory.mix(head, ['puma'])
     counted = dict(MEMORY, frequencies=str(file), half_count=30.0)
     half = make(tmp_path, readout=FIXED, memory=counted, adapter_width=8).eval()
     for part in ('text_tower', 'llm', 'prompter', 'adapter'):
         getattr(half, part).load_state_dict(getattr(head, part).state_dict())
-    expected = F.normalize(0.25 * own + 0.75 * mixed, dim=-1)
+    expected = half._adapted(F.normalize(own + 0.75 * (mixed - read), dim=-1))
     torch.testing.assert_close(half(['puma']), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(half(['cat']), head(['cat']), atol=1e-4, rtol=0)
 
@@ -473,6 +479,9 @@ def test_the_adapter_learns_through_the_memory(tmp_path):
     head(['puma']).sum().backward()
     assert head.adapter[0].weight.grad.abs().sum() > 0
     noisy = with_memory(tmp_path, noise=dict(dropout=0.0, swap=0.0))
+    with torch.no_grad():  # at first, soft tokens change nothing: what is left is the memory
+        for p in noisy.prompter.parameters():
+            p.zero_()
     _, index, shown = noisy.forward_with_noise(['cat', 'car'])
     made_up = noisy._adapted(noisy.memory.mix(noisy, ['cat', 'car']))[index]
     torch.testing.assert_close(shown, made_up, atol=1e-5, rtol=0)
