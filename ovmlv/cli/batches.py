@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 from mmengine.dataset import InfiniteSampler
@@ -23,7 +24,7 @@ def refuse_missing_batches(loader: Any) -> None:
     sampler = getattr(loader, 'sampler', None)
     if isinstance(sampler, InfiniteSampler) or not hasattr(loader, '__len__') or len(loader):
         return
-    size = len(sampler) if hasattr(sampler, '__len__') else len(loader.dataset)
+    size = len(sampler if isinstance(sampler, Sized) else loader.dataset)
     raise ConfigError(
         f'train_dataloader: batch_size={loader.batch_size} and drop_last=True leave no batch of '
         f'{size} samples a process; lower batch_size, or set drop_last=False'

@@ -207,7 +207,9 @@ def choose_format(name: str | None, output: str | None, timeline: bool = False) 
     name = format_name(name, output)
     if name == 'parquet':
         return Parquet(timeline)
-    return dict(jsonl=JsonLines, csv=lambda: Csv(timeline), table=Table)[name]()
+    if name == 'csv':
+        return Csv(timeline)
+    return JsonLines() if name == 'jsonl' else Table()
 
 
 def format_name(name: str | None, output: str | None) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from ovmlv.errors import ConfigError, DataError
@@ -92,6 +92,7 @@ def write(
     with open_output(args.output, stream, style, False, args.overwrite) as output:
         output.look({})
         asked = (read_label_choice(args), videos, args.timeline)
+        parts: Iterator[Any]
         if engine is None:
             parts = (_part_of([result], style, choice) for result in index.tag(*asked))
         else:

@@ -65,8 +65,8 @@ def similarity_distance(
     if kind == 'mse':
         return (student - teacher).square().mean()
     if kind == 'correlation':
-        centred = (x - x.mean(-1, keepdim=True) for x in (student, teacher))
-        return (1 - F.cosine_similarity(*centred, dim=-1)).mean()
+        student, teacher = (x - x.mean(-1, keepdim=True) for x in (student, teacher))
+        return (1 - F.cosine_similarity(student, teacher, dim=-1)).mean()
     raise ConfigError(f'similarity={kind!r} is not one of {", ".join(SIMILARITIES)}')
 
 
