@@ -50,8 +50,7 @@ class OpenVocabRecognizer(BaseModel):
         data_preprocessor: Without mean and std it takes those of the backbone.
         reference_vocabulary: Labels (a list or a file of :func:`ovmlv.labels.load_labels`) for the
             loss's ``similarity_distill``; the training labels among them are left out. ``training``
-            takes the training labels themselves, as the frozen CLIP embeds them: this holds the
-            videos to what CLIP sees of them, and asks a label that CLIP does not know to move.
+            takes these alone, as the frozen CLIP embeds them: labels that it does not know move.
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
