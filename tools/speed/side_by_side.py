@@ -1,0 +1,129 @@
+"""Measuring several ways to do the same thing in turn, in one process, on the same inputs.
+
+Two figures of two runs say more of the machine's mood than of the code. Here the ways take turns,
+each round in another order, and what counts is the ratio within a round.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Side:
+    """A way to do something.
+
+    Attributes:
+        name: What it is called in tables.
+        run: Does it once, and returns what is compared.
+        goal: The largest ratio of its time to the first side's that is wanted; None for no wish.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    goal: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something that is measured.
+
+    Attributes:
+        name: What is done, of what size.
+        sides: Ways to do it; the first one is what people would use instead of this project.
+        check: Gets the results by the names of their sides, returns in words what was compared and
+            how far it differs, and raises ``AssertionError`` where that is too much.
+        unit: What one run handles, for rates: ``(count, 'videos')``; None for none.
+    """
+
+    name: str
+    sides: list[Side]
+    check: Callable[[dict[str, Any]], str]
+    unit: tuple[float, str] | None = None
+
+
+@dataclass
+class Measured:
+    """Figures of a row.
+
+    Attributes:
+        name: Of the row.
+        seconds: Side -> seconds of each round.
+        goals: Side -> goal, where there is one.
+        equality: What the check said.
+        clock: 'CPU' seconds of the process, or 'wall' seconds.
+        unit: Of the row.
+    """
+
+    name: str
+    seconds: dict[str, list[float]]
+    goals: dict[str, float]
+    equality: str
+    clock: str
+    unit: tuple[float, str] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def ratios(self, side: str) -> list[float]:
+        """Times of a side over those of the first side, round by round."""
+        first = next(iter(self.seconds.values()))
+        return [mine / theirs for mine, theirs in zip(self.seconds[side], first, strict=True)]
+
+    def is_met(self, side: str) -> bool | None:
+        """Whether the goal of a side is met; None without a goal."""
+        goal = self.goals.get(side)
+        return None if goal is None else statistics.median(self.ratios(side)) <= goal
+
+    def lines(self) -> list[str]:
+        """The lines of a Markdown table."""
+        found = []
+        for side, seconds in self.seconds.items():
+            ratios = self.ratios(side)
+            middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+            goal = self.goals.get(side)
+            judged = '' if goal is None else f'{goal:g}: {"met" if self.is_met(side) else "missed"}'
+            spread = (
+                '1' if side == next(iter(self.seconds)) else f'{middle:.2f} ({low:.2f}–{high:.2f})'
+            )
+            time_ = f'{statistics.median(seconds):.3g} s'
+            if self.unit:
+                time_ += f', {self.unit[0] / statistics.median(seconds):.3g} {self.unit[1]}/s'
+            found.append(f'| {side} | {time_} | {spread} | {judged} |')
+        return found
+
+
+def measure(row: Row, rounds: int, device: str = 'cpu', wall: bool = False) -> Measured:
+    """Run all sides of a row once to warm up and compare, then ``rounds`` times in turn.
+
+    On a CPU the time is that of this process, all its threads together, which other programs
+    disturb least; elsewhere, or with ``wall``, it is that of the clock.
+
+    Raises:
+        AssertionError: The sides do not do the same.
+    """
+    on_clock = wall or device != 'cpu'
+    clock = time.perf_counter if on_clock else time.process_time
+    settle = torch.cuda.synchronize if device.startswith('cuda') else (lambda: None)
+    equality = row.check({side.name: side.run() for side in row.sides})
+    seconds: dict[str, list[float]] = {side.name: [] for side in row.sides}
+    for turn in range(rounds):
+        shift = turn % len(row.sides)
+        for side in row.sides[shift:] + row.sides[:shift]:
+            settle()
+            start = clock()
+            side.run()
+            settle()
+            seconds[side.name].append(clock() - start)
+    goals = {side.name: side.goal for side in row.sides if side.goal is not None}
+    kind = 'wall' if on_clock else 'CPU'
+    return Measured(row.name, seconds, goals, equality, kind, row.unit)
+
+
+def difference(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Largest difference, as a share of the largest value."""
+    return float((first - second).abs().max() / first.abs().max())
