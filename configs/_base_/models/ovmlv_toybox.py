@@ -36,7 +36,9 @@ model = dict(
     ),
     # The tiny CLIP was trained with a sigmoid loss, so it comes with a bias that fits.
     scorer=dict(type='SigmoidScorer', init_bias='clip', label_bias=True),
-    loss=dict(type='RegularizedMultilabelLoss', video_distill=0.1),
+    # Videos keep their places among what CLIP knows; labels that it does not know move to them.
+    loss=dict(type='RegularizedMultilabelLoss', similarity_distill=1.0, similarity='correlation'),
+    reference_vocabulary='training',
     # A step sees the labels that are true of its videos, and some of the other thousand.
     labels_per_step=384,
 )
