@@ -31,6 +31,7 @@ apply()
 import torch  # noqa: E402
 from speed.side_by_side import Measured, measure  # noqa: E402
 
+from ovmlv.benchmarking.results import processor_name  # noqa: E402
 from ovmlv.files import whole_file, write_json  # noqa: E402
 from ovmlv.utils.cli import add_debug_argument, make_parser  # noqa: E402
 from ovmlv.utils.error_door import run_tool  # noqa: E402
@@ -64,7 +65,7 @@ def machine(args: argparse.Namespace) -> str:
     if args.device.startswith('cuda'):
         name = torch.cuda.get_device_name(args.device)
     else:
-        name = f'{args.threads} thread of {platform.processor() or platform.machine()}'
+        name = f'{args.threads} thread of {processor_name()}'
     return f'{name}, {args.dtype}, Python {platform.python_version()}, torch {torch.__version__}'
 
 

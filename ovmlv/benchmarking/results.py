@@ -90,7 +90,7 @@ def machine() -> dict[str, Any]:
     """The machine in words and numbers that do not identify it."""
     found: dict[str, Any] = dict(
         system=f'{platform.system()} {platform.machine()}',
-        processor=_processor(),
+        processor=processor_name(),
         logical_cores=os.cpu_count(),
         threads=int(os.environ.get('OMP_NUM_THREADS') or 0) or None,
     )
@@ -111,7 +111,8 @@ def machine() -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The processor in the words of the system."""
     info = Path('/proc/cpuinfo')
     if info.is_file():
         for line in info.read_text(errors='replace').splitlines():

@@ -34,17 +34,22 @@ def positive(text: str) -> int:
 
 def seconds(text: str) -> float:
     """A time above 0."""
-    value = float(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text}: give seconds above 0')
-    return value
+    return above_zero(text, 'seconds')
 
 
-def above_zero(text: str) -> float:
+def above_zero(text: str, what: str = 'a number') -> float:
     """A number above 0."""
     value = float(text)
     if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text}: give a number above 0')
+        raise argparse.ArgumentTypeError(f'{text}: give {what} above 0')
+    return value
+
+
+def zero_or_more(text: str) -> float:
+    """A number from 0 on."""
+    value = float(text)
+    if not 0 <= value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text}: give a number from 0 on')
     return value
 
 

@@ -96,8 +96,8 @@ def refuse_existing(path: str, overwrite: bool) -> None:
         raise ConfigError(f'{path} exists; --overwrite replaces it')
 
 
-def add_rows_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--format``, ``--output`` and ``--overwrite``, of plain rows."""
+def add_rows_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """``--format``, ``--output`` and ``--overwrite``."""
     parser.add_argument(
         '--format',
         choices=FILE_FORMATS,

@@ -26,11 +26,8 @@ from .arguments import (
     positive,
     read_label_arguments,
     seconds,
+    zero_or_more,
 )
-
-
-def _seconds_or_none(text: str) -> float:
-    return 0.0 if text.strip('0.') == '' and text.strip('.') else seconds(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--drain-seconds',
-        type=_seconds_or_none,
+        type=zero_or_more,
         metavar='S',
         default=0.0,
         help='after a signal, answer for S seconds more while /readyz says no (default: 0)',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import platform
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
@@ -68,7 +68,7 @@ class Worker:
 
 def machine() -> str:
     """Name of this machine, for messages."""
-    return os.uname().nodename if hasattr(os, 'uname') else os.environ.get('COMPUTERNAME', '?')
+    return platform.node() or '?'
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -165,11 +164,9 @@ def main(args: argparse.Namespace) -> None:
 def _machine(device: str | None) -> str:
     import torch
 
-    name = platform.processor() or platform.machine()
-    info = Path('/proc/cpuinfo')
-    if info.is_file():
-        lines = [v for v in info.read_text().splitlines() if v.startswith('model name')]
-        name = lines[0].partition(':')[2].strip() if lines else name
+    from ovmlv.benchmarking.results import processor_name
+
+    name = processor_name()
     if torch.cuda.is_available() and device != 'cpu':
         name += f', {torch.cuda.get_device_name()}'
     return f'{name}; torch {torch.__version__}, {torch.get_num_threads()} thread(s)'

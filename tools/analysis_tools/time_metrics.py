@@ -19,13 +19,14 @@ import sys
 for _name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
     os.environ[_name] = '1'  # before the libraries are loaded
 
+import functools  # noqa: E402
 import platform  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from importlib.metadata import version  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+from sklearn.metrics import average_precision_score  # noqa: E402
 
 from ovmlv.utils.cli import add_debug_argument, make_parser  # noqa: E402
 from ovmlv.utils.error_door import run_tool  # noqa: E402
@@ -76,35 +77,28 @@ def best_time(function: Callable[[], np.ndarray], repeat: int) -> tuple[float, n
     return min(times), value
 
 
-def processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-        return next(line.split(':')[1].strip() for line in lines if line.startswith('model name'))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def by_scikit_learn(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Average precision of each label, one after the other, ``(C,)``."""
+    columns = zip(targets.T, scores.T, strict=True)
+    return np.array([average_precision_score(t, s) for t, s in columns])
 
 
 def main(args: argparse.Namespace) -> int:
     import torch
-    from sklearn.metrics import average_precision_score
 
+    from ovmlv.benchmarking.results import processor_name
     from ovmlv.evaluation.functional import average_precision
 
     torch.set_num_threads(1)
     packages = ('numpy', 'torch', 'scikit-learn')
-    print(f'{processor()}, {platform.system()}, Python {platform.python_version()}')
+    print(f'{processor_name()}, {platform.system()}, Python {platform.python_version()}')
     print('  '.join(f'{name} {version(name)}' for name in packages))
     print(f'{args.videos} videos x {args.labels} labels, one thread, best of {args.repeat}\n')
     print(f'{"":<52}{"scikit-learn":>13}{"ovmlv":>10}{"ratio":>8}{"difference":>12}')
     first, worst = None, 0.0
     for name, scores, targets in problems(args):
         pair = torch.from_numpy(scores), torch.from_numpy(targets)
-
-        def loop(scores: np.ndarray = scores, targets: np.ndarray = targets) -> np.ndarray:
-            columns = zip(targets.T, scores.T, strict=True)
-            return np.array([average_precision_score(t, s) for t, s in columns])
-
+        loop = functools.partial(by_scikit_learn, scores, targets)
         theirs, expected = best_time(loop, args.repeat)
         ours, found = best_time(lambda pair=pair: average_precision(*pair).numpy(), args.repeat)
         counts = targets.any(0)  # scikit-learn says 0 of a label without positives, ovmlv NaN

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ovmlv.errors import ConfigError
 
-from ..arguments import above_zero, positive
+from ..arguments import above_zero, positive, zero_or_more
 
 if TYPE_CHECKING:
     from ovmlv.index import RayEngine, Shard
@@ -39,19 +39,14 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         help='CPUs of each (1 beside a GPU, else 2)',
     )
     group.add_argument(
-        '--worker-gpus', type=share, metavar='N', help='GPUs of each, such as 0.5 (1 if any)'
+        '--worker-gpus',
+        type=zero_or_more,  # 0 keeps workers off GPUs
+        metavar='N',
+        help='GPUs of each, such as 0.5 (1 if any)',
     )
     group.add_argument(
         '--shard', metavar='i/n', help='do part i of n, beside processes that do the others'
     )
-
-
-def share(text: str) -> float:
-    """A number from 0 on; 0 keeps workers off GPUs."""
-    value = float(text)
-    if not 0 <= value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text}: give a number from 0 on')
-    return value
 
 
 def read_engine(args: argparse.Namespace) -> RayEngine | None:

@@ -22,8 +22,8 @@ from ovmlv.errors import ConfigError, DataError
 from ovmlv.utils.terminal import Terminal
 
 from ..arguments import positive, probability
-from ..parquet_output import open_output
-from ..result_formats import FILE_FORMATS, Choice, Format, Parquet, choose_format, written_part
+from ..parquet_output import add_rows_arguments, open_output
+from ..result_formats import Choice, Format, Parquet, choose_format, written_part
 from .common import add_asking_arguments, add_label_choice, open_index, read_label_choice
 from .engine import add_engine_arguments, read_engine, read_shard
 
@@ -55,13 +55,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         help='only labels that reach their threshold of the calibration (0.5 without one)',
     )
     group.add_argument('--timeline', action='store_true', help='also write each window')
-    group.add_argument(
-        '--format',
-        choices=FILE_FORMATS,
-        help='default: as the ending of --output says, else table',
-    )
-    group.add_argument('--output', metavar='FILE', help='write to FILE, not to stdout')
-    group.add_argument('--overwrite', action='store_true', help='replace --output')
+    add_rows_arguments(group)
 
 
 def run(args: argparse.Namespace, out: Terminal) -> None:
