@@ -56,12 +56,13 @@ class LayeredPart(Part, Protocol):
 
 
 class TemporalModule(Part, Protocol):
-    """What joins the frames of a video: inside the blocks of the tower, or behind it.
+    """What joins the frames of a video: inside the blocks of the tower, beside it, or behind it.
 
     With ``level = 'frame'`` it is called with embeddings of frames ``(B, T, E)`` and returns those
-    of videos ``(B, E)``. With ``level = 'block'`` it is called as ``module(x, num_frames, index,
-    parts)`` with tokens ``(B * T, N, D)``, runs block ``index`` and returns tokens of that shape;
-    ``blocks`` then names the blocks that it runs.
+    of videos ``(B, E)``. With ``level = 'grid'`` it also gets what its ``cells`` made of the input
+    of the tower's block ``block``, ``(B, T, K)``. With ``level = 'block'`` it is called as
+    ``module(x, num_frames, index, parts)`` with tokens ``(B * T, N, D)``, runs block ``index`` and
+    returns tokens of that shape; ``blocks`` then names the blocks that it runs.
     """
 
     level: str

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError, DataError
 from ovmlv.models.contracts import Recognizer, VideoEncoder
-from ovmlv.models.temporal import CrossFrameMessage, FrameTransformer, ParallelTemporalAttention
+from ovmlv.models.temporal import (
+    CrossFrameMessage,
+    FrameTransformer,
+    GridFrameTransformer,
+    ParallelTemporalAttention,
+)
 
 from .style import COLORS, FAINT, INK, chart, save
 
@@ -21,7 +26,8 @@ if TYPE_CHECKING:
     from ovmlv.apis.ovmlv_inferencer import OVMLVInferencer
     from ovmlv.apis.video_reader import VideoSource
 
-_SHOWN = (ParallelTemporalAttention, CrossFrameMessage, FrameTransformer)
+_TRANSFORMERS = (FrameTransformer, GridFrameTransformer)
+_SHOWN = (ParallelTemporalAttention, CrossFrameMessage, *_TRANSFORMERS)
 
 
 @torch.no_grad()
@@ -102,10 +108,10 @@ def _recorded(temporal: nn.Module) -> Iterator[dict[str, Tensor]]:
     elif isinstance(temporal, CrossFrameMessage):
         for index, branch in temporal.branches.items():
             watch(branch, f'block {index}', _messages)
-    elif isinstance(temporal, FrameTransformer):
+    elif isinstance(temporal, _TRANSFORMERS):
 
         def layers(module: nn.Module, inputs: tuple, _: Any) -> None:
-            found.update(_transformer(module, inputs[0]))
+            found.update(_transformer(module, inputs[-1]))
 
         handles.append(temporal.register_forward_hook(layers))
     try:
@@ -121,9 +127,9 @@ def _messages(branch: Any, sender: Tensor) -> Tensor:
     return branch.exchange(y, y, y, average_attn_weights=False)[1]
 
 
-def _transformer(module: Any, frames: Tensor) -> dict[str, Tensor]:
+def _transformer(module: Any, inputs: Tensor) -> dict[str, Tensor]:
     """Attention in the layers of a transformer over frames, one after the other."""
-    y = module.norm(frames) + module.positions(frames.shape[1])
+    y = module.embed(inputs)
     found = {}
     for i, layer in enumerate(module.layers.layers):
         z = layer.norm1(y)

@@ -246,7 +246,7 @@ def test_tool(repository, tmp_path):
     assert run(config, '--labels', 'a', 'a', '--out', out) == 2
 
 
-OTHERS = ['NeighborFrameAttention', 'CrossFrameMessage', 'FrameTransformer']
+OTHERS = ['NeighborFrameAttention', 'CrossFrameMessage', 'GridFrameTransformer', 'FrameTransformer']
 
 
 @pytest.mark.parametrize('temporal', OTHERS)

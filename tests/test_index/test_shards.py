@@ -33,8 +33,8 @@ def test_what_is_no_shard(text):
 
 def test_every_file_is_in_one_part(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # The part of a file depends on its whole path, thus here on the folder of the test: with 3,000
-    # files the largest of seven parts is over 1.3 times the mean less than once in ten billion folders.
+    # The part of a file depends on its whole path, thus here on the folder of the test. Of 3,000
+    # files, no folder that will be met puts more than 1.3 times the mean into one of seven parts.
     files = [Path(f'v/{i}.mp4') for i in range(3000)]
     for count in (1, 2, 7):
         parts = [Shard(i + 1, count).files(files) for i in range(count)]

@@ -69,6 +69,12 @@ def test_weights_are_those_that_the_model_uses(backbone, monkeypatch):
             (1, 2, 4, 4),
         ),
         ('FrameTransformer', dict(num_layers=2, num_heads=3), ['layer 0', 'layer 1'], (1, 3, 4, 4)),
+        (
+            'GridFrameTransformer',
+            dict(num_layers=2, width=32, num_heads=4),
+            ['layer 0', 'layer 1'],
+            (1, 4, 4, 4),
+        ),
     ],
 )
 def test_other_modules(backbone, kind, options, names, shape):

@@ -14,7 +14,6 @@ from torch.utils.checkpoint import checkpoint
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.clip.loading import load_clip
-from ovmlv.models.contracts import BlockTemporalModule, require
 from ovmlv.models.dual_encoders import is_dual_encoder
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.attention import trainable_attention
@@ -24,6 +23,7 @@ from ovmlv.registry import MODELS
 
 from .base_video_encoder import BaseVideoEncoder
 from .prefix_cache import PrefixCache
+from .temporal_building import build_temporal
 from .towers import Tower, as_tower
 
 
@@ -42,8 +42,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         image_size: Image size, if it shall differ from the architecture's.
         num_frames: T of training. Any T works at any time, since temporal positions are
             interpolated.
-        temporal: Config of a temporal module, inside blocks or over frames; None takes the mean of
-            the frames.
+        temporal: Config of a temporal module, inside blocks, beside them or over frames; None takes
+            the mean of the frames.
         trainable: 'none'; 'temporal' (the temporal module); k (also the last k blocks, the final
             norm and projection); or 'all'.
         grad_checkpointing: Whether to save memory by computing activations again in the backward
@@ -107,7 +107,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         self.clip_fingerprint = clip.fingerprint
         self.trainable = trainable
         self.grad_checkpointing = grad_checkpointing
-        self.temporal = self._build_temporal(temporal)
+        self.temporal = build_temporal(temporal, self.tower, self.num_frames, self.embed_dim)
         self.first_live = self._freeze()
         self.reference: nn.Module | None = (
             self._copy_for_reference() if keep_reference and not self._spatial_is_frozen else None
@@ -164,8 +164,9 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
         Returns:
             ``(B * T, N, D)`` tokens; ``(B * T, E)`` embeddings if the whole tower is frozen and
-            treats each frame alone; ``(B * T, C, H, W)`` frames if the embedding of patches trains.
-            They depend on frozen weights only.
+            treats each frame alone, with the cells of a grid module behind them, ``(B * T, E +
+            G * G * D)``; ``(B * T, C, H, W)`` frames if the embedding of patches trains. They
+            depend on frozen weights only.
         """
         if x.ndim != 5:
             raise ConfigError(
@@ -194,14 +195,21 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
     def _compute_prefix(self, x: Tensor) -> Tensor:
         tower = self.tower
-        tokens = tower.embed(x.transpose(1, 2).flatten(0, 1))
+        frames = x.transpose(1, 2).flatten(0, 1)
+        if self.temporal.level == 'grid' and self._spatial_is_frozen:
+            embeddings, tokens = _run(tower, frames, -1, tap=self._tap)
+            return torch.cat([embeddings, self.temporal.cells(tokens)], dim=1)
+        tokens = tower.embed(frames)
         for i in range(min(self.first_live, len(tower.blocks))):
             tokens = tower.run(i, tokens)
         return tower.head(tokens) if self.first_live > len(tower.blocks) else tokens
 
     def forward_from(self, tokens: Tensor, num_frames: int) -> Tensor:
         """Run the rest of `forward`: what `frozen_prefix` returned ``-> (B, E)``."""
-        frames = self._frames_from(tokens, num_frames)
+        frames, tapped = self._tapped_from(tokens, num_frames)
+        if self.temporal.level == 'grid':
+            cells = tokens[:, self.embed_dim :] if tapped is None else self.temporal.cells(tapped)
+            return self.temporal(frames, cells.unflatten(0, (-1, num_frames)))
         return self.temporal(frames) if self.temporal.level == 'frame' else mean_of_frames(frames)
 
     @torch.no_grad()
@@ -213,8 +221,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
                 'backbone.keep_reference=False leaves no frozen CLIP to compare with; set it to '
                 'True'
             )
-        frames = _run(as_tower(visual), tokens, self.first_live)
-        return mean_of_frames(frames.unflatten(0, (-1, num_frames)))
+        frames, _ = _run(as_tower(visual), tokens, self.first_live)
+        return mean_of_frames(frames[:, : self.embed_dim].unflatten(0, (-1, num_frames)))
 
     def pretrained_parameter_names(self) -> list[str]:
         """Names of the parameters that CLIP's weights filled, trainable or not."""
@@ -250,7 +258,18 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
     def _spatial_is_frozen(self) -> bool:
         return self.trainable in ('none', 'temporal')
 
+    @property
+    def _tap(self) -> int | None:
+        """Index of the block whose input a grid module reads."""
+        if self.temporal.level != 'grid':
+            return None
+        return self.temporal.block % len(self.tower.blocks)
+
     def _frames_from(self, tokens: Tensor, num_frames: int) -> Tensor:
+        return self._tapped_from(tokens, num_frames)[0]
+
+    def _tapped_from(self, tokens: Tensor, num_frames: int) -> tuple[Tensor, Tensor | None]:
+        """Embeddings ``(B, T, E)``, and the tokens ``(B * T, N, D)`` that passed the tap."""
         if tokens.shape[0] % num_frames:
             raise ConfigError(
                 f'{len(tokens)} frames are no whole number of clips of num_frames={num_frames}; '
@@ -272,41 +291,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
             return checkpoint(block, tokens, use_reentrant=False) if saves else block(tokens)
 
-        return _run(tower, tokens, self.first_live, run).unflatten(0, (-1, num_frames))
-
-    def _build_temporal(self, config: dict | None) -> nn.Module:
-        tower = self.tower
-        config = dict(config or dict(type='FrameMean'))
-        kind = config.pop('type', None)
-        # Not MODELS.build: in another project its default scope would hide ours.
-        module_class = MODELS.get(kind) if isinstance(kind, str) else kind
-        if getattr(module_class, 'level', None) not in ('frame', 'block'):
-            raise ConfigError(
-                f'backbone.temporal.type={kind!r} is no temporal module; use '
-                'ParallelTemporalAttention, NeighborFrameAttention, CrossFrameMessage, '
-                'FrameTransformer or FrameMean'
-            )
-        given: dict[str, Any] = dict(num_frames=self.num_frames)
-        if module_class.level == 'frame':
-            return module_class(**{**given, 'embed_dim': self.embed_dim, **config})
-        if not len(tower.blocks):
-            raise ConfigError(
-                f'backbone.temporal: {module_class.__name__} acts inside transformer blocks, which '
-                f'{tower.name} does not have; use FrameTransformer or FrameMean'
-            )
-        if tower.drops_patches():
-            raise ConfigError(
-                'backbone.temporal: patch dropout drops other patches in each frame; set '
-                'vision_cfg.patch_dropout to 0'
-            )
-        given.update(
-            width=tower.width, depth=len(tower.blocks), has_class_token=tower.has_class_token
-        )
-        module = module_class(**{**given, **config})
-        require(module, BlockTemporalModule, 'backbone.temporal', 'BaseBlockTemporal')
-        for index in module.blocks:
-            module.check(tower.parts(index))
-        return module
+        frames, tapped = _run(tower, tokens, self.first_live, run, self._tap)
+        return frames[:, : self.embed_dim].unflatten(0, (-1, num_frames)), tapped
 
     def _freeze(self) -> int:
         """Freeze what `trainable` leaves out.
@@ -318,6 +304,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         tower = self.tower
         depth = len(tower.blocks)
         timed = min(self.temporal.blocks) if self.temporal.level == 'block' else depth + 1
+        tapped = depth if self._tap is None else self._tap
         if self.trainable == 'all':
             return -1
         if self._spatial_is_frozen:
@@ -337,7 +324,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
                 f"backbone.trainable={k!r} is unknown; use 'none', 'temporal', 'all'{numbers}"
             )
         tower.freeze(depth - k)
-        return min(depth - k, timed)
+        return min(depth - k, timed, tapped)
 
     def _copy_for_reference(self) -> nn.Module:
         """A frozen copy of what trains; it moves with the model, but is not in checkpoints."""
@@ -356,13 +343,22 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         self.visual.set_grad_checkpointing(True)
 
 
-def _run(tower: Tower, tokens: Tensor, start: int, run: Any = None) -> Tensor:
-    """Run the chain from part ``start`` on: tokens to embeddings ``(B * T, E)``."""
+def _run(
+    tower: Tower, tokens: Tensor, start: int, run: Any = None, tap: int | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Run the chain from part ``start`` on.
+
+    Returns:
+        Embeddings ``(B * T, E)``, and the input of block ``tap`` if that was passed.
+    """
     depth = len(tower.blocks)
+    tapped = None
     if start > depth:
-        return tokens
+        return tokens, tapped
     if start < 0:
         tokens = tower.embed(tokens)
     for i in range(max(start, 0), depth):
+        if i == tap:
+            tapped = tokens
         tokens = (run or tower.run)(i, tokens)
-    return tower.head(tokens)
+    return tower.head(tokens), tapped

@@ -44,6 +44,7 @@ class Tower:
     Attributes:
         blocks: The blocks, in order.
         name: Name of the tower in messages.
+        grid_size: Rows and columns of the tokens, which are the last ones of a block.
     """
 
     head_names: frozenset[str] = frozenset()
@@ -55,6 +56,7 @@ class Tower:
         self.blocks: nn.ModuleList | nn.Sequential = nn.ModuleList()
         self.width = 0
         self.has_class_token = False
+        self.grid_size = (0, 0)
 
     def embed(self, images: Tensor) -> Tensor:
         """Images ``(B, 3, H, W)`` to the first block's tokens ``(B, N, D)``."""
@@ -121,6 +123,7 @@ class _OpenClipTower(Tower):
         self.blocks = visual.transformer.resblocks
         self.width = visual.transformer.width
         self.has_class_token = True
+        self.grid_size = tuple(visual.grid_size)
 
     def embed(self, images: Tensor) -> Tensor:
         return self.visual._embeds(images)
@@ -143,6 +146,7 @@ class _TimmTower(Tower):
         self.blocks = self.trunk.blocks
         self.width = self.trunk.embed_dim
         self.has_class_token = getattr(self.trunk, 'cls_token', None) is not None
+        self.grid_size = tuple(self.trunk.patch_embed.grid_size)
 
     def embed(self, images: Tensor) -> Tensor:
         trunk = self.trunk

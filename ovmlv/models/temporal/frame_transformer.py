@@ -82,5 +82,8 @@ class FrameTransformer(BaseModule):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Pool ``(B, T, E) -> (B, E)``."""
-        y = self.norm(frames) + self.positions(frames.shape[1])
-        return mean_of_frames(frames + self.gate * self.layers(y))
+        return mean_of_frames(frames + self.gate * self.layers(self.embed(frames)))
+
+    def embed(self, frames: Tensor) -> Tensor:
+        """What the first layer reads of frames ``(B, T, E)``."""
+        return self.norm(frames) + self.positions(frames.shape[1])

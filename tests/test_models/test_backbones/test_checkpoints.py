@@ -15,7 +15,12 @@ from ovmlv.errors import CheckpointError
 from ovmlv.models.utils.frozen import FINGERPRINT_KEY
 from tests.test_models.test_backbones.tiny_towers import videos
 
-MODULES = ['ParallelTemporalAttention', 'CrossFrameMessage', 'FrameTransformer']
+MODULES = [
+    'ParallelTemporalAttention',
+    'CrossFrameMessage',
+    'GridFrameTransformer',
+    'FrameTransformer',
+]
 
 
 def change(model):

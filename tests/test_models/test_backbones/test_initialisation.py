@@ -12,6 +12,7 @@ from ovmlv.models.clip.architecture import SHIPPED
 from tests.test_models.test_backbones.tiny_towers import OTHERS, TOWERS, VITS, videos
 
 BLOCK_LEVEL = ('ParallelTemporalAttention', 'NeighborFrameAttention', 'CrossFrameMessage')
+GRID_LEVEL = ('GridFrameTransformer',)
 FRAME_LEVEL = ('FrameTransformer', 'FrameMean', None)
 
 
@@ -64,7 +65,7 @@ def test_shipped_clip_against_open_clip():
 @torch.no_grad()
 def test_every_tower_with_every_module(build, tower):
     """Any number of frames, also by way of cached tokens, in training mode too."""
-    modules = FRAME_LEVEL + (BLOCK_LEVEL if tower in VITS else ())
+    modules = FRAME_LEVEL + (BLOCK_LEVEL + GRID_LEVEL if tower in VITS else ())
     for module in modules:
         backbone = build(tower, module)
         for frames in (1, 3, 4, 6) if module == BLOCK_LEVEL[0] or tower == 'open_clip' else (3,):

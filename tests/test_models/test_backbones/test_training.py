@@ -24,16 +24,28 @@ def is_trainable(name, trainable, tower):
     return name.startswith((*last, 'visual.trunk.norm.', 'visual.head.'))
 
 
+def opened(config, gate):
+    """The config of a module with its gate open, where it has one, and without dropout."""
+    if config['type'] == 'GridFrameTransformer':
+        return dict(config, dropout=0.0)
+    return config if config['type'] == 'FrameMean' else dict(config, gate_init=gate)
+
+
+def open_output(backbone):
+    """Let a module without a gate have an effect."""
+    if backbone.temporal.level == 'grid':
+        torch.nn.init.normal_(backbone.temporal.write.weight, std=0.02)
+
+
 @pytest.mark.parametrize('tower', ['open_clip', 'hybrid'])
 @pytest.mark.parametrize('trainable', ['none', 'temporal', 1, 2, 'all'])
-@pytest.mark.parametrize('module', [*BLOCK_LEVEL, 'FrameTransformer', None])
+@pytest.mark.parametrize('module', [*BLOCK_LEVEL, 'GridFrameTransformer', 'FrameTransformer', None])
 def test_gradient_census(build, tower, trainable, module):
     config = dict(type=module or 'FrameMean')
-    if module:
-        config['gate_init'] = 0.1
     if module in BLOCK_LEVEL:
         config['blocks'] = [-1]
-    backbone = build(tower, config, trainable=trainable).train()
+    backbone = build(tower, opened(config, 0.1), trainable=trainable).train()
+    open_output(backbone)
     expected = {n for n, _ in backbone.named_parameters() if is_trainable(n, trainable, tower)}
     assert {n for n, p in backbone.named_parameters() if p.requires_grad} == expected
     video = backbone(videos(tower))
@@ -129,10 +141,11 @@ def test_training_teaches_the_order_of_frames(build):
 
 
 @pytest.mark.parametrize('tower', ['open_clip', 'eva', 'hybrid'])
-@pytest.mark.parametrize('module', [*BLOCK_LEVEL, 'FrameTransformer', None])
+@pytest.mark.parametrize('module', [*BLOCK_LEVEL, 'GridFrameTransformer', 'FrameTransformer', None])
 def test_mixed_precision(build, tower, module):
-    temporal = None if module is None else dict(type=module, gate_init=0.3)
+    temporal = None if module is None else opened(dict(type=module), 0.3)
     backbone = build(tower, temporal, trainable=1).train()
+    open_output(backbone)
     x = videos(tower)
     exact, reference = backbone.forward_with_reference(x)
     with torch.autocast('cpu', torch.bfloat16):

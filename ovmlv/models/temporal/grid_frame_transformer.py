@@ -1,0 +1,129 @@
+"""A transformer over frames that still knows where in a frame something is."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ovmlv.errors import ConfigError
+from ovmlv.registry import MODELS
+
+from .frame_mean import mean_of_frames
+from .positions import TemporalPositions
+
+
+@MODELS.register_module()
+class GridFrameTransformer(BaseModule):
+    """Mean over frames of ``z``, plus ``|mean| W(Transformer(grid + pos))``: a branch beside the
+    tower (*ours*, not the paper's).
+
+    A frame is the tokens of one block, averaged over the cells of a coarse grid and written one
+    behind the other; a transformer reads the frames in their order. So motion is seen where a mean
+    over the picture has lost it (:class:`.FrameTransformer`), and nothing inside the tower changes,
+    so that a frozen tower is computed once a video. Frozen towers with a light branch beside them
+    are those of EVL (Lin et al., ECCV 2022) and Side4Video (Yao et al., 2023).
+
+    It starts at the mean, since W is zero.
+
+    Args:
+        embed_dim: E; given by the backbone, like the next three.
+        num_frames: T of training; another T works at any time.
+        token_width: D of the tower.
+        token_grid: Rows and columns of the tower's tokens.
+        block: Block whose input is read; negative numbers count from the end.
+        grid_size: Rows and columns of the coarse grid; a tower with fewer keeps its own.
+        width: Width of the transformer.
+        num_layers: Number of its layers.
+        num_heads: Number of heads; None takes one for each 32 channels.
+        mlp_ratio: Width of a layer's MLP over the transformer's.
+        dropout: Dropout inside the layers.
+        position_scale: Root mean square of the sinusoids that the learnable positions start from.
+        init_cfg: See mmengine's ``BaseModule``.
+
+    Examples:
+        >>> import torch
+        >>> from ovmlv.models.temporal import GridFrameTransformer
+        >>> branch = GridFrameTransformer(
+        ...     embed_dim=64, num_frames=4, token_width=32, token_grid=(8, 8), width=64
+        ... )
+        >>> frames = torch.rand(2, 6, 64)  # 2 videos of 6 frames: not the number of training
+        >>> cells = branch.cells(torch.rand(2 * 6, 1 + 64, 32))  # a class token and 8 x 8 others
+        >>> cells.shape  # 4 x 4 cells of 32 channels
+        torch.Size([12, 512])
+        >>> video = branch(frames, cells.unflatten(0, (2, 6)))
+        >>> torch.allclose(video, frames.mean(1), atol=1e-5)  # it starts at the mean
+        True
+    """
+
+    level = 'grid'
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_frames: int,
+        token_width: int,
+        token_grid: tuple[int, int],
+        block: int = -2,
+        grid_size: int = 4,
+        width: int = 256,
+        num_layers: int = 2,
+        num_heads: int | None = None,
+        mlp_ratio: float = 2.0,
+        dropout: float = 0.1,
+        position_scale: float = 0.3,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        heads = num_heads or max(1, width // 32)
+        if width % heads:
+            raise ConfigError(
+                f'temporal.num_heads={heads} does not divide width={width}; choose a divisor'
+            )
+        if grid_size < 1:
+            raise ConfigError(f'temporal.grid_size={grid_size} must be at least 1')
+        grid_size = min(grid_size, *token_grid)
+        self.block = block
+        self.register_buffer('pooling', _pooling(token_grid, grid_size), persistent=False)
+        self.norm = nn.LayerNorm(token_width)
+        self.read = nn.Linear(grid_size**2 * token_width, width)
+        self.positions = TemporalPositions(num_frames, width, position_scale)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, round(mlp_ratio * width), dropout, 'gelu',
+            batch_first=True, norm_first=True,
+        )  # fmt: skip
+        self.layers = nn.TransformerEncoder(
+            layer, num_layers, nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        self.write = nn.Linear(width, embed_dim)
+        nn.init.zeros_(self.write.weight)
+        nn.init.zeros_(self.write.bias)
+
+    def cells(self, tokens: Tensor) -> Tensor:
+        """Average a block's tokens ``(N, 1 + H * W, D)`` over the grid ``-> (N, G * G * D)``.
+
+        Whatever stands before the last ``H * W`` tokens, such as a class token, is left out.
+        """
+        tokens = tokens[:, -self.pooling.shape[1] :]
+        return (self.pooling.to(tokens.dtype) @ tokens).flatten(1)
+
+    def forward(self, frames: Tensor, cells: Tensor) -> Tensor:
+        """Join frames ``(B, T, E)`` and their cells ``(B, T, G * G * D)`` ``-> (B, E)``."""
+        mean = mean_of_frames(frames)
+        y = self.layers(self.embed(cells))
+        # The length of embeddings differs between towers; a step shall not.
+        return mean + mean.detach().norm(dim=-1, keepdim=True) * self.write(y.mean(1))
+
+    def embed(self, cells: Tensor) -> Tensor:
+        """What the first layer reads of cells ``(B, T, G * G * D) -> (B, T, width)``."""
+        width = self.norm.normalized_shape[0]
+        y = self.norm(cells.unflatten(-1, (-1, width)).to(self.norm.weight.dtype))
+        return self.read(y.flatten(2)) + self.positions(cells.shape[1])
+
+
+def _pooling(token_grid: tuple[int, int], size: int) -> Tensor:
+    """Weights ``(G * G, H * W)`` of the average over cells; adaptive, so that any grid fits."""
+    rows, columns = token_grid
+    each = torch.eye(rows * columns).unflatten(1, (rows, columns))
+    return F.adaptive_avg_pool2d(each[:, None], size).flatten(1).T.contiguous()
