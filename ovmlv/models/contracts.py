@@ -157,6 +157,9 @@ class LabelEncoder(Pretrained, Protocol):
     def forward_with_noise(self, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Encode labels, and K of them disturbed: ``(C, E)``, their index ``(K,)``, ``(K, E)``."""
 
+    def learn_known(self, labels: Sequence[str], known: Tensor) -> None:
+        """Hear how well the frozen CLIP tells each label of training, ``(C,)``."""
+
 
 class Scorer(Part, Protocol):
     """Similarities to logits."""

@@ -29,7 +29,9 @@ class LabelWeightHook(Hook):
     the area under a label's ROC curve is A, its weight is ``1 + (max_weight - 1) (1 - k)`` with
     ``k = max(0, 2 A - 1)``: one for a label that CLIP ranks without a fault, and ``max_weight`` for
     one that it ranks no better than chance. A label with fewer than ``min_positives`` positives (or
-    negatives) among these videos gets the mean weight of the others. This is ours, not the paper's.
+    negatives) among these videos gets the mean weight of the others. The label encoder hears of k,
+    too, see :class:`~ovmlv.models.heads.knowledge_gate.KnowledgeGate`. This is ours, not the
+    paper's.
 
     Args:
         max_weight: Largest weight.
@@ -69,7 +71,9 @@ class LabelWeightHook(Hook):
             )
         dataset = runner.train_dataloader.dataset
         similarities, targets = within_model(model, lambda: self._score(model, dataset))
-        weight = label_weights(similarities, targets, self.max_weight, self.min_positives)
+        known = known_labels(similarities, targets, self.min_positives)
+        within_model(model, lambda: model.head.learn_known(model.vocabulary.labels, known))
+        weight = label_weights(known, self.max_weight)
         model.criterion.weigh_labels(weight)
         runner.logger.info(
             f'LabelWeightHook: {len(weight)} labels weigh {weight.min():.1f} to '
@@ -103,23 +107,26 @@ class LabelWeightHook(Hook):
         return tuple(torch.cat(all_gather(torch.cat(part))) for part in (scores, targets))  # type: ignore[return-value]
 
 
-def label_weights(scores: Tensor, targets: Tensor, max_weight: float, min_positives: int) -> Tensor:
-    """Weights ``(C,)`` of labels by the areas under their ROC curves, see
-    :class:`LabelWeightHook`.
+def known_labels(scores: Tensor, targets: Tensor, min_positives: int) -> Tensor:
+    """How well each label is known, ``(C,)`` in [0, 1], see :class:`LabelWeightHook`.
 
     Args:
         scores: ``(N, C)``.
         targets: ``(N, C)`` of {1, 0, -1 = unknown}.
-        max_weight: Weight of a label at chance.
-        min_positives: Fewest positives, and negatives, of a label that is judged.
+        min_positives: Fewest positives, and negatives, of a label that is judged; others have nan.
     """
-    weights = torch.full((scores.shape[1],), torch.nan, device=scores.device)
+    known = torch.full((scores.shape[1],), torch.nan, device=scores.device)
     for c in range(scores.shape[1]):
         positive, negative = scores[targets[:, c] > 0, c], scores[targets[:, c] == 0, c]
         if min(len(positive), len(negative)) >= min_positives:
             above = (positive[:, None] > negative).float().mean()
             equal = (positive[:, None] == negative).float().mean()
-            known = (2 * (above + equal / 2) - 1).clamp(min=0)
-            weights[c] = 1 + (max_weight - 1) * (1 - known)
+            known[c] = (2 * (above + equal / 2) - 1).clamp(min=0)
+    return known
+
+
+def label_weights(known: Tensor, max_weight: float) -> Tensor:
+    """Weights ``(C,)`` of labels that are known so well; nan gets the mean of the others."""
+    weights = 1 + (max_weight - 1) * (1 - known)
     judged = ~weights.isnan()
     return torch.where(judged, weights, weights[judged].mean() if judged.any() else 1.0)

@@ -86,6 +86,15 @@ class BaseLabelEncoder(BaseModule):
         """
         raise ConfigError(f'{type(self).__name__} knows no noise; set it to None')
 
+    def learn_known(self, labels: Sequence[str], known: Tensor) -> None:
+        """Hear, before training, how well the frozen CLIP tells each label of it.
+
+        Args:
+            labels: C label strings.
+            known: ``(C,)`` from 0 (no better than chance) to 1 (without a fault); nan where the
+                videos do not say. See :class:`~ovmlv.engine.hooks.LabelWeightHook`.
+        """
+
     def pretrained_parameter_names(self) -> list[str]:
         """Names of the parameters that CLIP's weights filled, whether they train or not."""
         return []

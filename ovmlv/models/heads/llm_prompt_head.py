@@ -19,8 +19,9 @@ from ovmlv.models.utils.residual_mlp import residual_mlp
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
+from .knowledge_gate import KnowledgeGate
 from .label_noise import LabelNoise
-from .neighbor_memory import NeighborMemory
+from .neighbor_memory import NeighborMemory, last_states
 from .word_familiarity import WordFamiliarity
 
 #: From here on, encoding all labels in a step deserves a word.
@@ -68,6 +69,10 @@ class LLMPromptHead(BasePromptHead):
             there is none. It is ours. Soft tokens change the output of a small text
             tower slowly. In a short run, an adapter behind the tower (Gao et al., "CLIP-Adapter",
             arXiv 2110.04544) can make the rest of the change.
+        knowledge_gate: Arguments of :class:`.KnowledgeGate`, which scales what the soft tokens
+            change of a label by how little CLIP knows of it, guessed from the LLM's states (ours):
+            ``f_CLIP + g (f_t - f_CLIP)``. :class:`.LabelWeightHook` fits it before training. It
+            needs a :class:`.StaticReadout`. With None, there is none.
         memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):
             arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half_count`` of
             :class:`.WordFamiliarity`. A label's embedding is then the unit vector along
@@ -103,6 +108,7 @@ class LLMPromptHead(BasePromptHead):
         keep_label: bool = True,
         gate_width: int = 0,
         adapter_width: int = 0,
+        knowledge_gate: dict[str, Any] | None = None,
         memory: dict[str, Any] | None = None,
         llm_dtype: str = 'float32',
         **kwargs: Any,
@@ -142,6 +148,10 @@ class LLMPromptHead(BasePromptHead):
         self.readout = MODELS.build(
             {'type': 'PrefixReadout', **ours, **(readout or {}), 'llm': self.llm}
         )
+        self.knowledge_gate: KnowledgeGate | None = None
+        if knowledge_gate is not None:
+            self._need_fixed_states('knowledge_gate')
+            self.knowledge_gate = KnowledgeGate(self.readout.state_size, **knowledge_gate)
         self.memory: NeighborMemory | None = None
         self.familiarity: WordFamiliarity | None = None
         if memory is not None:
@@ -171,13 +181,22 @@ class LLMPromptHead(BasePromptHead):
         **kwargs: Any,
     ) -> None:
         """Make the memory of known words."""
-        if not isinstance(self.readout, StaticReadout):
-            raise ConfigError(
-                'head.memory compares the states of a fixed sentence; set '
-                "head.readout=dict(type='StaticReadout', ...)"
-            )
+        self._need_fixed_states('memory')
         self.memory = memory = NeighborMemory(known_words, **kwargs)
         self.familiarity = WordFamiliarity(frequencies, half_count, memory.known_words)
+
+    def _need_fixed_states(self, name: str) -> None:
+        if not isinstance(self.readout, StaticReadout):
+            raise ConfigError(
+                f'head.{name} compares the states of a fixed sentence; set '
+                "head.readout=dict(type='StaticReadout', ...)"
+            )
+
+    @torch.no_grad()
+    def learn_known(self, labels: Sequence[str], known: Tensor) -> None:
+        """Fit the knowledge gate, if there is one."""
+        if self.knowledge_gate is not None:
+            self.knowledge_gate.fit(last_states(self, list(labels)), known)
 
     def check_tokens(self, labels: list[str]) -> None:
         """Refuse labels that do not fit into both models."""
@@ -194,10 +213,9 @@ class LLMPromptHead(BasePromptHead):
             soft = self._gated(soft, self.reference(unique))
         keep = [self.keep_label] * len(unique)
         out = self.encode_tokens(tokens, soft, keep)
-        if self.familiarity is not None:
+        if self._moves:
             read = self.reference(unique) if self.keep_label else self._plain(tokens, keep)
-            share = self.familiarity.unknown_share(unique)
-            out = self._with_memory(out, read, unique, share)
+            out = self._moved(out, read, unique, self._unknown_share(unique))
         out = self._adapted(out)
         if len(unique) == len(labels):
             return out
@@ -223,17 +241,17 @@ class LLMPromptHead(BasePromptHead):
         index, words, keep, source = self.noise(labels, room)
         source, other = source.to(soft.device), self.tokens(words, made_up=True)
         lent = soft[source]
-        if self.gate is not None or self.familiarity is not None:
+        if self.gate is not None or self._moves:
             own, shown = self.reference(labels), self._plain(other, keep)
         if self.gate is not None:  # it sees the words that CLIP sees
             soft, lent = self._gated(soft, own), self._gated(lent, shown)
         clean = self.encode_tokens(tokens, soft, [True] * len(labels))
         noisy = self.encode_tokens(other, lent, keep)
-        if self.familiarity is not None:
-            clean = self._with_memory(clean, own, labels, self.familiarity.unknown_share(labels))
+        if self._moves:
+            clean = self._moved(clean, own, labels, self._unknown_share(labels))
             told = [labels[i] for i in source.tolist()]
-            new = self.familiarity.unknown_share(words).masked_fill(~torch.tensor(keep), 1.0)
-            noisy = self._with_memory(noisy, shown, told, new)
+            new = self._unknown_share(words).masked_fill(~torch.tensor(keep), 1.0)
+            noisy = self._moved(noisy, shown, told, new)
         return self._adapted(clean), index.to(clean.device), self._adapted(noisy)
 
     @torch.no_grad()
@@ -241,8 +259,18 @@ class LLMPromptHead(BasePromptHead):
         """What CLIP alone reads, ``(C, E)``."""
         return self.encode_tokens(tokens, None, keep)
 
-    def _with_memory(self, out: Tensor, read: Tensor, labels: list[str], share: Tensor) -> Tensor:
-        """Unit vectors with the memory in the place of what CLIP reads.
+    @property
+    def _moves(self) -> bool:
+        """Whether there is more to an embedding than the text tower's output."""
+        return self.familiarity is not None or self.knowledge_gate is not None
+
+    def _unknown_share(self, words: list[str]) -> Tensor:
+        if self.familiarity is None:
+            return torch.zeros(len(words))
+        return self.familiarity.unknown_share(words)
+
+    def _moved(self, out: Tensor, read: Tensor, labels: list[str], share: Tensor) -> Tensor:
+        """Unit vectors along ``read + g (out - read) + share (memory - read)``.
 
         Args:
             out: ``(C, E)`` of words behind soft tokens.
@@ -250,6 +278,9 @@ class LLMPromptHead(BasePromptHead):
             labels: What the words stand for.
             share: How much of what CLIP reads is replaced, ``(C,)``.
         """
+        if self.knowledge_gate is not None:
+            gate = self.knowledge_gate(last_states(self, labels)).to(out)
+            out = F.normalize(read + gate[:, None] * (out - read), dim=-1)
         rows = torch.nonzero(share > _NEGLIGIBLE).flatten().tolist()
         if self.memory is None or not rows:
             return out

@@ -110,7 +110,7 @@ class NeighborMemory(nn.Module):
     def _nearest(
         self, known: _Known, reader: WordReader, labels: list[str]
     ) -> tuple[Tensor, Tensor]:
-        cosines = F.normalize(_states(reader, labels) - known.mean, dim=-1) @ known.states.T
+        cosines = F.normalize(last_states(reader, labels) - known.mean, dim=-1) @ known.states.T
         for i, label in enumerate(labels):
             cosines[i, self._places.get(label.casefold(), [])] = -torch.inf
         best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
@@ -121,14 +121,14 @@ class NeighborMemory(nn.Module):
         weights = tensors_of(reader.llm, reader.text_tower)
         if self._watch.changed(weights, reader.llm) or self._known is None:
             with constants(weights[0].device):
-                states = _states(reader, list(self.known_words))
+                states = last_states(reader, list(self.known_words))
                 mean = states.mean(0)
                 embeddings = reader.reference(self.known_words).float()
                 self._known = _Known(F.normalize(states - mean, dim=-1), embeddings, mean)
         return self._known
 
 
-def _states(reader: WordReader, labels: list[str]) -> Tensor:
+def last_states(reader: WordReader, labels: list[str]) -> Tensor:
     """The LLM's last state of each label, ``(C, H)``; rows of states are padded behind."""
     states, mask = reader.readout(reader.llm, labels)
     last = mask.sum(1) - 1

@@ -7,7 +7,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 from sklearn.metrics import roc_auc_score
 
-from ovmlv.engine.hooks.label_weight_hook import LabelWeightHook, label_weights
+from ovmlv.engine.hooks.label_weight_hook import LabelWeightHook, known_labels, label_weights
 from ovmlv.errors import ConfigError
 from ovmlv.models.backbones import TemporalCLIPBackbone
 from ovmlv.models.heads import TemplatePromptHead
@@ -23,7 +23,7 @@ def test_weights_follow_the_area_under_the_curve():
     targets = torch.randint(-1, 2, (200, 4), generator=generator)
     scores[:, 1] += 4 * targets[:, 1]
     targets[:, 3] = 0
-    found = label_weights(scores, targets, 10.0, 5)
+    found = label_weights(known_labels(scores, targets, 5), 10.0)
     expected = []
     for c in range(3):
         known = targets[:, c] >= 0
@@ -36,8 +36,21 @@ def test_weights_follow_the_area_under_the_curve():
 def test_both_ends():
     targets = torch.tensor([[1, 1], [1, 1], [0, 0], [0, 0]])
     scores = torch.tensor([[3.0, 0.0], [2.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
-    assert label_weights(scores, targets, 10.0, 1).tolist() == [1.0, 10.0]  # right, wrong way round
-    assert label_weights(scores, targets, 10.0, 3).tolist() == [1.0, 1.0]  # nothing is known
+    assert label_weights(known_labels(scores, targets, 1), 10.0).tolist() == [
+        1.0,
+        10.0,
+    ]  # right, wrong way round
+    assert label_weights(known_labels(scores, targets, 3), 10.0).tolist() == [
+        1.0,
+        1.0,
+    ]  # nothing is known
+
+
+class Listening(TemplatePromptHead):
+    """Keeps what it is told."""
+
+    def learn_known(self, labels, known):
+        self.heard = list(labels), known
 
 
 class Videos(BaseDataset):
@@ -54,9 +67,7 @@ class Videos(BaseDataset):
 
 def test_in_a_run_the_loss_is_weighed_by_the_frozen_clip(tmp_path):
     torch.manual_seed(0)
-    model = OpenVocabRecognizer(
-        TemporalCLIPBackbone(**CLIP, num_frames=2), TemplatePromptHead(**CLIP)
-    )
+    model = OpenVocabRecognizer(TemporalCLIPBackbone(**CLIP, num_frames=2), Listening(**CLIP))
     loader = dict(
         dataset=Videos(), batch_size=5, sampler=dict(type='DefaultSampler', shuffle=False)
     )
@@ -84,8 +95,11 @@ def test_in_a_run_the_loss_is_weighed_by_the_frozen_clip(tmp_path):
         scores = video @ model.head.reference(CLASSES).T
     targets = torch.stack([sample['data_samples'].gt_label for sample in chosen])
     weight = model.criterion.base.class_weight
-    torch.testing.assert_close(weight, label_weights(scores, targets, 5.0, 2), atol=1e-5, rtol=0)
+    known = known_labels(scores, targets, 2)
+    torch.testing.assert_close(weight, label_weights(known, 5.0), atol=1e-5, rtol=0)
     assert weight[0] != weight[1]
+    assert model.head.heard[0] == CLASSES
+    torch.testing.assert_close(model.head.heard[1], known, equal_nan=True)
 
 
 @pytest.mark.parametrize('wrong', [dict(max_weight=0.5), dict(num_videos=0)])

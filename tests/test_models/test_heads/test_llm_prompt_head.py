@@ -487,6 +487,42 @@ def test_the_adapter_learns_through_the_memory(tmp_path):
     torch.testing.assert_close(shown, made_up, atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('remembers', [False, True])
+def test_the_gate_scales_what_soft_tokens_change(tmp_path, remembers):
+    """Closed form: read + g (out - read) + u (m - read), a unit vector after each step."""
+    memory = MEMORY if remembers else None
+    gated = dict(threshold=0.5, inverse_penalty=1.0)
+    head = wake(make(tmp_path, readout=FIXED, memory=memory, knowledge_gate=gated)).eval()
+    words = ['cat', 'puma', 'running', 'jumping']
+    gate, head.knowledge_gate = head.knowledge_gate, None
+    familiarity, head.familiarity = head.familiarity, None
+    free, read = head(words), head.reference(words)
+    head.knowledge_gate = gate
+    torch.testing.assert_close(head(words), free, atol=1e-6, rtol=0)  # open until it is fitted
+    head.learn_known(['cat', 'running', 'car', 'jumping'], torch.tensor([0.9, 0.1, 0.8, 0.2]))
+    states, mask = head.readout(head.llm, words)
+    last = torch.stack([row[m][-1] for row, m in zip(states, mask, strict=True)])
+    opened = gate(last)
+    assert opened[0] < 0.5 < opened[2]
+    expected = F.normalize(read + opened[:, None] * (free - read), dim=-1)
+    torch.testing.assert_close(head(words), expected, atol=1e-6, rtol=0)
+    head.familiarity = familiarity
+    if remembers:
+        new = [1, 2, 3]
+        mixed = head.memory.mix(head, [words[i] for i in new])
+        expected[new] = F.normalize(expected[new] + mixed - read[new], dim=-1)
+        torch.testing.assert_close(head(words), expected, atol=1e-6, rtol=0)
+    other = make(tmp_path, readout=FIXED, memory=memory, knowledge_gate=gated).eval()
+    other.load_state_dict(head.state_dict())
+    torch.testing.assert_close(other(words), head(words), atol=1e-6, rtol=0)
+
+
+def test_a_gate_needs_states_that_do_not_train(tmp_path):
+    with pytest.raises(ConfigError, match=r'head.knowledge_gate .*StaticReadout'):
+        make(tmp_path, knowledge_gate=dict())
+
+
 def test_a_memory_needs_states_that_do_not_train(tmp_path):
     with pytest.raises(ConfigError, match='StaticReadout'):
         make(tmp_path, memory=MEMORY)
