@@ -5,5 +5,10 @@ _base_ = [
     '_base_/schedules/adamw_6e_two_cores.py',
 ]
 
+# A branch beside a tower that is computed once costs little: large batches, and many epochs.
+train_dataloader = dict(batch_size=128)
+train_cfg = dict(max_epochs=24, val_interval=24)
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(temporal=dict(lr_mult=1.0))))
+
 # Most labels name things, which CLIP knows; those that it does not know weigh more.
 default_hooks = dict(label_weight=dict(type='LabelWeightHook', max_weight=10.0))

@@ -1,6 +1,6 @@
 """The full method with our reading of the paper's prefixes: learnable tokens before the label.
 
-A memory compares the states of a fixed sentence, so there is none.
+Memory, gate and adapter compare the states of a fixed sentence, so there is none of them.
 """
 
 _base_ = ['../ovmlv_toybox.py']
@@ -14,6 +14,8 @@ model = dict(
             init_text='In other words, a picture shows a',
         ),
         memory=None,
+        knowledge_gate=None,
+        state_adapter_width=0,
     ),
     labels_per_step=48,
 )

@@ -1,5 +1,5 @@
-"""The full method without its memory of known words: soft tokens alone."""
+"""The full method without its memory of known words, and without the adapter that centres by it."""
 
 _base_ = ['../ovmlv_toybox.py']
 
-model = dict(head=dict(memory=None, noise=dict(weight=1.0, num_labels=64), gate_width=64))
+model = dict(head=dict(memory=None, state_adapter_width=0))

@@ -77,7 +77,7 @@ test_dataloader = dict(
 val_evaluator = dict(
     type='MultilabelMetric',
     min_positives=3,
-    axes=['split', 'kind', 'words'],
+    axes=['split', 'kind', 'words', 'group', 'read'],
     group_metrics=['mAP', 'ECE'],
 )
 test_evaluator = val_evaluator

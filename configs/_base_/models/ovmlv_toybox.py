@@ -8,16 +8,10 @@ model = dict(
         type='TemporalCLIPBackbone',
         **clip,
         num_frames=8,
-        temporal=dict(
-            type='ParallelTemporalAttention',
-            blocks='last-1',
-            num_heads=8,
-            position_scale=1.0,
-            # Starting from a zero projection learns at once where a zero gate hesitates.
-            zero_init='proj',
-        ),
+        # Nothing inside the tower changes: motion is read beside it, from where it still knows places.
+        temporal=dict(type='GridFrameTransformer', dropout=0.2),
         trainable='temporal',
-        # Everything before the last block is frozen: compute it once a video.
+        # The tower is frozen: compute it once a video.
         prefix_cache=2048,
     ),
     head=dict(
@@ -28,6 +22,9 @@ model = dict(
         # The state behind this sentence is the one whose neighbours look alike.
         readout=dict(type='StaticReadout', context='A picture of a {}. It shows a', layer=-6),
         prompter=dict(width=128, num_layers=2, residual_scale=8.0),
+        # Things that CLIP knows stay; what it cannot tell in training videos moves.
+        knowledge_gate=dict(),
+        state_adapter_width=128,
         memory=dict(
             known_words='data/toybox/annotations/classes.json',
             known_splits=['seen', 'unseen'],

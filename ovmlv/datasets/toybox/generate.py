@@ -4,7 +4,7 @@ Layout::
 
     root/videos/{train,val,test,test_held_out}/000000.mp4
     root/annotations/{train,val,test,test_held_out}.jsonl   a video a line: video, labels, unknown
-    root/annotations/classes.json                           label -> split, kind, group, words
+    root/annotations/classes.json                           label -> split, kind, group, words, read
     root/annotations/{test,test_held_out}_{de,es,fr,zh}.jsonl   names of things in other languages
     root/annotations/classes_{de,es,fr,zh}.json             name -> split of its English name
     root/annotations/meta.json                              version, seed and sizes, written last
@@ -15,8 +15,9 @@ video of training.
 
 from __future__ import annotations
 
+import bisect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,15 @@ from .assets import concepts
 from .render import render
 from .scene import Scene, sample_scene
 from .tracks import FPS
-from .words import all_labels, is_apart
+from .words import Label, all_labels, is_apart
 
 #: Raise it with every change of what is drawn, so that older files are not taken for new ones.
-VERSION = 3
+VERSION = 4
 EXTENT = 80
 LANGUAGES = ('de', 'es', 'fr', 'zh')
+#: How often the tiny CLIP's captions held an entity's rarest word: lower ends of ranges, and names.
+READ_BOUNDS = (1, 180, 300, 600)
+READ = ('never_read', 'read_to_180', 'read_to_300', 'read_to_600', 'read_often')
 SPLITS = {'train': 0, 'val': 1, 'test': 2, 'test_held_out': 3}
 
 
@@ -61,6 +65,7 @@ def annotation_of(scene: Scene, split: str) -> dict[str, list[str]]:
 def generate(
     root: str | Path,
     sizes: dict[str, int],
+    word_counts: Mapping[str, int],
     seed: int = 0,
     num_workers: int = 2,
     progress: Callable | None = None,
@@ -70,6 +75,7 @@ def generate(
     Args:
         root: The folder to write to.
         sizes: Number of videos of each of :data:`SPLITS` that is wanted.
+        word_counts: How often the tiny CLIP's captions held each word.
         seed: The same seed gives the same scenes and pictures.
         num_workers: Number of processes that draw and encode.
         progress: Function that wraps the iterator over videos, for instance ``tqdm``.
@@ -103,18 +109,22 @@ def generate(
         of_split[split].append(row)
     for split, own in of_split.items():
         _write_rows(root, split, own)
-    attributes = {
-        label.text: dict(
-            split=label.split, kind=label.kind, group=label.group,
-            words='new' if is_apart(label) else 'shared',
-        )
-        for label in all_labels()
-    }  # fmt: skip
+    attributes = {label.text: attributes_of(label, word_counts) for label in all_labels()}
     write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
     for language in LANGUAGES:
         _write_names(root, of_split, language)
     write_json(note, meta)
     return True
+
+
+def attributes_of(label: Label, word_counts: Mapping[str, int]) -> dict[str, str]:
+    """What is told of a label beside its truth: the columns of a table of results."""
+    read = 'no_entity'
+    if label.kind == 'entity':
+        rarest = min(word_counts.get(word, 0) for word in label.text.lower().split())
+        read = READ[bisect.bisect_right(READ_BOUNDS, rarest)]
+    words = 'new' if is_apart(label) else 'shared'
+    return dict(split=label.split, kind=label.kind, group=label.group, words=words, read=read)
 
 
 def _write_rows(root: Path, name: str, rows: list[dict[str, Any]]) -> None:

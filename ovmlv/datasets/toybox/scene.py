@@ -33,7 +33,9 @@ MAYBE: dict[str, frozenset[str]] = {
 _CLOTHES = ('shirt', 'trousers', 'shoes')
 #: Number of actors -> side of a drawing, as a share of the picture.
 _SIZES = {1: (0.5, 0.8), 2: (0.36, 0.5), 3: (0.32, 0.42), 4: (0.28, 0.38)}
-_BODY = 1.9  # a person's tile has much room around the body
+#: A person's tile has much room around the body. Seen at 64 pixels, limbs are told apart from a
+#: tile of some 55 pixels on, so that in a crowd people are larger than things.
+_LEAST_PERSON, _PERSON_GROWTH = 0.6, 0.95
 _NEAR = 0.12  # of the picture: a way that is shorter may be seen as none
 
 
@@ -192,7 +194,7 @@ def _act_as_person(
 ) -> Actor:
     doing = _pick(tuple(human_motions()), rng)
     track.angle[:] = 0
-    track.size *= _BODY
+    track.size[:] = _person_size(track, extent)
     side = int(rng.integers(people_settings()['sides']))
     right = move_person(track, doing, side, rng, extent)
     does, maybe = {doing}, set(MAYBE.get(doing, ()))
@@ -254,12 +256,17 @@ def _walking(
     side = (3 * sides // 4 + int(rng.integers(-1, 2))) % sides
     right = move_person(own, movement, side, rng, extent)
     track.tile, track.angle[:] = own.tile, 0
-    track.size *= _BODY
+    track.size[:] = _person_size(track, extent)
     does = does | {movement}
     return Actor(
         PERSON, '', frozenset(does), frozenset((maybe | MAYBE[movement]) - does), track, side,
         movement, (right > 0) != (way > 0), _colors(rng),
     )  # fmt: skip
+
+
+def _person_size(track: Track, extent: int) -> np.ndarray:
+    """Side of a person's tile in each frame, for the side that a thing would have."""
+    return _LEAST_PERSON * extent + _PERSON_GROWTH * track.size
 
 
 def _places(rng: np.random.Generator, count: int, extent: int) -> np.ndarray:

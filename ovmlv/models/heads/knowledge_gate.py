@@ -41,7 +41,7 @@ class KnowledgeGate(nn.Module):
         tensor([False, False,  True,  True])
     """
 
-    def __init__(self, width: int, threshold: float = 0.6, inverse_penalty: float = 0.01) -> None:
+    def __init__(self, width: int, threshold: float = 0.4, inverse_penalty: float = 0.1) -> None:
         super().__init__()
         if not 0 < threshold <= 1:
             raise ConfigError(f'head.knowledge_gate.threshold={threshold} must be in (0, 1]')

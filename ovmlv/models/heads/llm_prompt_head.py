@@ -73,6 +73,10 @@ class LLMPromptHead(BasePromptHead):
             change of a label by how little CLIP knows of it, guessed from the LLM's states (ours):
             ``f_CLIP + g (f_t - f_CLIP)``. :class:`.LabelWeightHook` fits it before training. It
             needs a :class:`.StaticReadout`. With None, there is none.
+        state_adapter_width: Hidden width of a second path from the LLM to f_t (ours): an MLP A of
+            the LLM's last state, centred as the memory centres it, whose output is added and is
+            zero at first. In short runs it says what the soft tokens take long to say. It needs a
+            memory. With 0, there is none.
         memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):
             arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half_count`` of
             :class:`.WordFamiliarity`. A label's embedding is then the unit vector along
@@ -109,6 +113,7 @@ class LLMPromptHead(BasePromptHead):
         gate_width: int = 0,
         adapter_width: int = 0,
         knowledge_gate: dict[str, Any] | None = None,
+        state_adapter_width: int = 0,
         memory: dict[str, Any] | None = None,
         llm_dtype: str = 'float32',
         **kwargs: Any,
@@ -131,9 +136,15 @@ class LLMPromptHead(BasePromptHead):
                 f"template={self.template!r}, which has {len(before)} tokens before '{{}}'; use "
                 f'1..{len(before)} or a template with more words'
             )
-        for name, value in (('gate_width', gate_width), ('adapter_width', adapter_width)):
+        for name, value in (
+            ('gate_width', gate_width),
+            ('adapter_width', adapter_width),
+            ('state_adapter_width', state_adapter_width),
+        ):
             if value < 0:
                 raise ConfigError(f'head.{name}={value} must not be negative; 0 is none')
+        if state_adapter_width and memory is None:
+            raise ConfigError('head.state_adapter_width needs head.memory; give its known words')
         if gate_width and not keep_label:
             raise ConfigError(
                 "head.gate_width needs the labels in CLIP's text; set keep_label=True"
@@ -156,6 +167,10 @@ class LLMPromptHead(BasePromptHead):
         self.familiarity: WordFamiliarity | None = None
         if memory is not None:
             self._remember(**memory)
+        size = self.readout.state_size
+        self.state_adapter = (
+            residual_mlp(size, state_adapter_width, self.embed_dim) if state_adapter_width else None
+        )
         self.prompter = MODELS.build(
             {
                 **ours,
@@ -270,7 +285,7 @@ class LLMPromptHead(BasePromptHead):
         return self.familiarity.unknown_share(words)
 
     def _moved(self, out: Tensor, read: Tensor, labels: list[str], share: Tensor) -> Tensor:
-        """Unit vectors along ``read + g (out - read) + share (memory - read)``.
+        """Unit vectors along ``read + g (out - read + A(state)) + share (memory - read)``.
 
         Args:
             out: ``(C, E)`` of words behind soft tokens.
@@ -278,15 +293,20 @@ class LLMPromptHead(BasePromptHead):
             labels: What the words stand for.
             share: How much of what CLIP reads is replaced, ``(C,)``.
         """
+        change = out - read
+        if self.state_adapter is not None:
+            assert self.memory is not None  # see __init__
+            states = self.memory.directions(self, labels) * self.readout.state_size**0.5
+            change = change + self.state_adapter(states.to(self.state_adapter[0].weight.dtype))
         if self.knowledge_gate is not None:
-            gate = self.knowledge_gate(last_states(self, labels)).to(out)
-            out = F.normalize(read + gate[:, None] * (out - read), dim=-1)
+            change = self.knowledge_gate(last_states(self, labels)).to(out)[:, None] * change
+        moved = read + change
         rows = torch.nonzero(share > _NEGLIGIBLE).flatten().tolist()
-        if self.memory is None or not rows:
-            return out
-        change = self.memory.mix(self, [labels[i] for i in rows]) - read[rows]
-        moved = F.normalize(out[rows] + share[rows, None].to(out) * change, dim=-1)
-        return out.index_copy(0, torch.tensor(rows, device=out.device), moved)
+        if self.memory is not None and rows:
+            instead = self.memory.mix(self, [labels[i] for i in rows]) - read[rows]
+            where = torch.tensor(rows, device=out.device)
+            moved = moved.index_add(0, where, share[rows, None].to(out) * instead)
+        return F.normalize(moved, dim=-1)
 
     def _adapted(self, out: Tensor) -> Tensor:
         """Unit vectors ``(C, E)`` behind the adapter."""

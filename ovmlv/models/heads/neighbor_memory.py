@@ -103,6 +103,11 @@ class NeighborMemory(nn.Module):
         return F.normalize(mean, dim=-1)
 
     @torch.no_grad()
+    def directions(self, reader: WordReader, labels: list[str]) -> Tensor:
+        """Unit vectors ``(C, H)`` of the LLM's states of labels, as they are compared."""
+        return _directions(reader, labels, self._of(reader))
+
+    @torch.no_grad()
     def nearest(self, reader: WordReader, labels: list[str]) -> tuple[Tensor, Tensor]:
         """Rows of the known words ``(C, K)``, nearest first, and their weights."""
         return self._nearest(self._of(reader), reader, labels)
@@ -110,7 +115,7 @@ class NeighborMemory(nn.Module):
     def _nearest(
         self, known: _Known, reader: WordReader, labels: list[str]
     ) -> tuple[Tensor, Tensor]:
-        cosines = F.normalize(last_states(reader, labels) - known.mean, dim=-1) @ known.states.T
+        cosines = _directions(reader, labels, known) @ known.states.T
         for i, label in enumerate(labels):
             cosines[i, self._places.get(label.casefold(), [])] = -torch.inf
         best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
@@ -126,6 +131,10 @@ class NeighborMemory(nn.Module):
                 embeddings = reader.reference(self.known_words).float()
                 self._known = _Known(F.normalize(states - mean, dim=-1), embeddings, mean)
         return self._known
+
+
+def _directions(reader: WordReader, labels: list[str], known: _Known) -> Tensor:
+    return F.normalize(last_states(reader, labels) - known.mean, dim=-1)
 
 
 def last_states(reader: WordReader, labels: list[str]) -> Tensor:

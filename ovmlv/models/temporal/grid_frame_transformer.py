@@ -20,10 +20,12 @@ class GridFrameTransformer(BaseModule):
     tower (*ours*, not the paper's).
 
     A frame is the tokens of one block, averaged over the cells of a coarse grid and written one
-    behind the other; a transformer reads the frames in their order. So motion is seen where a mean
-    over the picture has lost it (:class:`.FrameTransformer`), and nothing inside the tower changes,
-    so that a frozen tower is computed once a video. Frozen towers with a light branch beside them
-    are those of EVL (Lin et al., ECCV 2022) and Side4Video (Yao et al., 2023).
+    behind the other; a transformer reads the frames in their order. What a cell saw in a few frames
+    is added, the strongest of all cells, so that a movement is the same wherever it is. So motion
+    is seen where a mean over the picture has lost it (:class:`.FrameTransformer`), and nothing
+    inside the tower changes, so that a frozen tower is computed once a video. Frozen towers with a
+    light branch beside them are those of EVL (Lin et al., ECCV 2022) and Side4Video (Yao et al.,
+    2023).
 
     It starts at the mean, since W is zero.
 
@@ -34,6 +36,8 @@ class GridFrameTransformer(BaseModule):
         token_grid: Rows and columns of the tower's tokens.
         block: Block whose input is read; negative numbers count from the end.
         grid_size: Rows and columns of the coarse grid; a tower with fewer keeps its own.
+        motion_channels: Channels of a cell in the windows of frames; with 0, there are none.
+        window: Frames of a window, an odd number.
         width: Width of the transformer.
         num_layers: Number of its layers.
         num_heads: Number of heads; None takes one for each 32 channels.
@@ -67,6 +71,8 @@ class GridFrameTransformer(BaseModule):
         token_grid: tuple[int, int],
         block: int = -2,
         grid_size: int = 4,
+        motion_channels: int = 64,
+        window: int = 5,
         width: int = 256,
         num_layers: int = 2,
         num_heads: int | None = None,
@@ -83,11 +89,19 @@ class GridFrameTransformer(BaseModule):
             )
         if grid_size < 1:
             raise ConfigError(f'temporal.grid_size={grid_size} must be at least 1')
+        if motion_channels < 0 or window < 1 or not window % 2:
+            raise ConfigError(
+                f'temporal.motion_channels={motion_channels} must not be negative, and '
+                f'temporal.window={window} must be odd'
+            )
         grid_size = min(grid_size, *token_grid)
         self.block = block
         self.register_buffer('pooling', _pooling(token_grid, grid_size), persistent=False)
         self.norm = nn.LayerNorm(token_width)
         self.read = nn.Linear(grid_size**2 * token_width, width)
+        self.motion = (
+            _CellMotion(token_width, motion_channels, window, width) if motion_channels else None
+        )
         self.positions = TemporalPositions(num_frames, width, position_scale)
         layer = nn.TransformerEncoderLayer(
             width, heads, round(mlp_ratio * width), dropout, 'gelu',
@@ -119,7 +133,26 @@ class GridFrameTransformer(BaseModule):
         """What the first layer reads of cells ``(B, T, G * G * D) -> (B, T, width)``."""
         width = self.norm.normalized_shape[0]
         y = self.norm(cells.unflatten(-1, (-1, width)).to(self.norm.weight.dtype))
-        return self.read(y.flatten(2)) + self.positions(cells.shape[1])
+        x = self.read(y.flatten(2)) + self.positions(cells.shape[1])
+        return x if self.motion is None else x + self.motion(y)
+
+
+class _CellMotion(nn.Module):
+    """What each cell sees in a window of frames, and of that the strongest in the picture."""
+
+    def __init__(self, token_width: int, channels: int, window: int, width: int) -> None:
+        super().__init__()
+        self.window = window
+        self.inner = nn.Linear(token_width, channels)
+        self.over_time = nn.Linear(window * channels, 2 * channels)
+        self.outer = nn.Linear(2 * channels, width)
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """Read ``(B, T, cells, D) -> (B, T, width)``; there is nothing before and after a clip."""
+        num_frames, reach = cells.shape[1], self.window // 2
+        y = F.pad(F.gelu(self.inner(cells)), (0, 0, 0, 0, reach, reach))
+        windows = torch.cat([y[:, i : i + num_frames] for i in range(self.window)], dim=-1)
+        return self.outer(F.gelu(self.over_time(windows)).amax(2))
 
 
 def _pooling(token_grid: tuple[int, int], size: int) -> Tensor:

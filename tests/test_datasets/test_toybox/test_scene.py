@@ -20,6 +20,8 @@ from ovmlv.datasets.toybox.tracks import Track, move_person, move_thing, relate
 from ovmlv.datasets.toybox.words import PERSON, RELATIONS, all_labels, thing_motions
 from ovmlv.errors import ConfigError, DataError
 
+COUNTS = {'dog': 150, 'puppy': 400}
+
 
 def label(text):
     return next(found for found in all_labels() if found.text == text)
@@ -109,6 +111,15 @@ def test_relations_by_their_geometry(relation):
         assert np.allclose(gap, 0) and (second.y < first.y).all()
 
 
+@pytest.mark.parametrize('seed', range(40))
+def test_people_are_large_enough_to_be_read(seed):
+    """At the 64 pixels that the tiny CLIP sees, a person's tile has 55 pixels or more."""
+    scene = sample_scene(np.random.default_rng(seed))
+    for actor in scene.actors:
+        if actor.thing == PERSON and 'carry' not in actor.does | actor.maybe:
+            assert actor.track.size.min() * 64 / 80 >= 55
+
+
 def test_truth_of_a_known_scene():
     track = Track.resting(16, 40, 40, 30)
     dog = next(i for i, c in enumerate(concepts()) if c.name == 'dog')
@@ -150,9 +161,9 @@ def test_training_videos_are_annotated_with_seen_labels_alone():
 
 def test_generates_real_files_and_the_same_twice(tmp_path):
     sizes = dict(train=2, test_held_out=1)
-    assert generate(tmp_path / 'a', sizes, num_workers=1)
-    assert not generate(tmp_path / 'a', sizes, num_workers=1)
-    assert generate(tmp_path / 'b', sizes, num_workers=1)
+    assert generate(tmp_path / 'a', sizes, COUNTS, num_workers=1)
+    assert not generate(tmp_path / 'a', sizes, COUNTS, num_workers=1)
+    assert generate(tmp_path / 'b', sizes, COUNTS, num_workers=1)
     for name in ('train/000001.mp4', 'test_held_out/000000.mp4'):
         a, b = (tmp_path / folder / 'videos' / name for folder in 'ab')
         assert a.read_bytes() == b.read_bytes()
@@ -161,7 +172,11 @@ def test_generates_real_files_and_the_same_twice(tmp_path):
         assert 16 <= len(frames) <= 32 and frames[0].shape == (80, 80, 3)
     rows = [json.loads(r) for r in (tmp_path / 'a/annotations/train.jsonl').open()]
     assert len(rows) == 2 and all(row['labels'] for row in rows)
+    told = json.loads((tmp_path / 'a/annotations/classes.json').read_text())
+    assert list(told) == [found.text for found in all_labels()]
+    assert told['dog']['read'] == 'read_to_180' and told['running']['read'] == 'no_entity'
+    assert {told['cat']['read'], told['dog']['kind']} == {'never_read', 'entity'}
     with pytest.raises(DataError, match='remove it first'):
-        generate(tmp_path / 'a', dict(train=3))
+        generate(tmp_path / 'a', dict(train=3), COUNTS)
     with pytest.raises(ConfigError, match='none of'):
-        generate(tmp_path / 'c', dict(dev=3))
+        generate(tmp_path / 'c', dict(dev=3), COUNTS)

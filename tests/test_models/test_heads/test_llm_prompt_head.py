@@ -490,7 +490,7 @@ def test_the_adapter_learns_through_the_memory(tmp_path):
 @torch.no_grad()
 @pytest.mark.parametrize('remembers', [False, True])
 def test_the_gate_scales_what_soft_tokens_change(tmp_path, remembers):
-    """Closed form: read + g (out - read) + u (m - read), a unit vector after each step."""
+    """Closed form: a unit vector along read + g (out - read) + u (m - read)."""
     memory = MEMORY if remembers else None
     gated = dict(threshold=0.5, inverse_penalty=1.0)
     head = wake(make(tmp_path, readout=FIXED, memory=memory, knowledge_gate=gated)).eval()
@@ -505,17 +505,39 @@ def test_the_gate_scales_what_soft_tokens_change(tmp_path, remembers):
     last = torch.stack([row[m][-1] for row, m in zip(states, mask, strict=True)])
     opened = gate(last)
     assert opened[0] < 0.5 < opened[2]
-    expected = F.normalize(read + opened[:, None] * (free - read), dim=-1)
-    torch.testing.assert_close(head(words), expected, atol=1e-6, rtol=0)
+    expected = read + opened[:, None] * (free - read)
+    torch.testing.assert_close(head(words), F.normalize(expected, dim=-1), atol=1e-6, rtol=0)
     head.familiarity = familiarity
     if remembers:
         new = [1, 2, 3]
         mixed = head.memory.mix(head, [words[i] for i in new])
-        expected[new] = F.normalize(expected[new] + mixed - read[new], dim=-1)
-        torch.testing.assert_close(head(words), expected, atol=1e-6, rtol=0)
+        expected[new] += mixed - read[new]
+        torch.testing.assert_close(head(words), F.normalize(expected, dim=-1), atol=1e-6, rtol=0)
     other = make(tmp_path, readout=FIXED, memory=memory, knowledge_gate=gated).eval()
     other.load_state_dict(head.state_dict())
     torch.testing.assert_close(other(words), head(words), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_the_state_adapter_is_added_within_the_gate(tmp_path):
+    """Zero at first; then read + g (out - read + A(centred state)) for a known word."""
+    gated = dict(threshold=0.5, inverse_penalty=1.0)
+    head = make(
+        tmp_path, readout=FIXED, memory=MEMORY, knowledge_gate=gated, state_adapter_width=8
+    ).eval()
+    words = ['cat', 'car', 'a red bicycle']
+    torch.testing.assert_close(head(words), head.reference(words), atol=1e-5, rtol=0)
+    head.state_adapter[-1].weight.normal_(std=0.1)
+    head.learn_known(['cat', 'running', 'car', 'jumping'], torch.tensor([0.9, 0.1, 0.8, 0.2]))
+    states, mask = head.readout(head.llm, [*words, *MEMORY['known_words']])
+    last = torch.stack([row[m][-1] for row, m in zip(states, mask, strict=True)])
+    centred = F.normalize(last - last[len(words) :].mean(0), dim=-1)[: len(words)]
+    added = head.state_adapter(centred * centred.shape[1] ** 0.5)
+    expected = head.reference(words) + head.knowledge_gate(last[: len(words)])[:, None] * added
+    torch.testing.assert_close(head(words), F.normalize(expected, dim=-1), atol=1e-5, rtol=0)
+    assert (head(words) - head.reference(words)).abs().max() > 1e-3
+    with pytest.raises(ConfigError, match='state_adapter_width needs head.memory'):
+        make(tmp_path, readout=FIXED, state_adapter_width=8)
 
 
 def test_a_gate_needs_states_that_do_not_train(tmp_path):

@@ -42,6 +42,22 @@ def test_it_tells_order_and_place():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('num_frames', [1, 4, 7])
+def test_windows_are_a_convolution_over_time(num_frames):
+    """Against torch's convolution of each cell, and its maximum over cells."""
+    motion = branch(window=3).motion
+    cells = torch.randn(2, num_frames, 16, 6)
+    inner = torch.nn.functional.gelu(motion.inner(cells))
+    kernel = motion.over_time.weight.unflatten(1, (3, -1)).transpose(1, 2)
+    series = inner.permute(0, 2, 3, 1).flatten(0, 1)  # one for each cell: (B * 16, channels, T)
+    found = torch.nn.functional.conv1d(series, kernel, motion.over_time.bias, padding=1)
+    strongest = torch.nn.functional.gelu(found).unflatten(0, (2, 16)).amax(1).transpose(1, 2)
+    torch.testing.assert_close(motion(cells), motion.outer(strongest), atol=1e-5, rtol=1e-4)
+    moved = cells[:, :, torch.randperm(16)]
+    torch.testing.assert_close(motion(moved), motion(cells), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
 def test_a_video_does_not_see_the_others():
     module = branch()
     frames, cells = torch.randn(3, 4, 12), torch.randn(3, 4, 16 * 6)
@@ -96,8 +112,10 @@ def test_cached_cells_give_the_same_video_and_gradient():
 @pytest.mark.parametrize(
     ('config', 'message'),
     [
+        (dict(motion_channels=-1), 'motion_channels=-1 must not be negative'),
         (dict(num_heads=5), 'num_heads=5 does not divide width=256'),
         (dict(grid_size=0), 'grid_size=0 must be at least 1'),
+        (dict(window=4), 'window=4 must be odd'),
         (dict(block=4), "block=4 is none of the tower's 4 blocks; use -4..3"),
     ],
 )

@@ -8,6 +8,11 @@ import argparse
 from tqdm import tqdm
 
 from ovmlv.datasets.toybox.generate import generate
+from ovmlv.files import read_json
+from ovmlv.models.clip.architecture import SHIPPED
+
+#: How often the captions of the shipped tiny CLIP held each word.
+FREQUENCIES = SHIPPED / 'toybox.frequencies.json'
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--val', type=int, default=200, help='number of validation videos')
     parser.add_argument('--test', type=int, default=800, help='number of test videos')
     parser.add_argument(
-        '--test-held-out', type=int, default=800,
+        '--test-held-out', type=int, default=1600,
         help='number of test videos by the family of drawings that is in no training video',
     )  # fmt: skip
     parser.add_argument('--seed', type=int, default=0)
@@ -32,7 +37,7 @@ def main() -> None:
     )  # fmt: skip
     try:
         written = generate(
-            args.out_dir, sizes, args.seed, args.workers,
+            args.out_dir, sizes, read_json(FREQUENCIES), args.seed, args.workers,
             progress=lambda rows, total: tqdm(rows, total=total, desc='videos', mininterval=2),
         )  # fmt: skip
     except ValueError as error:

@@ -1,0 +1,5 @@
+"""The full method whose labels move by soft tokens alone, as the paper says."""
+
+_base_ = ['../ovmlv_toybox.py']
+
+model = dict(head=dict(state_adapter_width=0))
