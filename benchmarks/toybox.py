@@ -17,6 +17,13 @@ significance = [
     'mAP_novel', 'mAP_harmonic', 'mAP_harmonic3', 'mAP',
 ]  # fmt: skip
 
+kinds = ['entity', 'action']
+further = [
+    *(f'mAP_{split}_{group}' for group in ('human', 'motion', 'relation', 'pair')
+      for split in ('seen', 'unseen', 'novel')),
+    'mAP_novel_new',
+]  # fmt: skip
+
 _groups = {
     'not trained': [
         ('zero_shot', 'CLIP, one template', 'zeroshot'),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ovmlv.evaluation.functional import harmonic_mean
@@ -35,17 +35,21 @@ def harmonic_means(metrics: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
+def find_columns(
+    tables: Iterable[Mapping[str, float]], kinds: Sequence[str] = (), further: Sequence[str] = ()
+) -> list[Column]:
     """Columns for the metrics that at least one table has.
 
     Each kind of labels comes first, then all labels, then the calibration error of each split.
 
     Args:
         tables: Metrics of ``MultilabelMetric`` without their prefix.
+        kinds: Kinds of labels that get columns; by default, all.
+        further: Metrics that get a column each, behind those of the kinds.
     """
     keys = {key: None for metrics in tables for key in metrics}  # ordered
     matches = [re.fullmatch(rf'mAP_(?:{"|".join(SPLITS)})_(.+)', key) for key in keys]
-    kinds = list(dict.fromkeys(match[1] for match in matches if match))
+    kinds = kinds or list(dict.fromkeys(match[1] for match in matches if match))
     columns = []
     for kind in [*kinds, '']:
         suffix = f'_{kind}' if kind else ''
@@ -53,6 +57,10 @@ def find_columns(tables: Iterable[Mapping[str, float]]) -> list[Column]:
         columns += [Column(group, split, f'mAP_{split}{suffix}') for split in SPLITS]
         columns.append(Column(group, 'harm.', f'mAP_harmonic{suffix}'))
         columns.append(Column(group, 'harm. 3', f'mAP_harmonic3{suffix}'))
+    for key in further:
+        split, _, kind = key.removeprefix('mAP_').partition('_')
+        known = split in SPLITS and kind
+        columns.append(Column(kind if known else '', split if known else key, key))
     columns.append(Column(ALL, 'joint', 'mAP'))
     columns += [Column(ALL, key, key) for key in keys if key.startswith('F1@')][:1]
     columns.append(Column(ALL, 'ECE', 'ECE', -1))

@@ -61,7 +61,8 @@ def make_report(
         measured: Row -> a result whose times of a step count instead of those of the runs. If there
             are any such results, rows without one have no times.
     """
-    columns = find_columns(r['metrics'] for seeds in results.values() for r in seeds.values())
+    tables = [r['metrics'] for seeds in results.values() for r in seeds.values()]
+    columns = find_columns(tables, suite.kinds, suite.further)
     costs = {name: _costs(seeds) for name, seeds in results.items()}
     if measured:
         for row in suite.rows:

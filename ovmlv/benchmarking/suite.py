@@ -68,6 +68,8 @@ class Suite:
         options: Changes of every row's config; those of the row itself win.
         validate: Whether to validate during training, as the configs say.
         significance: Metrics to test against the reference.
+        kinds: Kinds of labels (values of an attribute) that get columns; by default, all.
+        further: Metrics that get a column each beside them, such as ``mAP_seen_human``.
     """
 
     name: str
@@ -84,6 +86,8 @@ class Suite:
         'mAP_harmonic',
         'mAP',
     )
+    kinds: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.rows]
@@ -165,7 +169,7 @@ def load_suite(path: str) -> Suite:
         if near:
             raise ConfigError(f'{path}: a suite has no {key}; did you mean {near[0]}?')
     values = {key: value for key, value in table.items() if key in known}
-    for key in ('seeds', 'significance'):
+    for key in ('seeds', 'significance', 'kinds', 'further'):
         if key in values:
             values[key] = tuple(values[key])
     return Suite(rows=tuple(built), **values)

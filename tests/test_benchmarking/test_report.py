@@ -98,6 +98,16 @@ def test_calibration_error_of_each_split_has_columns():
     ]  # fmt: skip
 
 
+def test_a_suite_chooses_its_columns():
+    metrics = {f'mAP_{s}_{k}': 0.5 for s in ('seen', 'novel') for k in ('entity', 'human', 'new')}
+    columns = find_columns([metrics], ['entity'], ['mAP_seen_human', 'mAP_novel_pair', 'mAP_seen'])
+    assert [(c.group, c.name) for c in columns] == [
+        ('entities', 'seen'), ('entities', 'novel'), ('human', 'seen'),
+    ]  # fmt: skip
+    both = find_columns([metrics])
+    assert {c.group for c in both} == {'entities', 'human', 'new'}
+
+
 def test_csv(report, tmp_path):
     write_csv(report, tmp_path / 'table.csv')
     with open(tmp_path / 'table.csv', newline='') as file:
