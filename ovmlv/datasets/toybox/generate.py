@@ -154,5 +154,5 @@ def _write_one(root: Path, seed: int, split: str, index: int) -> dict[str, Any]:
     path = root / 'videos' / split / f'{index:06d}.mp4'
     scene, rng = scene_of(seed, split, index)
     if not path.exists():
-        write_video(path, render(scene, rng), FPS)
+        write_video(path, render(scene, rng), FPS, preset='veryfast')
     return dict(video=f'{split}/{index:06d}.mp4', **annotation_of(scene, split))

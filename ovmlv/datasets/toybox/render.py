@@ -17,35 +17,58 @@ def render(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """Frames, RGB uint8 ``(T, extent, extent, 3)``."""
     ground = background(rng, scene.extent)
     frames = np.empty((scene.num_frames, scene.extent, scene.extent, 3), np.uint8)
+    pictures = [_Picture(actor) for actor in scene.actors]
     for t in range(scene.num_frames):
         frame = ground.copy()
-        for actor in scene.actors:
-            draw(frame, actor, t)
+        for picture in pictures:
+            picture.draw(frame, t)
         frames[t] = np.clip(frame, 0, 255)
     return frames
 
 
 def draw(frame: np.ndarray, actor: Actor, t: int) -> None:
     """Draw an actor onto a float32 frame ``(H, W, 3)`` in place."""
-    track = actor.track
-    if track is None or not track.opacity[t]:
-        return
-    picture = _person(actor, t) if actor.thing == PERSON else _thing(actor)
-    if actor.mirrored:
-        picture = picture[:, ::-1]
-    # Colours are weighted by opacity while they are made smaller, so that no dark rim appears.
-    picture = picture.astype(np.float32)
-    picture[..., :3] *= picture[..., 3:] / 255
-    size = float(track.size[t])
-    side = max(2, round(size))
-    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), float(track.angle[t]), size / side)
-    matrix[0, 2] += track.x[t] - side / 2
-    matrix[1, 2] += track.y[t] - side / 2
-    shape = (frame.shape[1], frame.shape[0])
-    warped = cv2.warpAffine(small, matrix, shape, flags=cv2.INTER_LINEAR)
-    frame *= 1 - warped[..., 3:] / 255
-    frame += warped[..., :3]
+    _Picture(actor).draw(frame, t)
+
+
+class _Picture:
+    """The picture of an actor, which is made anew only where it changes."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self._made: tuple[int, int] | None = None  # tile and side in pixels
+        self._small = np.empty(0)
+        self._paint = None if actor.colors is None else _paint(actor.colors)
+
+    def draw(self, frame: np.ndarray, t: int) -> None:
+        """Draw it onto a float32 frame ``(H, W, 3)`` in place."""
+        track = self.actor.track
+        if track is None or not track.opacity[t]:
+            return
+        size = float(track.size[t])
+        side = max(2, round(size))
+        tile = int(track.tile[t]) if self.actor.thing == PERSON else 0
+        if self._made != (tile, side):
+            self._made, self._small = (tile, side), self._of_side(side, tile)
+        matrix = cv2.getRotationMatrix2D((side / 2, side / 2), float(track.angle[t]), size / side)
+        matrix[0, 2] += track.x[t] - side / 2
+        matrix[1, 2] += track.y[t] - side / 2
+        shape = (frame.shape[1], frame.shape[0])
+        warped = cv2.warpAffine(self._small, matrix, shape, flags=cv2.INTER_LINEAR)
+        frame *= 1 - warped[..., 3:] / 255
+        frame += warped[..., :3]
+
+    def _of_side(self, side: int, tile: int) -> np.ndarray:
+        actor = self.actor
+        if self._paint is not None:
+            picture = self._paint[person_tile(actor.movement, actor.side, tile)]
+        else:
+            picture = _thing(actor).astype(np.float32)
+            # Colours are weighted by opacity while they are made smaller: no dark rim appears.
+            picture[..., :3] *= picture[..., 3:] / 255
+        if actor.mirrored:
+            picture = picture[:, ::-1]
+        return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
 
 
 def _thing(actor: Actor) -> np.ndarray:
@@ -55,14 +78,13 @@ def _thing(actor: Actor) -> np.ndarray:
     return picture if actor.style is None else restyle(picture, actor.style)
 
 
-def _person(actor: Actor, t: int) -> np.ndarray:
-    assert actor.track is not None  # it was placed
-    tile = person_tile(actor.movement, actor.side, int(actor.track.tile[t]))
-    part, light = tile // 32, (tile % 32).astype(np.float32) / 31
-    palette = np.concatenate([np.zeros((1, 3), np.float32), actor.colors])
-    shade = _DARKEST + (1 - _DARKEST) * light
-    colors = palette[part] * shade[..., None]
-    return np.concatenate([colors, 255 * (part > 0)[..., None]], -1).astype(np.float32)
+def _paint(colors: np.ndarray) -> np.ndarray:
+    """What each value of a person's tile is painted with, float32 ``(256, 4)``."""
+    part, light = np.divmod(np.arange(256), 32)
+    palette = np.zeros((8, 3), np.float32)
+    palette[1 : 1 + len(colors)] = colors
+    shade = _DARKEST + (1 - _DARKEST) * (light.astype(np.float32) / 31)
+    return np.c_[palette[part] * shade[:, None], 255 * (part > 0)].astype(np.float32)
 
 
 def background(rng: np.random.Generator, extent: int) -> np.ndarray:
