@@ -40,6 +40,21 @@ def test_same_embeddings_reference_and_gradients(videos):
     torch.testing.assert_close(cached(videos), plain(videos), atol=1e-5, rtol=1e-5)
 
 
+def test_many_missing_videos_are_computed_in_parts():
+    videos, sizes = torch.randn(40, 3, 2, 4, 4), []
+
+    def compute(part):
+        sizes.append(len(part))
+        return part.transpose(1, 2).flatten(0, 1), part.mean((1, 2, 3, 4))
+
+    cache = PrefixCache(64)
+    for _ in range(2):
+        frames, means = cache(videos, compute)
+        assert torch.equal(frames, videos.transpose(1, 2).flatten(0, 1))
+        torch.testing.assert_close(means, videos.mean((1, 2, 3, 4)))
+    assert sum(sizes) == 40 and max(sizes) <= 16
+
+
 def test_other_pixels_and_testing_do_not_hit(videos):
     model = build(prefix_cache=64).train()
     model(videos)
