@@ -24,6 +24,16 @@ further = [
     'mAP_novel_new',
 ]  # fmt: skip
 
+profile = dict(
+    title='Names of things, by how often the tiny CLIP read them',
+    axis="times that its captions held the name's rarest word",
+    metrics=dict(
+        mAP_never_read='never', mAP_read_to_180='to 180', mAP_read_to_300='to 300',
+        mAP_read_to_600='to 600', mAP_read_often='more',
+    ),
+    rows=['zero_shot', 'llm_neighbors', 'random_llm', 'full'],
+)  # fmt: skip
+
 _groups = {
     'not trained': [
         ('zero_shot', 'CLIP, one template', 'zeroshot'),

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ovmlv.benchmarking import Suite, load_suite
-from ovmlv.benchmarking.figure import draw_report
+from ovmlv.benchmarking.figure import draw_profile, draw_report
 from ovmlv.benchmarking.report import make_report
 from ovmlv.benchmarking.results import read_result
 from ovmlv.benchmarking.scheduler import Plan, Scheduler, make_cost_plan, make_plan, read_costs
@@ -134,8 +134,10 @@ def write_tables(suite: Suite, plan: Plan, args: argparse.Namespace) -> None:
     write_text(folder / 'table.md', markdown(report, command))
     write_csv(report, folder / 'table.csv')
     draw_report(report, folder / 'table.png')
+    profile = draw_profile(report, folder / 'profile.png')
     print((folder / 'table.md').read_text(encoding='utf-8'))
-    print(f'written: {folder}/table.md, table.csv, table.png')
+    also = ', profile.png' if profile else ''
+    print(f'written: {folder}/table.md, table.csv, table.png{also}')
 
 
 def main(args: argparse.Namespace) -> int:

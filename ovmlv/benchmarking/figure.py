@@ -53,6 +53,38 @@ def draw_report(report: Report, path: str | Path, metrics: Sequence[str] = _METR
         return save(figure, path)
 
 
+def draw_profile(report: Report, path: str | Path) -> Path | None:
+    """Draw the rows of the suite's profile over its groups of labels, with deviations.
+
+    Returns:
+        The path, or None if there is nothing to draw.
+    """
+    profile = report.suite.profile
+    rows = {row.row.name: row for row in report.rows}
+    if profile is None or not any(name in rows for name in profile.rows):
+        return None
+    places = range(len(profile.metrics))
+    with chart(size=(6.4, 3.6)) as (figure, ((ax,),)):
+        for i, name in enumerate(profile.rows):
+            if name not in rows:
+                continue
+            found = [rows[name].metrics.get(metric) for metric in profile.metrics]
+            means = [100 * s.mean if s is not None else math.nan for s in found]
+            errors = [100 * s.std if s is not None and s.n > 1 else 0.0 for s in found]
+            ax.errorbar(
+                places, means, yerr=errors, fmt='o-', color=COLORS[i % len(COLORS)], capsize=3,
+                markersize=5, label=rows[name].row.title,
+            )  # fmt: skip
+        ax.set_xticks(places, list(profile.metrics.values()))
+        ax.set_ylim(bottom=0)
+        ax.set_title(profile.title)
+        ax.set_xlabel(profile.axis)
+        ax.set_ylabel('mAP in %')
+        ax.grid(axis='x', visible=False)
+        ax.legend()
+        return save(figure, path)
+
+
 def _places(report: Report) -> tuple[list[float], dict[str, float]]:
     """Heights of the rows and of the headings of groups."""
     places: list[float] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """A picture of some rows over an ordered list of groups of labels.
+
+    Attributes:
+        title: Title of the picture.
+        axis: What the groups are ordered by.
+        metrics: Metric -> name of its group, in order.
+        rows: Names of rows, each a line.
+    """
+
+    title: str
+    axis: str
+    metrics: Mapping[str, str]
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Suite:
     """A benchmark.
 
@@ -68,6 +85,7 @@ class Suite:
         options: Changes of every row's config; those of the row itself win.
         validate: Whether to validate during training, as the configs say.
         significance: Metrics to test against the reference.
+        profile: What a second picture shows.
         kinds: Kinds of labels (values of an attribute) that get columns; by default, all.
         further: Metrics that get a column each beside them, such as ``mAP_seen_human``.
     """
@@ -86,6 +104,7 @@ class Suite:
         'mAP_harmonic',
         'mAP',
     )
+    profile: Profile | None = None
     kinds: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
 
@@ -100,6 +119,7 @@ class Suite:
             (self.reference, 'reference'),
             (self.cost_reference, 'cost_reference'),
             *((r.after, f'after of {r.name}') for r in self.rows),
+            *((name, 'profile') for name in (self.profile.rows if self.profile else ())),
         ]:
             if name and name not in names:
                 near = get_close_matches(name, names, 1)
@@ -136,6 +156,7 @@ class Suite:
         for key in ('reference', 'cost_reference'):
             if values[key] not in wanted:
                 values[key] = ''
+        values['profile'] = None  # it is of the whole suite
         return Suite(**values)
 
 
@@ -172,6 +193,10 @@ def load_suite(path: str) -> Suite:
     for key in ('seeds', 'significance', 'kinds', 'further'):
         if key in values:
             values[key] = tuple(values[key])
+    if values.get('profile'):
+        profile = dict(values['profile'])
+        _refuse_unknown(profile, Profile, f'{path}: profile')
+        values['profile'] = Profile(**{**profile, 'rows': tuple(profile.get('rows', ()))})
     return Suite(rows=tuple(built), **values)
 
 
@@ -182,7 +207,7 @@ def _refuse_unknown(table: Mapping, kind: type, where: str) -> None:
             near = get_close_matches(key, known, 1)
             hint = f'did you mean {near[0]}?' if near else f'it takes {", ".join(known)}'
             raise ConfigError(f'{where} has an unknown key {key!r}; {hint}')
-    for key in ('name', 'config'):
+    for key in (f.name for f in fields(kind) if f.default is f.default_factory is MISSING):
         if not table.get(key):
             raise ConfigError(f'{where} has no {key}')
 

@@ -1,6 +1,7 @@
 """Tables of results that are made up, so that every figure in them is known."""
 
 import csv
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -11,10 +12,12 @@ import pytest
 
 from ovmlv.benchmarking import Row, Suite
 from ovmlv.benchmarking.columns import find_columns
-from ovmlv.benchmarking.figure import draw_report
+from ovmlv.benchmarking.figure import draw_profile, draw_report
 from ovmlv.benchmarking.report import make_report
 from ovmlv.benchmarking.results import read_result, write_json
+from ovmlv.benchmarking.suite import Profile
 from ovmlv.benchmarking.tables import markdown, write_csv
+from ovmlv.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
 ROWS = (
@@ -139,3 +142,13 @@ def test_figure(report, tmp_path):
     text = draw_report(report, tmp_path / 'table.svg').read_text()
     assert 'seen mAP' in text and 'not trained' in text and 'novel mAP' not in text
     assert draw_report(report, tmp_path / 'none.png', ['F1']) is None
+
+
+def test_profile_over_groups(report, tmp_path):
+    profile = Profile('title', 'what', {'mAP_seen': 'often', 'mAP': 'all'}, ('ours', 'zero'))
+    suite = dataclasses.replace(report.suite, profile=profile)
+    text = draw_profile(dataclasses.replace(report, suite=suite), tmp_path / 'p.svg').read_text()
+    assert all(word in text for word in ('title', 'what', 'often', 'ours', 'zero-shot'))
+    assert draw_profile(report, tmp_path / 'none.png') is None
+    with pytest.raises(ConfigError, match='profile is .nothing., which is no row'):
+        dataclasses.replace(suite, profile=dataclasses.replace(profile, rows=('nothing',)))
