@@ -156,7 +156,7 @@ TOYBOX = {
 @pytest.fixture(scope='module')
 def toybox(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp('toybox')
-    generate_toybox(root, dict(train=4, test_held_out=2), num_workers=1)
+    generate_toybox(root, dict(train=4, test_held_out=2), {}, num_workers=1)
     file = root / 'annotations' / 'classes.json'
     labels = json.loads(file.read_text())
     names = ('train.jsonl', 'test_held_out.jsonl')

@@ -1,4 +1,7 @@
-"""The full method with the paper's temporal branch, beside the spatial attention of a block."""
+"""The full method with temporal attention beside the spatial attention of two blocks.
+
+That is our reading of the paper; it takes the place of a branch beside the tower.
+"""
 
 _base_ = ['../ovmlv_toybox.py']
 

@@ -1,4 +1,4 @@
-"""The full method whose labels move by soft tokens alone, as the paper says."""
+"""The full method whose labels move by soft tokens alone: without the adapter, which is ours."""
 
 _base_ = ['../ovmlv_toybox.py']
 

@@ -111,7 +111,7 @@ WRONG = {
     ),
     'head': (
         contracts.LabelEncoder,
-        'check, embed_dim, forward_with_noise, logit_bias, logit_scale, noise, '
+        'check, embed_dim, forward_with_noise, learn_known, logit_bias, logit_scale, noise, '
         'pretrained_parameter_names, reference, template, unit_length',
         'BaseLabelEncoder',
     ),

@@ -41,6 +41,10 @@ class KnowledgeGate(nn.Module):
         tensor([False, False,  True,  True])
     """
 
+    mean: Tensor
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, width: int, threshold: float = 0.4, inverse_penalty: float = 0.1) -> None:
         super().__init__()
         if not 0 < threshold <= 1:

@@ -296,8 +296,8 @@ class LLMPromptHead(BasePromptHead):
         change = out - read
         if self.state_adapter is not None:
             assert self.memory is not None  # see __init__
-            states = self.memory.directions(self, labels) * self.readout.state_size**0.5
-            change = change + self.state_adapter(states.to(self.state_adapter[0].weight.dtype))
+            states = self.memory.directions(self, labels)
+            change = change + self._through(self.state_adapter, states).to(change)
         if self.knowledge_gate is not None:
             change = self.knowledge_gate(last_states(self, labels)).to(out)[:, None] * change
         moved = read + change
@@ -337,9 +337,9 @@ class LLMPromptHead(BasePromptHead):
     def _through(self, mlp: Any, vectors: Tensor) -> Tensor:
         """The output of layers of any number format for unit vectors.
 
-        The entries of unit vectors are of size E^-1/2, and layers expect size one.
+        The entries of unit vectors of N channels are of size N^-1/2, and layers expect size one.
         """
-        return mlp((vectors * self.embed_dim**0.5).to(mlp[0].weight.dtype))
+        return mlp((vectors * vectors.shape[-1] ** 0.5).to(mlp[0].weight.dtype))
 
     def _warn_of_many(self, labels: Sequence[str]) -> None:
         """Warn once if training is slow because of many labels, and say how to avoid it."""
