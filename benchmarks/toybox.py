@@ -3,9 +3,9 @@
     python tools/data/toybox/generate_videos.py
     python tools/benchmark.py benchmarks/toybox.py --jobs 2
 
-The full method trains for some ten minutes of one core. Where a step costs more there are fewer of
-them, so that none takes much longer. What has nothing to train is tested once. Frames, and tokens
-of frozen blocks, are kept on disk for all rows alike.
+The full method trains for some twenty minutes of one core. Where a step costs more there are fewer
+of them, so that none takes much longer. What has nothing to train is tested once. Frames, and
+tokens of frozen blocks, are kept on disk for all rows alike.
 """
 
 reference = 'full'

@@ -4,8 +4,8 @@
 
 Each finished row and seed leaves RESULTS/<suite>/<row>/seed<k>.json and is not run again. A run
 that was stopped, by any signal, goes on from its last checkpoint when the same command is given
-again. The table (table.md, table.csv, table.png in RESULTS/<suite>) covers all finished runs of the
-suite, whichever rows and seeds were asked for.
+again. The table (table.md, table.csv, table.png, and profile.png if the suite asks for one, in
+RESULTS/<suite>) covers all finished runs of the suite, whichever rows and seeds were asked for.
 
     python tools/benchmark.py SUITE --measure-costs 24     # on a machine that does nothing else
 

@@ -196,7 +196,7 @@ def load_suite(path: str) -> Suite:
     if values.get('profile'):
         profile = dict(values['profile'])
         _refuse_unknown(profile, Profile, f'{path}: profile')
-        values['profile'] = Profile(**{**profile, 'rows': tuple(profile.get('rows', ()))})
+        values['profile'] = Profile(**profile | {'rows': tuple(profile['rows'])})
     return Suite(rows=tuple(built), **values)
 
 

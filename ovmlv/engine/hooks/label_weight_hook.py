@@ -70,15 +70,20 @@ class LabelWeightHook(Hook):
                 'hook'
             )
         dataset = runner.train_dataloader.dataset
-        similarities, targets = within_model(model, lambda: self._score(model, dataset))
-        known = known_labels(similarities, targets, self.min_positives)
-        within_model(model, lambda: model.head.learn_known(model.vocabulary.labels, known))
+        known, count = within_model(model, lambda: self._measure(model, dataset))
         weight = label_weights(known, self.max_weight)
         model.criterion.weigh_labels(weight)
         runner.logger.info(
             f'LabelWeightHook: {len(weight)} labels weigh {weight.min():.1f} to '
-            f'{weight.max():.1f}, {weight.mean():.1f} on average, by {len(targets)} videos'
+            f'{weight.max():.1f}, {weight.mean():.1f} on average, by {count} videos'
         )
+
+    def _measure(self, model: Any, dataset: Any) -> tuple[Tensor, int]:
+        """Tell the label encoder how well each label is known; that, and the number of videos."""
+        similarities, targets = self._score(model, dataset)
+        known = known_labels(similarities, targets, self.min_positives)
+        model.head.learn_known(model.vocabulary.labels, known)
+        return known, len(targets)
 
     def _score(self, model: Any, dataset: Any) -> tuple[Tensor, Tensor]:
         """Cosines of the frozen CLIP and targets of some videos, both ``(N, C)``."""

@@ -42,39 +42,24 @@ def build_temporal(config: dict | None, tower: Tower, num_frames: int, embed_dim
             f'backbone.temporal: {module_class.__name__} needs transformer blocks, which '
             f'{tower.name} does not have; use FrameTransformer or FrameMean'
         )
-    if level == 'frame':
-        return module_class(**{'num_frames': num_frames, 'embed_dim': embed_dim, **config})
-    if tower.drops_patches():
+    if level != 'frame' and tower.drops_patches():
         raise ConfigError(
             'backbone.temporal: patch dropout drops other patches in each frame; set '
             'vision_cfg.patch_dropout to 0'
         )
-    if level == 'grid':
-        module = module_class(
-            **{
-                'num_frames': num_frames,
-                'embed_dim': embed_dim,
-                'token_width': tower.width,
-                'token_grid': tower.grid_size,
-                **config,
-            }
-        )
-        if not -depth <= module.block < depth:
-            raise ConfigError(
-                f"backbone.temporal.block={module.block} is none of the tower's {depth} blocks; "
-                f'use {-depth}..{depth - 1}'
-            )
-        return module
-    module = module_class(
-        **{
-            'num_frames': num_frames,
-            'width': tower.width,
-            'depth': depth,
-            'has_class_token': tower.has_class_token,
-            **config,
-        }
+    of_level: dict[str, dict[str, Any]] = dict(
+        frame=dict(embed_dim=embed_dim),
+        grid=dict(embed_dim=embed_dim, token_width=tower.width, token_grid=tower.grid_size),
+        block=dict(width=tower.width, depth=depth, has_class_token=tower.has_class_token),
     )
-    require(module, BlockTemporalModule, 'backbone.temporal', 'BaseBlockTemporal')
-    for index in module.blocks:
-        module.check(tower.parts(index))
+    module = module_class(**{'num_frames': num_frames, **of_level[level], **config})
+    if level == 'grid' and not -depth <= module.block < depth:
+        raise ConfigError(
+            f"backbone.temporal.block={module.block} is none of the tower's {depth} blocks; "
+            f'use {-depth}..{depth - 1}'
+        )
+    if level == 'block':
+        require(module, BlockTemporalModule, 'backbone.temporal', 'BaseBlockTemporal')
+        for index in module.blocks:
+            module.check(tower.parts(index))
     return module

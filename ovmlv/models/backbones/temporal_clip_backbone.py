@@ -134,7 +134,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
     def encode_frames(self, x: Tensor) -> Tensor:
         """Embeddings of frames ``(B, C, T, H, W) -> (B, T, E)``, before a frame-level module."""
-        return self._frames_from(self.frozen_prefix(x), x.shape[2])
+        return self._tapped_from(self.frozen_prefix(x), x.shape[2])[0]
 
     def forward_with_reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Encode videos by this model and by the frozen CLIP.
@@ -196,13 +196,15 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
     def _compute_prefix(self, x: Tensor) -> Tensor:
         tower = self.tower
         frames = x.transpose(1, 2).flatten(0, 1)
-        if self.temporal.level == 'grid' and self._spatial_is_frozen:
-            embeddings, tokens = _run(tower, frames, -1, tap=self._tap)
-            return torch.cat([embeddings, self.temporal.cells(tokens)], dim=1)
+        if self.first_live > len(tower.blocks):
+            embeddings, tapped = _run(tower, frames, -1, tap=self._tap)
+            if tapped is None:
+                return embeddings
+            return torch.cat([embeddings, self.temporal.cells(tapped)], dim=1)
         tokens = tower.embed(frames)
-        for i in range(min(self.first_live, len(tower.blocks))):
+        for i in range(self.first_live):
             tokens = tower.run(i, tokens)
-        return tower.head(tokens) if self.first_live > len(tower.blocks) else tokens
+        return tokens
 
     def forward_from(self, tokens: Tensor, num_frames: int) -> Tensor:
         """Run the rest of `forward`: what `frozen_prefix` returned ``-> (B, E)``."""
@@ -265,9 +267,6 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
             return None
         return self.temporal.block % len(self.tower.blocks)
 
-    def _frames_from(self, tokens: Tensor, num_frames: int) -> Tensor:
-        return self._tapped_from(tokens, num_frames)[0]
-
     def _tapped_from(self, tokens: Tensor, num_frames: int) -> tuple[Tensor, Tensor | None]:
         """Embeddings ``(B, T, E)``, and the tokens ``(B * T, N, D)`` that passed the tap."""
         if tokens.shape[0] % num_frames:
@@ -304,7 +303,6 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         tower = self.tower
         depth = len(tower.blocks)
         timed = min(self.temporal.blocks) if self.temporal.level == 'block' else depth + 1
-        tapped = depth if self._tap is None else self._tap
         if self.trainable == 'all':
             return -1
         if self._spatial_is_frozen:
@@ -324,7 +322,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
                 f"backbone.trainable={k!r} is unknown; use 'none', 'temporal', 'all'{numbers}"
             )
         tower.freeze(depth - k)
-        return min(depth - k, timed, tapped)
+        return min(depth - k, timed, depth if self._tap is None else self._tap)
 
     def _copy_for_reference(self) -> nn.Module:
         """A frozen copy of what trains; it moves with the model, but is not in checkpoints."""

@@ -294,12 +294,14 @@ class LLMPromptHead(BasePromptHead):
             share: How much of what CLIP reads is replaced, ``(C,)``.
         """
         change = out - read
+        if self.state_adapter is not None or self.knowledge_gate is not None:
+            states = last_states(self, labels)
         if self.state_adapter is not None:
             assert self.memory is not None  # see __init__
-            states = self.memory.directions(self, labels)
-            change = change + self._through(self.state_adapter, states).to(change)
+            directions = self.memory.directions(self, states)
+            change = change + self._through(self.state_adapter, directions).to(change)
         if self.knowledge_gate is not None:
-            change = self.knowledge_gate(last_states(self, labels)).to(out)[:, None] * change
+            change = self.knowledge_gate(states).to(out)[:, None] * change
         moved = read + change
         rows = torch.nonzero(share > _NEGLIGIBLE).flatten().tolist()
         if self.memory is not None and rows:

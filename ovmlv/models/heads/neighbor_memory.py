@@ -103,9 +103,9 @@ class NeighborMemory(nn.Module):
         return F.normalize(mean, dim=-1)
 
     @torch.no_grad()
-    def directions(self, reader: WordReader, labels: list[str]) -> Tensor:
+    def directions(self, reader: WordReader, states: Tensor) -> Tensor:
         """Unit vectors ``(C, H)`` of the LLM's states of labels, as they are compared."""
-        return _directions(reader, labels, self._of(reader))
+        return _directions(states, self._of(reader))
 
     @torch.no_grad()
     def nearest(self, reader: WordReader, labels: list[str]) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ class NeighborMemory(nn.Module):
     def _nearest(
         self, known: _Known, reader: WordReader, labels: list[str]
     ) -> tuple[Tensor, Tensor]:
-        cosines = _directions(reader, labels, known) @ known.states.T
+        cosines = _directions(last_states(reader, labels), known) @ known.states.T
         for i, label in enumerate(labels):
             cosines[i, self._places.get(label.casefold(), [])] = -torch.inf
         best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
@@ -133,8 +133,8 @@ class NeighborMemory(nn.Module):
         return self._known
 
 
-def _directions(reader: WordReader, labels: list[str], known: _Known) -> Tensor:
-    return F.normalize(last_states(reader, labels) - known.mean, dim=-1)
+def _directions(states: Tensor, known: _Known) -> Tensor:
+    return F.normalize(states - known.mean, dim=-1)
 
 
 def last_states(reader: WordReader, labels: list[str]) -> Tensor:

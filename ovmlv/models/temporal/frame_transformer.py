@@ -11,6 +11,7 @@ from ovmlv.registry import MODELS
 
 from .frame_mean import mean_of_frames
 from .positions import TemporalPositions
+from .pre_norm_layers import pre_norm_layers
 
 
 @MODELS.register_module()
@@ -65,18 +66,7 @@ class FrameTransformer(BaseModule):
         # CLIP's frame embeddings have a norm of about 10 and differ little between frames.
         self.norm = nn.LayerNorm(embed_dim)
         self.positions = TemporalPositions(num_frames, embed_dim, position_scale)
-        layer = nn.TransformerEncoderLayer(
-            embed_dim,
-            heads,
-            round(mlp_ratio * embed_dim),
-            dropout,
-            'gelu',
-            batch_first=True,
-            norm_first=True,
-        )
-        self.layers = nn.TransformerEncoder(
-            layer, num_layers, nn.LayerNorm(embed_dim), enable_nested_tensor=False
-        )
+        self.layers = pre_norm_layers(embed_dim, num_layers, heads, mlp_ratio, dropout)
         self.gate = scalar_parameter(gate_init)
         load_scalars_of_any_form(self)
 

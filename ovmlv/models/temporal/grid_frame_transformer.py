@@ -12,6 +12,7 @@ from ovmlv.registry import MODELS
 
 from .frame_mean import mean_of_frames
 from .positions import TemporalPositions
+from .pre_norm_layers import pre_norm_layers
 
 
 @MODELS.register_module()
@@ -103,13 +104,7 @@ class GridFrameTransformer(BaseModule):
             _CellMotion(token_width, motion_channels, window, width) if motion_channels else None
         )
         self.positions = TemporalPositions(num_frames, width, position_scale)
-        layer = nn.TransformerEncoderLayer(
-            width, heads, round(mlp_ratio * width), dropout, 'gelu',
-            batch_first=True, norm_first=True,
-        )  # fmt: skip
-        self.layers = nn.TransformerEncoder(
-            layer, num_layers, nn.LayerNorm(width), enable_nested_tensor=False
-        )
+        self.layers = pre_norm_layers(width, num_layers, heads, mlp_ratio, dropout)
         self.write = nn.Linear(width, embed_dim)
         nn.init.zeros_(self.write.weight)
         nn.init.zeros_(self.write.bias)
