@@ -182,6 +182,15 @@ def assert_same(index, wanted) -> None:
 
 
 @needs_ray
+@pytest.mark.parametrize('address', ['127.0.0.1:1', 'ray://127.0.0.1:1', 'localhost:1', '[::1]:1'])
+def test_no_cluster_there_is_one_line(address):
+    """It stands before those of `cluster`: an open connection is used, whatever the address."""
+    with pytest.raises(ConfigError, match='no Ray cluster answers') as caught:
+        RayCluster(address).__enter__()
+    assert '\n' not in str(caught.value) and '--address' in str(caught.value)
+
+
+@needs_ray
 @pytest.mark.slow
 @pytest.mark.parametrize('address', ['auto', 'nonsense'])
 def test_no_cluster_by_this_name_is_one_line(address, tmp_path, monkeypatch):
@@ -352,14 +361,6 @@ def test_tagging_is_that_of_one_process(wanted, cluster, tmp_path, capsys):
 
     tables = [pyarrow.parquet.read_table(tmp_path / f'{n}.parquet') for n in ('one', 'ray')]
     assert tables[0].equals(tables[1])
-
-
-@needs_ray
-@pytest.mark.parametrize('address', ['127.0.0.1:1', 'ray://127.0.0.1:1', 'localhost:1', '[::1]:1'])
-def test_no_cluster_there_is_one_line(address):
-    with pytest.raises(ConfigError, match='no Ray cluster answers') as caught:
-        RayCluster(address).__enter__()
-    assert '\n' not in str(caught.value) and '--address' in str(caught.value)
 
 
 @needs_ray
