@@ -71,6 +71,11 @@ _groups = {
             'without distillation of similarities',
             'ablations/without_similarity_distill',
         ),
+        (
+            'without_ranking_distill',
+            'without distillation of rankings',
+            'ablations/without_ranking_distill',
+        ),
         ('without_label_weight', 'without weights of labels', 'ablations/without_label_weight'),
     ],
     'closer to the paper': [

@@ -5,9 +5,9 @@ _base_ = [
     '_base_/schedules/adamw_6e_two_cores.py',
 ]
 
-# A branch beside a tower that is computed once costs little: large batches, and many epochs.
-train_dataloader = dict(batch_size=128)
-train_cfg = dict(max_epochs=24, val_interval=24)
+# A branch beside a tower that is computed once costs little: many epochs.
+train_dataloader = dict(batch_size=64)
+train_cfg = dict(max_epochs=12, val_interval=12)
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(temporal=dict(lr_mult=1.0))))
 
 # Most labels name things, which CLIP knows; those that it does not know weigh more.

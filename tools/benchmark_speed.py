@@ -36,15 +36,19 @@ from ovmlv.files import whole_file, write_json  # noqa: E402
 from ovmlv.utils.cli import add_debug_argument, make_parser  # noqa: E402
 from ovmlv.utils.error_door import run_tool  # noqa: E402
 
-PARTS = ('video_encoder', 'label_encoder', 'reading', 'inference', 'metrics')
+#: All but the last are run where none is named.
+PARTS = ('video_encoder', 'label_encoder', 'reading', 'inference', 'metrics', 'compiled')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, metavar='PART')
+    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS[:-1], metavar='PART')
     parser.add_argument('--rounds', type=int, default=5, help='default: %(default)s')
     parser.add_argument('--clip', default='ViT-B-16', help='open_clip architecture, random weights')
-    parser.add_argument('--llm', default='smollm2', help='see CausalLLM; default: %(default)s')
+    parser.add_argument(
+        '--llm', default='smollm2',
+        help='name of a CausalLLM, or JSON of a configuration; default: %(default)s',
+    )  # fmt: skip
     parser.add_argument('--frames', type=int, default=8, help='of a video; default: %(default)s')
     parser.add_argument('--batch', type=int, default=1, help='videos; default: %(default)s')
     parser.add_argument('--labels', type=int, nargs='+', default=[64], help='default: 64')

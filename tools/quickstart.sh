@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to a trained open-vocabulary tagger, 12 to 20 minutes on two cores:
+# From a fresh clone to a trained open-vocabulary tagger on two cores:
 # environment, videos, zero-shot test, training, test, a table and a picture.
 #
 #   bash tools/quickstart.sh
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tools/setup_env.sh
 
-config=configs/ovmlv_motionshapes.py
+config=configs/ovmlv_toybox.py
 out=work_dirs/quickstart
 mkdir -p "$out"
 export TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1 HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}"
@@ -18,12 +18,12 @@ say() { printf '\n[quickstart %3d s] %s\n' "$SECONDS" "$*"; }
 show() { grep --line-buffered -E 'Epoch\((train|val|test)\)|^(mAP|all|seen|unseen|novel|harmonic)|rror' |
     sed -u -E 's/^(.{150}).*/\1/'; }
 
-say "1/5 videos of MotionShapes (data/motionshapes)"
-"$PYTHON" tools/data/motionshapes/generate_videos.py
+say "1/5 videos of Toybox (data/toybox)"
+"$PYTHON" tools/data/toybox/generate_videos.py
 
 say "2/5 zero-shot test of the tiny CLIP"
 [ -f "$out/zero_shot.json" ] ||
-    "$PYTHON" tools/test.py configs/zeroshot_motionshapes.py --work-dir "$out/zero_shot" \
+    "$PYTHON" tools/test.py configs/zeroshot_toybox.py --work-dir "$out/zero_shot" \
         --out "$out/zero_shot.json" 2>&1 | tee "$out/zero_shot.log" | show
 
 say "3/5 training $config"

@@ -1,6 +1,6 @@
 """The full method with our reading of the paper's prefixes: learnable tokens before the label.
 
-Memory, gate and adapter compare the states of a fixed sentence, so there is none of them.
+Memory, gate, adapter and doubt compare the states of a fixed sentence, so there is none of them.
 """
 
 _base_ = ['../ovmlv_toybox.py']
@@ -16,6 +16,7 @@ model = dict(
         memory=None,
         knowledge_gate=None,
         state_adapter_width=0,
+        label_doubt=None,
     ),
     labels_per_step=48,
 )

@@ -1,4 +1,4 @@
-"""The full method with nothing that holds what CLIP knows."""
+"""The full method without what holds the similarities of a video."""
 
 _base_ = ['../ovmlv_toybox.py']
 

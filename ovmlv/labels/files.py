@@ -6,6 +6,8 @@ import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mmengine.logging import MMLogger
+
 from ovmlv.errors import ConfigError, DataError, VocabularyError, shown
 from ovmlv.files import parse_json, read_json, read_text, split_lines
 from ovmlv.tables import read_csv_rows
@@ -276,5 +278,10 @@ def without_training_labels(reference: Iterable[str], training: Iterable[str]) -
         raise ConfigError(
             f'reference_vocabulary: {len(left)} of {len(reference)} labels are no training labels; '
             'give labels that the training set does not have'
+        )
+    if len(left) < len(reference):
+        MMLogger.get_current_instance().info(
+            f'reference_vocabulary: {len(reference) - len(left)} of {len(reference)} labels are '
+            'training labels and left out'
         )
     return left

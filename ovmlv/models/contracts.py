@@ -116,6 +116,9 @@ class VideoEncoder(Pretrained, Protocol):
     def encode_frames(self, x: Tensor) -> Tensor:
         """Embeddings of frames ``(B, C, T, H, W) -> (B, T, E)``."""
 
+    def learn_known(self, text: Tensor, known: Tensor) -> None:
+        """Hear CLIP's embeddings of labels ``(C, E)``, and how well it tells each, ``(C,)``."""
+
     def drop_training_parts(self) -> None:
         """Let go of what only training needs, such as copies and caches."""
 
@@ -239,6 +242,9 @@ class Recognizer(VocabularyUser, Protocol):
     average_views: str
     labels_per_pass: int
     cfg: Any
+
+    def learn_known(self, known: Tensor) -> None:
+        """Hear how well the frozen CLIP tells each label of training, ``(C,)``."""
 
     def encode_labels(self, labels: Sequence[str]) -> Tensor:
         """Embeddings ``(C, E)`` of labels."""

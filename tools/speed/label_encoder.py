@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,12 +45,21 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
         heads: dict[str, Any] = {'CoOp': CoOpPromptHead(args.clip, weights)}
         for name, (readout, _) in READOUTS.items():
             heads[f'ovmlv, {name} readout'] = LLMPromptHead(
-                args.clip, weights, llm=dict(name=args.llm), readout=readout
+                args.clip, weights, llm=_llm(args.llm), readout=readout
             )
     for part in (clip, *heads.values()):
         part.to(args.device)
     for count in args.labels:
         yield _row(args, clip, heads, make_labels(count))
+
+
+def _llm(given: str) -> dict[str, Any]:
+    """The config of a language model from its name, or from its configuration as JSON."""
+    return dict(config=json.loads(given)) if given.startswith('{') else dict(name=given)
+
+
+def _shown(given: str) -> str:
+    return f'random {json.loads(given)["model_type"]}' if given.startswith('{') else given
 
 
 def _row(args: argparse.Namespace, clip: Any, heads: dict[str, Any], labels: list[str]) -> Row:
@@ -85,7 +95,7 @@ def _row(args: argparse.Namespace, clip: Any, heads: dict[str, Any], labels: lis
     for name, (_, goal) in READOUTS.items():
         side = f'ovmlv, {name} readout'
         sides.append(Side(side, step(heads[side]), goal))
-    name = f'label encoder, step: {len(labels)} labels, {args.clip}, {args.llm}'
+    name = f'label encoder, step: {len(labels)} labels, {args.clip}, {_shown(args.llm)}'
     return Row(name, sides, check, (len(labels), 'labels'))
 
 

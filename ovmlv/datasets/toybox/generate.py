@@ -70,11 +70,11 @@ def generate(
     num_workers: int = 2,
     progress: Callable | None = None,
 ) -> bool:
-    """Generate the data set, or reuse what is there.
+    """Generate the data set, or reuse what is there; more videos than there are can be asked for.
 
     Args:
         root: The folder to write to.
-        sizes: Number of videos of each of :data:`SPLITS` that is wanted.
+        sizes: Number of videos of each of :data:`SPLITS` that are wanted at least.
         word_counts: How often the tiny CLIP's captions held each word.
         seed: The same seed gives the same scenes and pictures.
         num_workers: Number of processes that draw and encode.
@@ -85,7 +85,7 @@ def generate(
 
     Raises:
         ConfigError: A split is unknown.
-        DataError: ``root`` holds Toybox of another version, seed or size.
+        DataError: ``root`` holds Toybox of another version or seed.
     """
     root = Path(root)
     unknown = sorted(set(sizes) - set(SPLITS))
@@ -94,10 +94,15 @@ def generate(
     meta: dict[str, Any] = dict(version=VERSION, seed=seed, sizes=sizes)
     note = root / 'annotations' / 'meta.json'
     if note.exists():
-        found = read_json(note)
-        if found == meta:
+        there = read_json(note)
+        if any(there.get(name) != meta[name] for name in ('version', 'seed')):
+            raise DataError(f'{root} holds Toybox of {there}, not of {meta}; remove it first')
+        if all(there['sizes'].get(split, 0) >= size for split, size in sizes.items()):
             return False
-        raise DataError(f'{root} holds Toybox of {found}, not of {meta}; remove it first')
+        # A video is a function of its number, so that those that are there stay as they are.
+        most = {**there['sizes'], **sizes}
+        sizes = {split: max(most[split], there['sizes'].get(split, 0)) for split in most}
+        meta['sizes'] = sizes
     jobs = [(root, seed, split, i) for split, size in sizes.items() for i in range(size)]
     for split in sizes:
         (root / 'videos' / split).mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ class LabelWeightHook(Hook):
         """Tell the label encoder how well each label is known; that, and the number of videos."""
         similarities, targets = self._score(model, dataset)
         known = known_labels(similarities, targets, self.min_positives)
-        model.head.learn_known(model.vocabulary.labels, known)
+        model.learn_known(known)
         return known, len(targets)
 
     def _score(self, model: Any, dataset: Any) -> tuple[Tensor, Tensor]:
@@ -99,6 +99,7 @@ class LabelWeightHook(Hook):
         text = unit(model.head.reference(model.vocabulary.labels))
         training = model.training
         model.eval()
+        model.backbone.train()  # what it keeps of these videos, it need not compute again
         scores, targets = [], []
         for start in range(0, count, _BATCH):
             batch = pseudo_collate([dataset[i] for i in mine[start : start + _BATCH]])

@@ -73,6 +73,14 @@ class BaseVideoEncoder(BaseModule):
         frames = x.transpose(1, 2).flatten(0, 1).unsqueeze(2)
         return self(frames).unflatten(0, (len(x), -1))
 
+    def learn_known(self, text: Tensor, known: Tensor) -> None:
+        """Hear, before training, of what CLIP knows.
+
+        Args:
+            text: CLIP's unit vectors ``(C, E)`` of the labels of training.
+            known: How well it tells each, ``(C,)`` from 0 (no better than chance) to 1.
+        """
+
     def pretrained_parameter_names(self) -> list[str]:
         """Names of the parameters that CLIP's weights filled, whether they train or not."""
         return []

@@ -226,6 +226,11 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         frames, _ = _run(as_tower(visual), tokens, self.first_live)
         return mean_of_frames(frames[:, : self.embed_dim].unflatten(0, (-1, num_frames)))
 
+    def learn_known(self, text: Tensor, known: Tensor) -> None:
+        """Let a grid module hear of what CLIP knows; see :class:`BaseVideoEncoder`."""
+        if self.temporal.level == 'grid':
+            self.temporal.learn_known(text, known)
+
     def pretrained_parameter_names(self) -> list[str]:
         """Names of the parameters that CLIP's weights filled, trainable or not."""
         return [f'visual.{name}' for name, _ in self.visual.named_parameters()]

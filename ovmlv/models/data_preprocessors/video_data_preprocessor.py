@@ -94,6 +94,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
 
     def normalize(self, inputs: Tensor) -> Tensor:
         """Pixels ``(..., C, T, H, W)`` to normalised float32 of the same shape."""
+        own = inputs.dtype != torch.float32  # a copy of them, which may be written to
         if inputs.is_floating_point():
             inputs = inputs.float()
             if self.float_range == 'normalized':
@@ -118,6 +119,8 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
                 f'({len(self.mean)} channels, frames, height, width); use '
                 "mmaction.FormatShape(input_format='NCTHW')"
             )
+        if own:
+            return inputs.sub_(self.mean).div_(self.std)
         return (inputs - self.mean) / self.std
 
 

@@ -16,8 +16,10 @@ class KnowledgeGate(nn.Module):
     """A logistic regression from the LLM's state of a label to "CLIP can hardly tell it".
 
     Training videos say which of their labels the frozen CLIP cannot tell (motions, mostly); the
-    LLM's state says which other labels are of that kind. It is fitted once, before training, and
-    then stays. Until then it is open for every label. This is ours, not the paper's.
+    LLM's state says which other labels are of that kind. With the regression's probability p, the
+    gate is ``max(0, 2 p - 1)``: closed for what CLIP more likely knows than not. It is fitted once,
+    before training, and then stays. Until then it is open for every label. This is ours, not the
+    paper's.
 
     Args:
         width: H of the states.
@@ -37,7 +39,7 @@ class KnowledgeGate(nn.Module):
         >>> gate(states)
         tensor([1., 1., 1., 1.])
         >>> gate.fit(states, known=torch.tensor([0.9, 0.8, 0.1, 0.0]))
-        >>> gate(states) > 0.5
+        >>> gate(states) > 0
         tensor([False, False,  True,  True])
     """
 
@@ -59,8 +61,9 @@ class KnowledgeGate(nn.Module):
         self.register_buffer('bias', torch.full((1,), _OPEN))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Probability ``(C,)`` that CLIP can hardly tell labels of states ``(C, H)``."""
-        return (self._features(states) @ self.weight + self.bias).sigmoid()
+        """How far it opens for labels of states ``(C, H)``: ``(C,)`` in [0, 1]."""
+        p = (self._features(states) @ self.weight + self.bias).sigmoid()
+        return (2 * p - 1).clamp(min=0)
 
     @torch.no_grad()
     def fit(self, states: Tensor, known: Tensor) -> None:

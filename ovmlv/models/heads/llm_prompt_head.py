@@ -16,10 +16,12 @@ from ovmlv.models.clip.token_rows import LabelTokens
 from ovmlv.models.llm.readouts import StaticReadout
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict
 from ovmlv.models.utils.residual_mlp import residual_mlp
+from ovmlv.models.utils.spare_directions import SpareDirections
 from ovmlv.registry import MODELS
 
 from .base_prompt_head import BasePromptHead
 from .knowledge_gate import KnowledgeGate
+from .label_doubt import LabelDoubt
 from .label_noise import LabelNoise
 from .neighbor_memory import NeighborMemory, last_states
 from .word_familiarity import WordFamiliarity
@@ -77,6 +79,9 @@ class LLMPromptHead(BasePromptHead):
             the LLM's last state, centred as the memory centres it, whose output is added and is
             zero at first. In short runs it says what the soft tokens take long to say. It needs a
             memory. With 0, there is none.
+        kept_share: What the soft tokens and the second path change of f_t lies in
+            :class:`.SpareDirections` of this share alone (ours); :class:`.LabelWeightHook` fits
+            them. With None, it may lie anywhere.
         memory: A memory of known words for labels that CLIP never read (*ours*, not the paper's):
             arguments of :class:`.NeighborMemory`, and ``frequencies`` and ``half_count`` of
             :class:`.WordFamiliarity`. A label's embedding is then the unit vector along
@@ -85,6 +90,9 @@ class LLMPromptHead(BasePromptHead):
             the words, f_CLIP. What the soft tokens change is the same for new and known labels, so
             that labels of the training set teach it for all. It needs a :class:`.StaticReadout`,
             whose last state is compared. With None, there is no memory.
+        label_doubt: Arguments of :class:`.LabelDoubt` (ours), which believes less of labels that
+            training did not have; :class:`.LabelWeightHook` tells it which it had. It needs a
+            memory. With None, there is none.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
 
@@ -114,7 +122,9 @@ class LLMPromptHead(BasePromptHead):
         adapter_width: int = 0,
         knowledge_gate: dict[str, Any] | None = None,
         state_adapter_width: int = 0,
+        kept_share: float | None = None,
         memory: dict[str, Any] | None = None,
+        label_doubt: dict[str, Any] | None = None,
         llm_dtype: str = 'float32',
         **kwargs: Any,
     ) -> None:
@@ -143,8 +153,12 @@ class LLMPromptHead(BasePromptHead):
         ):
             if value < 0:
                 raise ConfigError(f'head.{name}={value} must not be negative; 0 is none')
-        if state_adapter_width and memory is None:
-            raise ConfigError('head.state_adapter_width needs head.memory; give its known words')
+        for name, wanted in (
+            ('state_adapter_width', state_adapter_width > 0),
+            ('label_doubt', label_doubt is not None),
+        ):
+            if wanted and memory is None:
+                raise ConfigError(f'head.{name} needs head.memory; give its known words')
         if gate_width and not keep_label:
             raise ConfigError(
                 "head.gate_width needs the labels in CLIP's text; set keep_label=True"
@@ -163,10 +177,12 @@ class LLMPromptHead(BasePromptHead):
         if knowledge_gate is not None:
             self._need_fixed_states('knowledge_gate')
             self.knowledge_gate = KnowledgeGate(self.readout.state_size, **knowledge_gate)
+        self.spare = None if kept_share is None else SpareDirections(self.embed_dim, kept_share)
         self.memory: NeighborMemory | None = None
         self.familiarity: WordFamiliarity | None = None
         if memory is not None:
             self._remember(**memory)
+        self.doubt = None if label_doubt is None else LabelDoubt(**label_doubt)
         size = self.readout.state_size
         self.state_adapter = (
             residual_mlp(size, state_adapter_width, self.embed_dim) if state_adapter_width else None
@@ -209,7 +225,11 @@ class LLMPromptHead(BasePromptHead):
 
     @torch.no_grad()
     def learn_known(self, labels: Sequence[str], known: Tensor) -> None:
-        """Fit the knowledge gate, if there is one."""
+        """Fit the knowledge gate and spare directions, and remember the labels, where asked to."""
+        if self.spare is not None:
+            self.spare.fit(self.reference(labels), known.nan_to_num(float(known.nanmean())))
+        if self.doubt is not None:
+            self.doubt.learn(labels)
         if self.knowledge_gate is not None:
             self.knowledge_gate.fit(last_states(self, list(labels)), known)
 
@@ -232,6 +252,8 @@ class LLMPromptHead(BasePromptHead):
             read = self.reference(unique) if self.keep_label else self._plain(tokens, keep)
             out = self._moved(out, read, unique, self._unknown_share(unique))
         out = self._adapted(out)
+        if self.doubt is not None:
+            out = self.doubt(self, unique, out)
         if len(unique) == len(labels):
             return out
         where = {label: i for i, label in enumerate(unique)}
@@ -277,7 +299,7 @@ class LLMPromptHead(BasePromptHead):
     @property
     def _moves(self) -> bool:
         """Whether there is more to an embedding than the text tower's output."""
-        return self.familiarity is not None or self.knowledge_gate is not None
+        return any(part is not None for part in (self.familiarity, self.knowledge_gate, self.spare))
 
     def _unknown_share(self, words: list[str]) -> Tensor:
         if self.familiarity is None:
@@ -300,6 +322,8 @@ class LLMPromptHead(BasePromptHead):
             assert self.memory is not None  # see __init__
             directions = self.memory.directions(self, states)
             change = change + self._through(self.state_adapter, directions).to(change)
+        if self.spare is not None:
+            change = self.spare(change)
         if self.knowledge_gate is not None:
             change = self.knowledge_gate(states).to(out)[:, None] * change
         moved = read + change

@@ -55,9 +55,7 @@ def similarity_distance(
     Returns:
         A scalar.
     """
-    vocab = F.normalize(_at_least_float32(vocab.detach()), dim=-1)
-    student = F.normalize(_at_least_float32(video), dim=-1) @ vocab.T / temperature
-    teacher = F.normalize(_at_least_float32(video_ref.detach()), dim=-1) @ vocab.T / temperature
+    student, teacher = (x / temperature for x in _similarities(video, video_ref, vocab))
     if kind == 'kl':
         return F.kl_div(
             student.log_softmax(-1), teacher.log_softmax(-1), reduction='batchmean', log_target=True
@@ -65,9 +63,52 @@ def similarity_distance(
     if kind == 'mse':
         return (student - teacher).square().mean()
     if kind == 'correlation':
-        student, teacher = (x - x.mean(-1, keepdim=True) for x in (student, teacher))
-        return (1 - F.cosine_similarity(student, teacher, dim=-1)).mean()
+        return (1 - _correlation(student, teacher, dim=1)).mean()
     raise ConfigError(f'similarity={kind!r} is not one of {", ".join(SIMILARITIES)}')
+
+
+def ranking_distance(
+    video: Tensor, video_ref: Tensor, vocab: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """How far a label's similarities to the videos of a batch are from the frozen model's.
+
+    One minus Pearson's correlation over the videos, as a mean over labels. Average precision asks
+    in which order a label puts the videos; what a video adds to all its similarities disturbs that,
+    and no distance within the video sees it. This is ours, not the paper's.
+
+    Args:
+        video: ``(B, E)`` embeddings of videos; they are brought to unit length. One alone has no
+            order: its distance is 0.
+        video_ref: ``(B, E)`` embeddings of the frozen model; they get no gradient.
+        vocab: ``(R, E)`` label embeddings of the frozen model; they get no gradient.
+        weight: Weights of the mean over labels, ``(R,)``, at least 0.
+
+    Returns:
+        A scalar.
+    """
+    student, teacher = _similarities(video, video_ref, vocab)
+    if len(student) < 2:
+        return student.sum() * 0
+    each = 1 - _correlation(student, teacher, dim=0)
+    if weight is None:
+        return each.mean()
+    weight = weight.to(each)
+    return (weight * each).sum() / weight.sum().clamp(min=1e-6)
+
+
+def _similarities(video: Tensor, video_ref: Tensor, vocab: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines ``(B, R)`` of the videos, and those of the frozen model without gradient."""
+    v, reference, t = (
+        F.normalize(_at_least_float32(x), dim=-1)
+        for x in (video, video_ref.detach(), vocab.detach())
+    )
+    return v @ t.T, reference @ t.T
+
+
+def _correlation(first: Tensor, second: Tensor, dim: int) -> Tensor:
+    """Pearson's correlation along a dimension."""
+    first, second = (x - x.mean(dim, keepdim=True) for x in (first, second))
+    return F.cosine_similarity(first, second, dim=dim)
 
 
 def structure_distance(

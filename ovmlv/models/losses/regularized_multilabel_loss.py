@@ -18,6 +18,7 @@ from .distances import (
     SIMILARITIES,
     embedding_distance,
     random_anchors,
+    ranking_distance,
     similarity_distance,
     structure_distance,
 )
@@ -34,10 +35,11 @@ class RegularizedMultilabelLoss(BaseCriterion):
     ``loss_cls`` is the base loss; the others are distances from the frozen CLIP:
     ``loss_video_distill`` of the video embedding from CLIP's frame mean, ``loss_text_distill`` of
     label embeddings from CLIP's templated ones, ``loss_similarity_distill`` of the videos'
-    similarities to a reference vocabulary, ``loss_structure_distill`` of the places of videos and
-    labels relative to each other, ``loss_weight_l2`` of the finetuned weights from their start.
-    Beside each weighted term its plain value is logged (``video_distill`` ...), which does not
-    count as a loss.
+    similarities to a reference vocabulary, ``loss_ranking_distill`` of the order in which labels of
+    that vocabulary put the videos of a batch (ours), ``loss_structure_distill`` of the places of
+    videos and labels relative to each other, ``loss_weight_l2`` of the finetuned weights from their
+    start. Beside each weighted term its plain value is logged (``video_distill`` ...), which does
+    not count as a loss.
 
     Heads of other projects want a scalar. Those of mmpretrain and mmdet say so themselves: where
     one of ``weight``, ``avg_factor`` and ``reduction_override`` is passed, be it None, the sum of
@@ -50,6 +52,8 @@ class RegularizedMultilabelLoss(BaseCriterion):
         video_distill: Weight of that term.
         text_distill: Weight of that term.
         similarity_distill: Weight of that term.
+        ranking_distill: Weight of that term. Labels count by how well CLIP knows them where that is
+            known: by :class:`.LabelWeightHook`, with ``reference_vocabulary='training'``.
         structure_distill: Weight of that term (TACO, Zhu et al., arXiv 2606.25478; 0.4 there).
         weight_l2: Weight of that term.
         distance: Of the two embedding terms: ``cosine``, ``l2`` or ``l1``, see
@@ -83,6 +87,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         'video_distill': ('video_ref',),
         'text_distill': ('text_ref',),
         'similarity_distill': ('video_ref', 'reference_vocab'),
+        'ranking_distill': ('video_ref', 'reference_vocab'),
         'structure_distill': ('video_ref', 'text_ref'),
         'weight_l2': ('drift',),
     }
@@ -93,6 +98,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         video_distill: float = 0.0,
         text_distill: float = 0.0,
         similarity_distill: float = 0.0,
+        ranking_distill: float = 0.0,
         structure_distill: float = 0.0,
         weight_l2: float = 0.0,
         distance: str = 'cosine',
@@ -114,6 +120,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
             video_distill=video_distill,
             text_distill=text_distill,
             similarity_distill=similarity_distill,
+            ranking_distill=ranking_distill,
             structure_distill=structure_distill,
             weight_l2=weight_l2,
             loss_weight=loss_weight,
@@ -188,6 +195,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         text: Tensor | None = None,
         text_ref: Tensor | None = None,
         reference_vocab: Tensor | None = None,
+        reference_known: Tensor | None = None,
         drift: Tensor | None = None,
         columns: Tensor | None = None,
         column_weight: Tensor | None = None,
@@ -206,6 +214,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
             text: Label embeddings ``(C, E)``.
             text_ref: Those of the frozen CLIP ``(C, E)``.
             reference_vocab: The frozen CLIP's embeddings of the reference vocabulary ``(R, E)``.
+            reference_known: How well CLIP knows each of it, ``(R,)`` in [0, 1]; None: all alike.
             drift: Squared distance of the finetuned weights from their start, a scalar.
             columns: See :class:`ElementwiseLoss`.
             column_weight: See :class:`ElementwiseLoss`.
@@ -223,6 +232,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
             'text': text,
             'text_ref': text_ref,
             'reference_vocab': reference_vocab,
+            'reference_known': reference_known,
             'drift': drift,
         }
         self._check(given)
@@ -269,6 +279,13 @@ class RegularizedMultilabelLoss(BaseCriterion):
                 self.similarity,
                 self.temperature,
             )
+        if name == 'ranking_distill':
+            return ranking_distance(
+                given['video'],
+                given['video_ref'],
+                given['reference_vocab'],
+                given['reference_known'],
+            )
         if name == 'structure_distill':
             return structure_distance(
                 given['video'],
@@ -284,6 +301,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         own = {
             'video_distill': ('video',),
             'similarity_distill': ('video',),
+            'ranking_distill': ('video',),
             'text_distill': ('text',),
             'structure_distill': ('video', 'text'),
         }

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -48,9 +47,8 @@ class OpenVocabRecognizer(BaseModel):
         loss: Loss on logits; a base loss alone will do.
         scorer: Similarities -> logits.
         data_preprocessor: Without mean and std it takes those of the backbone.
-        reference_vocabulary: Labels (a list or a file of :func:`ovmlv.labels.load_labels`) for the
-            loss's ``similarity_distill``; the training labels among them are left out. ``training``
-            takes these alone, as the frozen CLIP embeds them: labels that it does not know move.
+        reference_vocabulary: Labels (a list or a file of :func:`ovmlv.labels.load_labels`) that the
+            loss compares videos with; training labels are left out. ``training``: these alone.
         labels_per_step: Encode that many labels in a training step: the batch's positives and
             random others, weighted so that the loss estimates that of the whole vocabulary; None is
             all.
@@ -117,10 +115,11 @@ class OpenVocabRecognizer(BaseModel):
         self.label_cache, self.shares = LabelEmbeddingCache(), LabelShares(shard_labels)
         self._references: tuple[str, ...] | None = None
         self.reference_vocabulary: tuple[str, ...] | None = None
+        self.known: Tensor | None = None
         if 'reference_vocab' in self.criterion.needs:
             if reference_vocabulary is None:
                 raise ConfigError(
-                    'OpenVocabRecognizer: the loss has similarity_distill, which needs '
+                    'OpenVocabRecognizer: the loss compares similarities; set '
                     "reference_vocabulary=[...], or 'training' for the training labels"
                 )
             if reference_vocabulary != _TRAINING_LABELS:
@@ -166,6 +165,13 @@ class OpenVocabRecognizer(BaseModel):
             self.check_labels(vocabulary.labels)
         self.vocabulary = vocabulary
         self._references = None
+
+    def learn_known(self, known: Tensor) -> None:
+        """Hear how well the frozen CLIP tells each label of training, ``(C,)``, nan if unknown."""
+        labels = self._require_vocabulary().labels
+        self.head.learn_known(labels, known)
+        self.known = known.nan_to_num(known.nanmean().nan_to_num(1.0).item())
+        self.backbone.learn_known(self.head.reference(labels), self.known)
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raise one :class:`VocabularyError` that names the labels that cannot be encoded."""
@@ -240,6 +246,8 @@ class OpenVocabRecognizer(BaseModel):
             found['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
             found['reference_vocab'] = self.head.reference(self._reference_labels(vocabulary))
+            if self.known is not None and self.reference_vocabulary is None:
+                found['reference_known'] = self.known
         if 'drift' in needs and self.start_weights is not None:
             found['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))
         return found
@@ -263,7 +271,7 @@ class OpenVocabRecognizer(BaseModel):
                 column_weight=labels.column_weight,
                 **references,
             )
-            logits = self._logits(similarities, text)
+            logits = self.scorer(similarities, text)
             losses = self.criterion(logits, labels.targets, video=video, **given)
             if encoded.noisy is not None and encoded.clean is not None:
                 assert self.head.noise is not None  # it made them
@@ -271,7 +279,7 @@ class OpenVocabRecognizer(BaseModel):
                 losses['loss_label_consistency'] = self.head.noise.weight * distance
             if encoded.mixed is not None:
                 mixed = unit(encoded.mixed)
-                logits = self._logits(mixed @ text.T, text)
+                logits = self.scorer(mixed @ text.T, text)
                 again = self.criterion(logits, labels.targets, video=mixed, **given)
                 losses['loss_interpolated'] = self.interpolation.weight * again['loss_cls']
             if self.scorer.scale is not None and self.scorer.bias is not None:
@@ -361,14 +369,11 @@ class OpenVocabRecognizer(BaseModel):
         text = text.to(views)
         with torch.autocast(views.device.type, enabled=False):
             if self.average_views == 'probability':
-                each = self._logits(views @ text.T, text)
+                each = self.scorer(views @ text.T, text)
                 # log(p / (1 - p)) of the mean p; the number of views cancels.
                 return F.logsigmoid(each).logsumexp(1) - F.logsigmoid(-each).logsumexp(1)
             mean = unit(views.mean(1)) if self.average_views == 'embedding' else views.mean(1)
-            return self._logits(mean @ text.T, text)
-
-    def _logits(self, similarities: Tensor, text: Tensor) -> Tensor:
-        return self.scorer(similarities, text)
+            return self.scorer(mean @ text.T, text)
 
     def _reference_labels(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The reference vocabulary without training labels, found once for a vocabulary."""
@@ -377,11 +382,6 @@ class OpenVocabRecognizer(BaseModel):
             return vocabulary.labels
         if self._references is None:
             self._references = without_training_labels(given, vocabulary.labels)
-            if len(self._references) < len(given):
-                MMLogger.get_current_instance().info(
-                    f'OpenVocabRecognizer: {len(given) - len(self._references)} of {len(given)} '
-                    'reference labels are training labels and left out'
-                )
         return self._references
 
     def within(self, function: Callable[[], _T]) -> _T:

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.utils.spare_directions import SpareDirections
 from ovmlv.registry import MODELS
 
 from .frame_mean import mean_of_frames
@@ -45,6 +46,8 @@ class GridFrameTransformer(BaseModule):
         mlp_ratio: Width of a layer's MLP over the transformer's.
         dropout: Dropout inside the layers.
         position_scale: Root mean square of the sinusoids that the learnable positions start from.
+        kept_share: What the branch adds lies in :class:`.SpareDirections` of this share alone
+            (ours); :class:`.LabelWeightHook` fits them. With None, it may lie anywhere.
         init_cfg: See mmengine's ``BaseModule``.
 
     Examples:
@@ -80,6 +83,7 @@ class GridFrameTransformer(BaseModule):
         mlp_ratio: float = 2.0,
         dropout: float = 0.1,
         position_scale: float = 0.3,
+        kept_share: float | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -108,6 +112,12 @@ class GridFrameTransformer(BaseModule):
         self.write = nn.Linear(width, embed_dim)
         nn.init.zeros_(self.write.weight)
         nn.init.zeros_(self.write.bias)
+        self.spare = None if kept_share is None else SpareDirections(embed_dim, kept_share)
+
+    def learn_known(self, text: Tensor, known: Tensor) -> None:
+        """Hear CLIP's embeddings of labels ``(C, E)``, and how well it knows each, ``(C,)``."""
+        if self.spare is not None:
+            self.spare.fit(text, known)
 
     def cells(self, tokens: Tensor) -> Tensor:
         """Average a block's tokens ``(N, 1 + H * W, D)`` over the grid ``-> (N, G * G * D)``.
@@ -121,8 +131,11 @@ class GridFrameTransformer(BaseModule):
         """Join frames ``(B, T, E)`` and their cells ``(B, T, G * G * D)`` ``-> (B, E)``."""
         mean = mean_of_frames(frames)
         y = self.layers(self.embed(cells))
+        change = self.write(y.mean(1))
+        if self.spare is not None:
+            change = self.spare(change)
         # The length of embeddings differs between towers; a step shall not.
-        return mean + mean.detach().norm(dim=-1, keepdim=True) * self.write(y.mean(1))
+        return mean + mean.detach().norm(dim=-1, keepdim=True) * change
 
     def embed(self, cells: Tensor) -> Tensor:
         """What the first layer reads of cells ``(B, T, G * G * D) -> (B, T, width)``."""

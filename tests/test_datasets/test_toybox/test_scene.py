@@ -159,6 +159,23 @@ def test_training_videos_are_annotated_with_seen_labels_alone():
         assert not set(rows['labels']) & set(rows['unknown'])
 
 
+def test_it_grows(tmp_path):
+    """A larger one is what it would have been at once; a smaller one is in it."""
+    small, large = dict(train=1, test=1), dict(train=2, test_held_out=1)
+    generate(tmp_path / 'a', small, COUNTS, num_workers=1)
+    video = tmp_path / 'a/videos/train/000000.mp4'
+    before = video.stat().st_mtime_ns
+    assert generate(tmp_path / 'a', large, COUNTS, num_workers=1)
+    assert video.stat().st_mtime_ns == before
+    assert not generate(tmp_path / 'a', small, COUNTS, num_workers=1)
+    generate(tmp_path / 'b', dict(train=2, test=1, test_held_out=1), COUNTS, num_workers=1)
+    files = sorted(path.relative_to(tmp_path / 'b') for path in (tmp_path / 'b').rglob('*.*'))
+    assert files == sorted(p.relative_to(tmp_path / 'a') for p in (tmp_path / 'a').rglob('*.*'))
+    assert all(
+        (tmp_path / 'a' / f).read_bytes() == (tmp_path / 'b' / f).read_bytes() for f in files
+    )
+
+
 def test_generates_real_files_and_the_same_twice(tmp_path):
     sizes = dict(train=2, test_held_out=1)
     assert generate(tmp_path / 'a', sizes, COUNTS, num_workers=1)
@@ -177,6 +194,6 @@ def test_generates_real_files_and_the_same_twice(tmp_path):
     assert told['dog']['read'] == 'read_to_180' and told['running']['read'] == 'no_entity'
     assert {told['cat']['read'], told['dog']['kind']} == {'never_read', 'entity'}
     with pytest.raises(DataError, match='remove it first'):
-        generate(tmp_path / 'a', dict(train=3), COUNTS)
+        generate(tmp_path / 'a', sizes, COUNTS, seed=1)
     with pytest.raises(ConfigError, match='none of'):
         generate(tmp_path / 'c', dict(dev=3), COUNTS)

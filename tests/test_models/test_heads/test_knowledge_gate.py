@@ -28,9 +28,9 @@ def test_it_is_scikit_learns(penalty, threshold):
     features = (centred / centred.norm(dim=-1, keepdim=True) * 12**0.5).numpy()
     model = LogisticRegression(C=penalty, class_weight='balanced', tol=1e-8, max_iter=10000)
     model.fit(features[judged], (known[judged] < threshold).numpy())
-    expected = torch.from_numpy(model.predict_proba(features)[:, 1]).float()
-    torch.testing.assert_close(gate(states), expected, atol=1e-4, rtol=0)
-    assert gate(states).std() > 0.005
+    expected = torch.from_numpy(2 * model.predict_proba(features)[:, 1] - 1).float()
+    torch.testing.assert_close(gate(states), expected.clamp(min=0), atol=2e-4, rtol=0)
+    assert gate(states).std() > 0.005 and 0 < (gate(states) == 0).float().mean() < 1
 
 
 @pytest.mark.parametrize('known', [[0.9, 0.8], [0.1, 0.2], [torch.nan, 0.1], [torch.nan] * 2])

@@ -525,7 +525,7 @@ def test_the_state_adapter_is_added_within_the_gate(tmp_path):
     head = make(
         tmp_path, readout=FIXED, memory=MEMORY, knowledge_gate=gated, state_adapter_width=8
     ).eval()
-    words = ['cat', 'car', 'a red bicycle']
+    words = ['cat', 'car', 'jumping', 'running']
     torch.testing.assert_close(head(words), head.reference(words), atol=1e-5, rtol=0)
     head.state_adapter[-1].weight.normal_(std=0.1)
     head.learn_known(['cat', 'running', 'car', 'jumping'], torch.tensor([0.9, 0.1, 0.8, 0.2]))

@@ -7,7 +7,7 @@ from scipy.stats import entropy
 
 from ovmlv.errors import ConfigError
 from ovmlv.models.losses import MultilabelBCELoss, RegularizedMultilabelLoss
-from ovmlv.models.losses.distances import structure_distance
+from ovmlv.models.losses.distances import ranking_distance, structure_distance
 from ovmlv.registry import MODELS
 
 
@@ -120,6 +120,38 @@ def test_correlation_term_is_numpys(batch, inputs):
         assert out['similarity_distill'].item() == pytest.approx(expected, rel=1e-5)
         same = loss(*batch, **{**inputs, 'video_ref': inputs['video']})
         assert same['similarity_distill'].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_ranking_term_is_numpys_correlation_over_videos(batch, inputs):
+    """What a video adds to all its similarities is seen here, and within a video is not."""
+    vocabulary = inputs['reference_vocab'].numpy().T
+    pairs = list(
+        zip((inputs['video'].numpy() @ vocabulary).T, (inputs['video_ref'].numpy() @ vocabulary).T)
+    )
+    each = np.array([1 - np.corrcoef(*pair)[0, 1] for pair in pairs])
+    known = np.linspace(0, 1, len(each))
+    assert each.min() > 0.01
+    loss = RegularizedMultilabelLoss(ranking_distill=2.0)
+    assert loss.needs == {'video_ref', 'reference_vocab'}
+    out = loss(*batch, **inputs)
+    assert out['ranking_distill'].item() == pytest.approx(each.mean(), rel=1e-5)
+    assert out['loss_ranking_distill'].item() == pytest.approx(2 * each.mean(), rel=1e-5)
+    weighed = loss(*batch, **inputs, reference_known=torch.tensor(known))
+    expected = (known * each).sum() / known.sum()
+    assert weighed['ranking_distill'].item() == pytest.approx(expected, rel=1e-5)
+    same = loss(*batch, **{**inputs, 'video_ref': inputs['video']})
+    assert same['ranking_distill'].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_one_video_and_unknown_labels_rank_nothing(inputs):
+    one = {name: inputs[name][:1].clone() for name in ('video', 'video_ref')}
+    one['video'].requires_grad_()
+    alone = ranking_distance(**one, vocab=inputs['reference_vocab'])
+    alone.backward()
+    assert alone.item() == 0 and not one['video'].grad.any()
+    nothing = torch.zeros(len(inputs['reference_vocab']))
+    video, reference = inputs['video'], inputs['video_ref']
+    assert ranking_distance(video, reference, inputs['reference_vocab'], nothing).item() == 0
 
 
 def softmax(z):

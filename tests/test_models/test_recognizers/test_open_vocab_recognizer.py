@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce, normali
 from ovmlv.errors import ConfigError, DataError, VocabularyError
 from ovmlv.models.heads.label_noise import LabelNoise
 from ovmlv.models.losses import AsymmetricLoss, MultilabelBCELoss, RegularizedMultilabelLoss
-from ovmlv.models.losses.distances import similarity_distance
+from ovmlv.models.losses.distances import ranking_distance, similarity_distance
 
 
 def logits_by_hand(model, inputs, labels):
@@ -323,7 +323,7 @@ def test_wrong_vocabularies_are_named(metainfo, message, make_model):
     [
         (dict(labels_per_step=0), 'labels_per_step=0'),
         (dict(average_views='max'), "average_views='max' is not one of"),
-        (dict(loss=dict(similarity_distill=1.0)), 'needs reference_vocabulary'),
+        (dict(loss=dict(similarity_distill=1.0)), 'set reference_vocabulary'),
         (dict(loss=dict(similarity_distill=1.0), reference_vocabulary=['one']), 'has 1 labels'),
     ],
 )
@@ -367,6 +367,23 @@ def test_training_labels_as_reference_vocabulary(make_model, make_batch, labels)
         found.append(model(inputs, samples, mode='loss')['similarity_distill'].item())
         assert found[-1] == pytest.approx(expected.item(), rel=1e-5)
     assert found[0] > 0 and found[1] != pytest.approx(found[0], rel=1e-3)
+
+
+def test_labels_count_in_the_ranking_as_they_are_known(make_model, make_batch, labels):
+    """Where the reference vocabulary is other labels, nothing is known of them."""
+    inputs, samples = make_batch()
+    known = torch.linspace(0, 1, len(labels))
+    known[0], heard = torch.nan, known.clone()
+    heard[0] = known[1:].mean()
+    others = ['river', 'house', 'mountain']
+    for reference, words, weight in (('training', labels, heard), (others, others, None)):
+        model = make_model(loss=dict(ranking_distill=1.0), reference_vocabulary=reference)
+        model.set_vocabulary(labels)
+        model.learn_known(known)
+        video, video_ref = model.backbone.forward_with_reference(inputs.flatten(0, 1))
+        expected = ranking_distance(video, video_ref, model.head.reference(words), weight)
+        found = model(inputs, samples, mode='loss')['ranking_distill']
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5) and found > 0.01
 
 
 def test_a_reference_vocabulary_from_a_file(make_model, tmp_path):
