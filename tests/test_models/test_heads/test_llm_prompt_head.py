@@ -525,10 +525,10 @@ def test_the_state_adapter_is_added_within_the_gate(tmp_path):
     head = make(
         tmp_path, readout=FIXED, memory=MEMORY, knowledge_gate=gated, state_adapter_width=8
     ).eval()
-    words = ['cat', 'car', 'jumping', 'running']
+    words = ['cat', 'car', 'a red bicycle']
     torch.testing.assert_close(head(words), head.reference(words), atol=1e-5, rtol=0)
     head.state_adapter[-1].weight.normal_(std=0.1)
-    head.learn_known(['cat', 'running', 'car', 'jumping'], torch.tensor([0.9, 0.1, 0.8, 0.2]))
+    head.learn_known(['cat', 'running', 'car', 'jumping'], torch.tensor([0.1, 0.9, 0.2, 0.8]))
     states, mask = head.readout(head.llm, [*words, *MEMORY['known_words']])
     last = torch.stack([row[m][-1] for row, m in zip(states, mask, strict=True)])
     centred = F.normalize(last - last[len(words) :].mean(0), dim=-1)[: len(words)]
