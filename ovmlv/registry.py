@@ -49,7 +49,7 @@ VISUALIZERS = _child(_root.VISUALIZERS, 'visualization')
 VISBACKENDS = _child(_root.VISBACKENDS, 'visualization')
 LOG_PROCESSORS = _child(_root.LOG_PROCESSORS, 'engine')
 INFERENCERS = _child(_root.INFERENCERS, 'apis')
-FUNCTIONS = _child(_root.FUNCTIONS, 'apis')
+FUNCTIONS = _child(_root.FUNCTIONS, 'datasets')
 
 
 # --- names of data ---------------------------------------------------------------------------

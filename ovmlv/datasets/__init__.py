@@ -10,6 +10,7 @@ from .ava_dataset import AVADataset
 from .base_segment_dataset import BaseSegmentDataset
 from .base_video_dataset import BaseVideoDataset
 from .charades_dataset import CharadesDataset
+from .collate import packed_collate
 from .epic_kitchens_dataset import EPICKitchensDataset
 from .hmdb51_dataset import HMDB51Dataset
 from .hvu_dataset import HVUDataset
@@ -58,5 +59,6 @@ __all__ = [
     'VideoInit',
     'YouTube8MDataset',
     'label_matrix',
+    'packed_collate',
     'sliding_windows',
 ]

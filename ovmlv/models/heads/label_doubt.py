@@ -42,7 +42,7 @@ class LabelDoubt(nn.Module):
 
     def __init__(
         self,
-        trust: float = 0.8,
+        trust: float = 0.65,
         share: float = 0.5,
         num_neighbors: int = 4,
         sharpness: float = 15.0,

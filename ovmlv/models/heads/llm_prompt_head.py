@@ -23,6 +23,7 @@ from .base_prompt_head import BasePromptHead
 from .knowledge_gate import KnowledgeGate
 from .label_doubt import LabelDoubt
 from .label_noise import LabelNoise
+from .llm_prompt_settings import check_settings, count_soft_tokens
 from .neighbor_memory import NeighborMemory, last_states
 from .word_familiarity import WordFamiliarity
 
@@ -77,8 +78,7 @@ class LLMPromptHead(BasePromptHead):
             needs a :class:`.StaticReadout`. With None, there is none.
         state_adapter_width: Hidden width of a second path from the LLM to f_t (ours): an MLP A of
             the LLM's last state, centred as the memory centres it, whose output is added and is
-            zero at first. In short runs it says what the soft tokens take long to say. It needs a
-            memory. With 0, there is none.
+            zero at first. In short runs it says more than soft tokens. It needs a memory. 0 is none.
         kept_share: What the soft tokens and the second path change of f_t lies in
             :class:`.SpareDirections` of this share alone (ours); :class:`.LabelWeightHook` fits
             them. With None, it may lie anywhere.
@@ -128,41 +128,14 @@ class LLMPromptHead(BasePromptHead):
         llm_dtype: str = 'float32',
         **kwargs: Any,
     ) -> None:
+        check_settings(locals())
         super().__init__(model_name, pretrained, **kwargs)
-        if noise is not None and not keep_label:
-            raise ConfigError("head.noise needs the labels in CLIP's text; set keep_label=True")
         self.noise: LabelNoise | None = None if noise is None else LabelNoise(**noise)
-        if num_groups < 1:
-            raise ConfigError(f'head.num_groups={num_groups} must be at least 1')
-        if llm is None:
-            raise ConfigError("head.llm is missing; give e.g. llm=dict(name='smollm2')")
         before = self.text_tower.rows.contents([self.template.split('{}')[0].rstrip()])[0]
         prompter = {'type': 'PromptingTransformer', 'num_soft_tokens': None, **(prompter or {})}
-        if prompter['num_soft_tokens'] is None:
-            prompter['num_soft_tokens'] = len(before)
-        if not 1 <= prompter['num_soft_tokens'] <= len(before):
-            raise ConfigError(
-                f'head.prompter.num_soft_tokens={prompter["num_soft_tokens"]} does not fit '
-                f"template={self.template!r}, which has {len(before)} tokens before '{{}}'; use "
-                f'1..{len(before)} or a template with more words'
-            )
-        for name, value in (
-            ('gate_width', gate_width),
-            ('adapter_width', adapter_width),
-            ('state_adapter_width', state_adapter_width),
-        ):
-            if value < 0:
-                raise ConfigError(f'head.{name}={value} must not be negative; 0 is none')
-        for name, wanted in (
-            ('state_adapter_width', state_adapter_width > 0),
-            ('label_doubt', label_doubt is not None),
-        ):
-            if wanted and memory is None:
-                raise ConfigError(f'head.{name} needs head.memory; give its known words')
-        if gate_width and not keep_label:
-            raise ConfigError(
-                "head.gate_width needs the labels in CLIP's text; set keep_label=True"
-            )
+        prompter['num_soft_tokens'] = count_soft_tokens(
+            prompter['num_soft_tokens'], len(before), self.template
+        )
         self.gate = residual_mlp(self.embed_dim, gate_width, 1) if gate_width else None
         self.adapter = (
             residual_mlp(self.embed_dim, adapter_width, self.embed_dim) if adapter_width else None
@@ -243,14 +216,10 @@ class LLMPromptHead(BasePromptHead):
         unique = list(dict.fromkeys(labels))
         self._warn_of_many(unique)
         tokens = self.tokens(unique)  # first, for its errors name what can be mended
-        soft = self.soft_tokens(unique)
-        if self.gate is not None:
-            soft = self._gated(soft, self.reference(unique))
-        keep = [self.keep_label] * len(unique)
-        out = self.encode_tokens(tokens, soft, keep)
-        if self._moves:
-            read = self.reference(unique) if self.keep_label else self._plain(tokens, keep)
-            out = self._moved(out, read, unique, self._unknown_share(unique))
+        if self.knowledge_gate is None:
+            out = self._prompted(unique, tokens)
+        else:
+            out = self._prompted_where_open(unique, tokens)
         out = self._adapted(out)
         if self.doubt is not None:
             out = self.doubt(self, unique, out)
@@ -258,6 +227,47 @@ class LLMPromptHead(BasePromptHead):
             return out
         where = {label: i for i, label in enumerate(unique)}
         return out[torch.tensor([where[label] for label in labels], device=out.device)]
+
+    def _prompted(
+        self, labels: list[str], tokens: list[LabelTokens], last: Tensor | None = None
+    ) -> Tensor:
+        """Unit vectors ``(C, E)`` of labels behind their soft tokens; ``last``: their states."""
+        soft = self.soft_tokens(labels)
+        if self.gate is not None:
+            soft = self._gated(soft, self.reference(labels))
+        keep = [self.keep_label] * len(labels)
+        out = self.encode_tokens(tokens, soft, keep)
+        if self._moves:
+            read, share = self._read(labels, tokens), self._unknown_share(labels)
+            out = self._moved(out, read, labels, share, last)
+        return out
+
+    def _prompted_where_open(self, labels: list[str], tokens: list[LabelTokens]) -> Tensor:
+        """The same, with no pass through the models for labels whose knowledge gate is closed."""
+        assert self.knowledge_gate is not None
+        last = last_states(self, labels)
+        is_open = (self.knowledge_gate(last) > 0).tolist()
+        # One at least, since every process that trains needs gradients of all weights.
+        is_open[0] = is_open[0] or not any(is_open)
+        parts = []
+        for wanted in (True, False):
+            rows = [i for i, found in enumerate(is_open) if found is wanted]
+            if not rows:
+                continue
+            names, own = [labels[i] for i in rows], [tokens[i] for i in rows]
+            if wanted:
+                parts.append((rows, self._prompted(names, own, last[rows])))
+            else:
+                read = self._read(names, own)
+                parts.append((rows, self._replaced(read, read, names, self._unknown_share(names))))
+        order = torch.tensor([i for rows, _ in parts for i in rows]).argsort()
+        return torch.cat([part for _, part in parts])[order.to(parts[0][1].device)]
+
+    def _read(self, labels: list[str], tokens: list[LabelTokens]) -> Tensor:
+        """What CLIP reads of labels, ``(C, E)``."""
+        if self.keep_label:
+            return self.reference(labels)
+        return self._plain(tokens, [False] * len(labels))
 
     def forward_with_noise(self, labels: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Encode labels, and some of them also disturbed, with one pass through the LLM.
@@ -285,10 +295,10 @@ class LLMPromptHead(BasePromptHead):
         clean = self.encode_tokens(tokens, soft, [True] * len(labels))
         noisy = self.encode_tokens(other, lent, keep)
         if self._moves:
-            clean = self._moved(clean, own, labels, self._unknown_share(labels))
+            clean = self._moved(clean, own, labels, self._unknown_share(labels), None)
             told = [labels[i] for i in source.tolist()]
             new = self._unknown_share(words).masked_fill(~torch.tensor(keep), 1.0)
-            noisy = self._moved(noisy, shown, told, new)
+            noisy = self._moved(noisy, shown, told, new, None)
         return self._adapted(clean), index.to(clean.device), self._adapted(noisy)
 
     @torch.no_grad()
@@ -306,7 +316,9 @@ class LLMPromptHead(BasePromptHead):
             return torch.zeros(len(words))
         return self.familiarity.unknown_share(words)
 
-    def _moved(self, out: Tensor, read: Tensor, labels: list[str], share: Tensor) -> Tensor:
+    def _moved(
+        self, out: Tensor, read: Tensor, labels: list[str], share: Tensor, last: Tensor | None
+    ) -> Tensor:
         """Unit vectors along ``read + g (out - read + A(state)) + share (memory - read)``.
 
         Args:
@@ -314,24 +326,28 @@ class LLMPromptHead(BasePromptHead):
             read: ``(C, E)`` of the same words for CLIP alone.
             labels: What the words stand for.
             share: How much of what CLIP reads is replaced, ``(C,)``.
+            last: The LLM's last states ``(C, H)``, where they are at hand.
         """
         change = out - read
         if self.state_adapter is not None or self.knowledge_gate is not None:
-            states = last_states(self, labels)
+            last = last_states(self, labels) if last is None else last
         if self.state_adapter is not None:
             assert self.memory is not None  # see __init__
-            directions = self.memory.directions(self, states)
+            directions = self.memory.directions(self, last)
             change = change + self._through(self.state_adapter, directions).to(change)
         if self.spare is not None:
             change = self.spare(change)
         if self.knowledge_gate is not None:
-            change = self.knowledge_gate(states).to(out)[:, None] * change
-        moved = read + change
+            change = self.knowledge_gate(last).to(out)[:, None] * change
+        return self._replaced(read + change, read, labels, share)
+
+    def _replaced(self, moved: Tensor, read: Tensor, labels: list[str], share: Tensor) -> Tensor:
+        """Unit vectors along ``moved + share (memory - read)``."""
         rows = torch.nonzero(share > _NEGLIGIBLE).flatten().tolist()
         if self.memory is not None and rows:
             instead = self.memory.mix(self, [labels[i] for i in rows]) - read[rows]
-            where = torch.tensor(rows, device=out.device)
-            moved = moved.index_add(0, where, share[rows, None].to(out) * instead)
+            where = torch.tensor(rows, device=moved.device)
+            moved = moved.index_add(0, where, share[rows, None].to(moved) * instead.to(moved))
         return F.normalize(moved, dim=-1)
 
     def _adapted(self, out: Tensor) -> Tensor:

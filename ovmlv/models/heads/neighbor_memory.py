@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from ovmlv.errors import ConfigError
 from ovmlv.labels import load_label_attributes, load_labels
 from ovmlv.models.clip.base_text_tower import BaseTextTower
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import constants
+from ovmlv.models.llm.kv_cache import LabelCache, constants
 from ovmlv.models.llm.readouts import BaseReadout
 from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 
@@ -21,6 +21,7 @@ from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 CONTEXT = 'A picture of a {}. It shows a'
 #: The layer to read, counted from the end (25 of SmolLM2's 30).
 LAYER = -6
+_MIXED_MEGABYTES = 64.0
 
 
 class WordReader(Protocol):
@@ -90,6 +91,7 @@ class NeighborMemory(nn.Module):
             self._places.setdefault(word.casefold(), []).append(i)
         self._watch = WeightWatch()
         self._known: _Known | None = None
+        self._mixed = LabelCache(_MIXED_MEGABYTES)  # a training asks for the same again and again
 
     def __contains__(self, label: str) -> bool:
         return label.casefold() in self._places
@@ -98,9 +100,15 @@ class NeighborMemory(nn.Module):
     def mix(self, reader: WordReader, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)`` that stand for labels."""
         known = self._of(reader)
-        rows, weights = self._nearest(known, reader, labels)
-        mean = torch.einsum('ck,cke->ce', weights, known.embeddings[rows])
-        return F.normalize(mean, dim=-1)
+        found = {label: self._mixed.get(label) for label in labels}
+        missing = [label for label, vector in found.items() if vector is None]
+        if missing:
+            rows, weights = self._nearest(known, reader, missing)
+            mean = torch.einsum('ck,cke->ce', weights, known.embeddings[rows])
+            for label, vector in zip(missing, F.normalize(mean, dim=-1), strict=True):
+                found[label] = vector
+                self._mixed.put(label, vector.clone())
+        return torch.stack([cast(Tensor, found[label]) for label in labels])
 
     @torch.no_grad()
     def directions(self, reader: WordReader, states: Tensor) -> Tensor:
@@ -129,6 +137,7 @@ class NeighborMemory(nn.Module):
                 states = last_states(reader, list(self.known_words))
                 mean = states.mean(0)
                 embeddings = reader.reference(self.known_words).float()
+                self._mixed.clear()
                 self._known = _Known(F.normalize(states - mean, dim=-1), embeddings, mean)
         return self._known
 

@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 
 from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.models.heads import LLMDescriptionHead, LLMNeighborHead, LLMPromptHead
+from ovmlv.models.heads.neighbor_memory import last_states
 from ovmlv.registry import MODELS
 from tests.test_models.test_heads.tiny_clip import write_tiny_clip
 
@@ -550,3 +551,29 @@ def test_a_memory_needs_states_that_do_not_train(tmp_path):
         make(tmp_path, memory=MEMORY)
     with pytest.raises(ConfigError, match='num_neighbors=9'):
         make(tmp_path, readout=FIXED, memory=dict(MEMORY, num_neighbors=9))
+
+
+def test_labels_of_a_closed_gate_pass_through_no_model(tmp_path, monkeypatch):
+    """They have what they would have, and one passes where all are closed."""
+    head = wake(make(tmp_path, readout=FIXED, memory=MEMORY, knowledge_gate=dict())).eval()
+    known = torch.tensor([0.1, 0.9, 0.2, 0.8])
+    head.learn_known(['cat', 'running', 'car', 'jumping'], known)
+    words = ['running', 'cat', 'puma', 'jumping', 'car', 'a red bicycle']
+    gate = head.knowledge_gate(last_states(head, words))
+    is_open = (gate > 0).tolist()
+    assert 0 < sum(is_open) < len(words)
+    with torch.no_grad():
+        expected = head._prompted(words, head.tokens(words))
+    passed = []
+    encode = head.encode_tokens
+    monkeypatch.setattr(
+        head, 'encode_tokens', lambda *args: (passed.append(len(args[0])), encode(*args))[1]
+    )
+    torch.testing.assert_close(head(words), expected, atol=1e-6, rtol=0)
+    assert passed == [sum(is_open)]
+    head.knowledge_gate.bias.fill_(-30.0)
+    head.zero_grad()
+    head.train()(words).sum().backward()
+    assert passed[1:] == [1]
+    trained = [p for p in head.parameters() if p.requires_grad]
+    assert trained and all(p.grad is not None for p in trained)
