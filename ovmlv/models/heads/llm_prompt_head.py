@@ -78,7 +78,7 @@ class LLMPromptHead(BasePromptHead):
             needs a :class:`.StaticReadout`. With None, there is none.
         state_adapter_width: Hidden width of a second path from the LLM to f_t (ours): an MLP A of
             the LLM's last state, centred as the memory centres it, whose output is added and is
-            zero at first. In short runs it says more than soft tokens. It needs a memory. 0 is none.
+            zero at first. In short runs it says more than soft tokens. It needs a memory.
         kept_share: What the soft tokens and the second path change of f_t lies in
             :class:`.SpareDirections` of this share alone (ours); :class:`.LabelWeightHook` fits
             them. With None, it may lie anywhere.
