@@ -6,10 +6,10 @@ import pytest
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
 from ovmlv.datasets.collate import packed_collate
-from ovmlv.registry import FUNCTIONS
 
 
 class Videos(Dataset):
@@ -62,5 +62,13 @@ def test_other_batches_stay_as_they_are():
     assert packed_collate([dict(inputs='a'), dict(inputs='b')]) == dict(inputs=['a', 'b'])
 
 
-def test_a_config_finds_it():
-    assert FUNCTIONS.get('packed_collate') is packed_collate
+def test_a_runner_finds_it():
+    """mmengine's Runner looks functions up at the root, in no scope."""
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=Videos([4] * 6), batch_size=3, collate_fn=dict(type='ovmlv.packed_collate'),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        )
+    )  # fmt: skip
+    assert [len(batch['inputs']) for batch in loader] == [3, 3]
+    assert loader.collate_fn.func is packed_collate

@@ -37,8 +37,8 @@ dataset = dict(
 )
 train_dataloader = dict(
     batch_size=32,
-    # Small videos come from the worker as one tensor.
-    collate_fn=dict(type='packed_collate'),
+    # Small videos come from the worker as one tensor. (Runner looks this name up in no scope.)
+    collate_fn=dict(type='ovmlv.packed_collate'),
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
