@@ -20,16 +20,11 @@ TEMPLATES = (
     'footage of {}',
     'a scene with {}',
 )
-#: What the captions of the shipped CLIP looked like.
-SHIPPED_TEMPLATES = {
-    'motionshapes': (
-        '{}',
-        'a photo of {}',
-        'a video of {}',
-        'a picture of {}',
-        'there is {} here',
-    )
-}
+#: What the captions of the shipped CLIPs looked like.
+SHIPPED_TEMPLATES = dict.fromkeys(
+    ('motionshapes', 'toybox'),
+    ('{}', 'a photo of {}', 'a video of {}', 'a picture of {}', 'there is {} here'),
+)
 NUM_FRAMES = 8
 
 

@@ -4,6 +4,7 @@
     ovmlv serve --model ViT-B-16/openai --labels-file words.txt --port 8080
     ovmlv serve --model my_model --banks words=banks/words animals=banks/animals
     ovmlv serve --index ovmlv_index                         # and find in its videos
+    ovmlv serve --model my_model --samples beach.mp4 street.mp4
     ovmlv serve --model my_model --host 0.0.0.0 --max-megabytes 50 --max-seconds 120
 
 Only this computer reaches the server, unless --host names another address; there is no log-in. See
@@ -64,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a video index that "ovmlv index add" made, to find in its videos; without --model, '
         'its model serves',
     )
+    group.add_argument(
+        '--samples', nargs='+', metavar='FILE', default=(),
+        help='videos that visitors may choose in place of one of their own',
+    )  # fmt: skip
     group = parser.add_argument_group('operations', 'see docs/operations.md')
     group.add_argument(
         '--access-log',
@@ -135,6 +140,7 @@ def run(args: argparse.Namespace, out: TextIO) -> None:
             log,
             args.drain_seconds,
             args.index,
+            args.samples,
         )
     if served:
         # All is answered and closed. A model may still be at work, which cannot be interrupted, and

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,7 @@ from .limits import ServingLimits
 from .metrics_page import ADDRESS, MetricsPage
 from .observer import Observer, Watch
 from .open_requests import OpenRequests
+from .samples import Samples
 from .server_state import ServerState, state_of
 from .service import TaggingService
 from .service_error import CODES, ServiceError
@@ -66,9 +68,11 @@ def build_app(
     hosts: Collection[str] | None,
     access_log: AccessLog | None = None,
     index: IndexService | None = None,
+    samples: Sequence[str | FilePath] = (),
 ) -> FastAPI:
     """See :func:`~ovmlv.serving.create_app`."""
     monitor = service.monitor
+    offered = Samples(samples, limits.upload_bytes)
     store = VideoStore(limits.videos, limits.keep_seconds)
     waits = monitor.wait
     looking = WorkQueue(
@@ -207,6 +211,19 @@ def build_app(
         headers = {'Cache-Control': 'private, max-age=3600'}
         return Response(pictures[number], media_type='image/jpeg', headers=headers)
 
+    @app.get(
+        '/api/samples/{number}',
+        summary='A sample video',
+        response_class=Response,
+        responses={200: {'content': {'video/*': {}}}},
+    )
+    async def get_sample(number: Annotated[int, Path(ge=0)]) -> Response:
+        if number >= len(offered.contents):
+            raise ServiceError('not_found', f'There are {len(offered.contents)} sample videos.')
+        kind = mimetypes.guess_type(offered.names[number])[0] or 'application/octet-stream'
+        headers = {'Cache-Control': 'private, max-age=3600'}
+        return Response(offered.contents[number], media_type=kind, headers=headers)
+
     @app.get('/api/status', summary='What the server is and does')
     async def get_status() -> schemas.Status:
         return schemas.Status(
@@ -218,6 +235,7 @@ def build_app(
             banks=service.offered_banks(),
             default_labels=list(service.default_labels),
             index=index is not None,
+            samples=offered.names,
             limits=vars(limits),
         )
 

@@ -104,6 +104,7 @@ class Status(BaseModel):
     banks: list[Bank]
     default_labels: list[str]
     index: bool = Field(description='Whether there is a video index')
+    samples: list[str] = Field(description='Names of the sample videos')
     limits: dict[str, float]
 
 

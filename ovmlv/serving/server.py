@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ def create_app(
     allowed_hosts: Collection[str] | None = _LOCAL,
     access_log: AccessLog | None = None,
     index: VideoIndex | str | Path | None = None,
+    samples: Sequence[str | Path] = (),
 ) -> FastAPI:
     """The page and the API as an ASGI application.
 
@@ -42,6 +43,7 @@ def create_app(
             name.
         access_log: Where a line is written for every request; None writes none.
         index: A video index of the same model, or its folder, that visitors may ask.
+        samples: Video files that visitors may choose in place of one of their own.
 
     Raises:
         DependencyError: FastAPI is not installed, or LanceDB for an index.
@@ -62,7 +64,7 @@ def create_app(
         from .index_service import IndexService
 
         asked = IndexService(index, inferencer, limits)
-    return build_app(service, limits, allowed_hosts, access_log, asked)
+    return build_app(service, limits, allowed_hosts, access_log, asked, samples)
 
 
 def serve(
@@ -75,6 +77,7 @@ def serve(
     access_log: AccessLog | None = None,
     drain_seconds: float = 0,
     index: VideoIndex | str | Path | None = None,
+    samples: Sequence[str | Path] = (),
 ) -> bool:
     """Serve until interrupted. Clients that are served then get an error, and serving ends at once.
 
@@ -91,6 +94,7 @@ def serve(
         drain_seconds: Seconds for which requests are still answered after a signal, while
             ``/readyz`` says that the server is not ready.
         index: See :func:`create_app`.
+        samples: See :func:`create_app`.
 
     Returns:
         True, when it was interrupted.
@@ -108,7 +112,7 @@ def serve(
     local = _is_loopback(host)
     if allowed_hosts is None and local:
         allowed_hosts = {*_LOCAL, host}
-    app = create_app(inferencer, limits, banks, allowed_hosts, access_log, index)
+    app = create_app(inferencer, limits, banks, allowed_hosts, access_log, index, samples)
     listener = _listen(host, port)
     bound, port = listener.getsockname()[:2]
     name = f'[{bound}]' if ':' in bound else bound

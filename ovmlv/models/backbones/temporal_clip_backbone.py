@@ -53,7 +53,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         prefix_cache: Megabytes of memory in which to keep what the frozen part of the tower gave
             for each video. It pays off for training without augmentation on a CPU; see
             :class:`PrefixCache`.
-        prefix_cache_dir: Folder in which to keep these tokens for further trainings, too.
+        prefix_cache_dir: Folder in which to keep these tokens for further trainings, too, and those
+            of test videos for further tests.
         init_cfg: See mmengine's ``BaseModule``.
 
     Attributes:
@@ -148,7 +149,7 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
             ``(B, E)`` as from `forward`, and ``(B, E)`` the frozen CLIP's mean over frames, without
             gradient.
         """
-        if self.prefix_cache is not None and self.training and self._spatial_is_frozen:
+        if self._is_cached and self._spatial_is_frozen:
             with torch.no_grad():
                 tokens, reference = self._cached_prefix(x)
             return self.forward_from(tokens, x.shape[2]), reference
@@ -175,9 +176,15 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
             )
         if self.first_live < 0:
             return x.transpose(1, 2).flatten(0, 1)
-        if self.prefix_cache is not None and self.training:
+        if self._is_cached:
             return self._cached_prefix(x)[0]
         return self._compute_prefix(x)
+
+    @property
+    def _is_cached(self) -> bool:
+        """Testing sees a video once, so that only what is kept on disk pays there."""
+        cache = self.prefix_cache
+        return cache is not None and (self.training or cache.folder is not None)
 
     def _cached_prefix(self, x: Tensor) -> tuple[Tensor, ...]:
         if self._spatial_is_frozen:

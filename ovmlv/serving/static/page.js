@@ -104,6 +104,34 @@ function choose(file) {
   clear();
 }
 
+/* Sample videos of the server, as buttons that show their first frame. */
+function offer(names) {
+  $('samples').hidden = !names.length;
+  $('samples').replaceChildren(...names.map((name, number) => {
+    const address = `api/samples/${number}`;
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.title = name;
+    button.setAttribute('aria-label', `Take the sample ${name}`);
+    const picture = document.createElement('video');
+    Object.assign(picture, { src: address, muted: true, playsInline: true, preload: 'metadata' });
+    picture.setAttribute('aria-hidden', 'true');
+    button.append(picture);
+    button.addEventListener('click', () => take(name, address));
+    return button;
+  }));
+}
+
+async function take(name, address) {
+  try {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`The server does not give ${name}.`);
+    choose(new File([await answer.blob()], name));
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
 /* Results of another video would stand beside this one. */
 function clear() {
   for (const id of ['ranking', 'when', 'why']) $(id).hidden = true;
@@ -353,6 +381,7 @@ async function start() {
       ...status.banks.map(({ name, labels: n }) => [name, `${name} (${n.toLocaleString()} labels)`])];
     $('bank').replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
     $('bankrow').hidden = choices.length === 1;
+    offer(status.samples);
     Find.begin(status);
   } catch (error) {
     complain(error.message);

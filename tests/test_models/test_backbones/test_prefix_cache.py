@@ -94,6 +94,17 @@ def test_on_disk_for_the_next_training(videos, tmp_path):
     assert again.prefix_cache.misses == 3
 
 
+@torch.no_grad()
+def test_on_disk_for_the_next_test(videos, tmp_path):
+    """Testing sees a video once: only what is kept on disk pays."""
+    plain = build().eval()
+    first = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).eval()
+    torch.testing.assert_close(first(videos), plain(videos), atol=1e-5, rtol=1e-5)
+    again = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).eval()
+    torch.testing.assert_close(again(videos), plain(videos), atol=1e-5, rtol=1e-5)
+    assert (again.prefix_cache.misses, again.prefix_cache.hits) == (0, 3)
+
+
 def test_damaged_files_are_computed_anew(videos, tmp_path):
     expected = build(prefix_cache=64, prefix_cache_dir=str(tmp_path)).train()(videos)
     files = sorted(tmp_path.rglob('*.safetensors'))
