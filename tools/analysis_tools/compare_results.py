@@ -1,10 +1,11 @@
 """Compare the metrics of several tests in one table.
 
     python tools/analysis_tools/compare_results.py "zero-shot=a.json" "trained=b.json" \\
-        [--markdown results.md] [--require [--strict]]
+        [--kinds entity action] [--markdown results.md] [--require [--strict]]
 
 The files are those of ``ovmlv test --out``. Figures are in percent; the harmonic mean is of seen
-and unseen labels; "joint" is over all labels. ``--require`` says for every row after the first one
+and unseen labels; "joint" is over all labels. ``--kinds`` names the kinds of labels that get
+columns (default: all that the files have). ``--require`` says for every row after the first one
 whether learning motion cost the open vocabulary anything: actions must have at least --action-gain
 times the first row's mAP, unseen entities at least --keep times it, and the harmonic mean must be
 better.
@@ -35,6 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('results', nargs='+', metavar='NAME=FILE', help='a row and its .json file')
     parser.add_argument('--markdown', help='also write the table to this .md file')
+    parser.add_argument('--kinds', nargs='+', default=(), help='kinds of labels in the table')
     parser.add_argument('--require', action='store_true', help='check against the first row')
     parser.add_argument('--strict', action='store_true', help='exit with 1 if a check fails')
     parser.add_argument('--action-gain', type=float, default=2.0, help='default: %(default)s')
@@ -131,7 +133,7 @@ def check(first: Metrics, other: Metrics, gain: float, keep: float) -> list[tupl
 
 def main(args: argparse.Namespace) -> int:
     results = read_results(args.results)
-    columns = find_columns(results.values())
+    columns = find_columns(results.values(), args.kinds)
     print(text_table(results, columns))
     if args.markdown:
         write_text(args.markdown, markdown_table(results, columns))

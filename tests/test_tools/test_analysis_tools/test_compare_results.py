@@ -62,6 +62,12 @@ def test_table(tool, files, capsys):
     ] * 3
 
 
+def test_chosen_kinds(tool, files, capsys):
+    run(tool, *files, '--kinds', 'action')
+    first = capsys.readouterr().out.splitlines()[0]
+    assert 'actions' in first and 'entities' not in first and 'all labels' in first
+
+
 def test_markdown(tool, files, tmp_path):
     out = tmp_path / 'new' / 'results.md'
     assert run(tool, *files, '--markdown', out) == 0
