@@ -120,6 +120,8 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
             # Beside the weights: heads, activations and sizes, and how far the prefix goes.
             parts: list[Any] = [clip.architecture.config, repr(self.visual), self.image_size]
             parts += [self.first_live, self._spatial_is_frozen]
+            if self._tap is not None:  # with cells behind the embeddings
+                parts += [self._tap, list(self.temporal.pooling.shape)]
             owner = json.dumps(parts, sort_keys=True, default=str)
             self.prefix_cache = PrefixCache(prefix_cache, prefix_cache_dir, owner)
         exclude_frozen_from_state_dict(self)

@@ -14,7 +14,7 @@ def build(**kwargs):
     torch.manual_seed(0)
     clip = dict(model_name='motionshapes', pretrained='motionshapes')
     temporal = dict(type='ParallelTemporalAttention', blocks='last-1', gate_init=0.5)
-    return TemporalCLIPBackbone(**clip, num_frames=4, temporal=temporal, **kwargs)
+    return TemporalCLIPBackbone(**{**clip, 'num_frames': 4, 'temporal': temporal, **kwargs})
 
 
 @pytest.fixture
@@ -92,6 +92,23 @@ def test_on_disk_for_the_next_training(videos, tmp_path):
     with torch.autocast('cpu', dtype=torch.bfloat16):
         again(videos)
     assert again.prefix_cache.misses == 3
+
+
+@torch.no_grad()
+def test_modules_that_read_other_tokens_do_not_share_files(videos, tmp_path):
+    """A grid module wants cells behind the embeddings, of its own grid and block."""
+    cached = dict(prefix_cache=64, prefix_cache_dir=str(tmp_path))
+    grid = dict(type='GridFrameTransformer', width=32)
+    for temporal in (
+        dict(type='FrameMean'), grid, {**grid, 'grid_size': 2}, {**grid, 'block': 0}
+    ):  # fmt: skip
+        for train in (False, True):
+            torch.manual_seed(0)
+            plain = build(temporal=temporal, trainable='temporal').train(train)
+            model = build(temporal=temporal, trainable='temporal', **cached).train(train)
+            model.load_state_dict(plain.state_dict())
+            plain.temporal.eval(), model.temporal.eval()
+            torch.testing.assert_close(model(videos), plain(videos), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
