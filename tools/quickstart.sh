@@ -47,6 +47,7 @@ say "5/5 table and contact sheet"
 "$PYTHON" tools/analysis_tools/compare_results.py \
     "zero-shot tiny CLIP=$out/zero_shot.json" "trained ovmlv=$out/trained.json" \
     --kinds entity action --markdown "$out/results.md" --require
-"$PYTHON" tools/analysis_tools/contact_sheet.py "$config" "$checkpoint" \
-    --out "$out/contact_sheet.png" --cfg-options "$states"
+[ "$out/contact_sheet.png" -nt "$checkpoint" ] ||
+    "$PYTHON" tools/analysis_tools/contact_sheet.py "$config" "$checkpoint" \
+        --out "$out/contact_sheet.png" --cfg-options "$states"
 say "done: $out/results.md, $out/contact_sheet.png, $checkpoint"
