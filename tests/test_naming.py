@@ -18,6 +18,7 @@ FOLDERS = {
     'TRANSFORMS': 'datasets/transforms',
     'METRICS': 'evaluation/metrics',
     'EVALUATOR': 'evaluation',
+    'FUNCTIONS': 'datasets',
     'HOOKS': 'engine/hooks',
     'VISUALIZERS': 'visualization',
     'INFERENCERS': 'apis',

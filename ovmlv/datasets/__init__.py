@@ -10,7 +10,6 @@ from .ava_dataset import AVADataset
 from .base_segment_dataset import BaseSegmentDataset
 from .base_video_dataset import BaseVideoDataset
 from .charades_dataset import CharadesDataset
-from .collate import packed_collate
 from .epic_kitchens_dataset import EPICKitchensDataset
 from .hmdb51_dataset import HMDB51Dataset
 from .hvu_dataset import HVUDataset
@@ -18,6 +17,7 @@ from .kinetics_dataset import KineticsDataset
 from .moments_dataset import MomentsDataset
 from .multi_thumos_dataset import MultiTHUMOSDataset
 from .multilabel_video_dataset import MultilabelVideoDataset
+from .packed_collate import packed_collate
 from .rare_act_dataset import RareActDataset
 from .segments import Segment, Timeline, label_matrix, sliding_windows
 from .ssv2_dataset import SSv2Dataset

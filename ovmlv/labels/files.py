@@ -6,8 +6,6 @@ import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mmengine.logging import MMLogger
-
 from ovmlv.errors import ConfigError, DataError, VocabularyError, shown
 from ovmlv.files import parse_json, read_json, read_text, split_lines
 from ovmlv.tables import read_csv_rows
@@ -280,6 +278,8 @@ def without_training_labels(reference: Iterable[str], training: Iterable[str]) -
             'give labels that the training set does not have'
         )
     if len(left) < len(reference):
+        from mmengine.logging import MMLogger  # this package is also used without it
+
         MMLogger.get_current_instance().info(
             f'reference_vocabulary: {len(reference) - len(left)} of {len(reference)} labels are '
             'training labels and left out'

@@ -73,7 +73,16 @@ def test_serving(command, model, tmp_path, monkeypatch):
     given = {}
 
     def serve(
-        inferencer, host, port, limits, banks, allowed_hosts, access_log, drain_seconds, index
+        inferencer,
+        host,
+        port,
+        limits,
+        banks,
+        allowed_hosts,
+        access_log,
+        drain_seconds,
+        index,
+        samples,
     ):
         given.update(vars() | {})
         print('Tag videos at http://...')

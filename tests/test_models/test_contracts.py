@@ -105,8 +105,8 @@ def test_a_scorer_that_is_not_linear_is_not_exported():
 WRONG = {
     'backbone': (
         contracts.VideoEncoder,
-        'drop_training_parts, embed_dim, encode_frames, forward_with_reference, image_size, mean, '
-        'num_frames, pretrained_parameter_names, std, temporal',
+        'drop_training_parts, embed_dim, encode_frames, forward_with_reference, image_size, '
+        'learn_known, mean, num_frames, pretrained_parameter_names, std, temporal',
         'BaseVideoEncoder',
     ),
     'head': (

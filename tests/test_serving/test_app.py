@@ -248,7 +248,7 @@ def test_api_page_lists_what_the_schema_has(client):
     schema, page = client.get('/api/openapi.json').json(), client.get('/docs').text
     assert schema['info']['title'] == 'ovmlv'
     operations = [(m.upper(), p) for p, methods in schema['paths'].items() for m in methods]
-    assert ('POST', '/api/videos') in operations and len(operations) == 11
+    assert ('POST', '/api/videos') in operations and len(operations) == 12
     for method, path in operations:
         assert f'<b>{method}</b> {path}' in page
     for code in ('busy', 'file_too_large', 'unreadable_video'):

@@ -119,7 +119,7 @@ class OpenVocabRecognizer(BaseModel):
         if 'reference_vocab' in self.criterion.needs:
             if reference_vocabulary is None:
                 raise ConfigError(
-                    'OpenVocabRecognizer: the loss compares similarities; set '
+                    'OpenVocabRecognizer: similarity_distill and ranking_distill need '
                     "reference_vocabulary=[...], or 'training' for the training labels"
                 )
             if reference_vocabulary != _TRAINING_LABELS:

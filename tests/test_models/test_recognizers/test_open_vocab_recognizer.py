@@ -323,7 +323,7 @@ def test_wrong_vocabularies_are_named(metainfo, message, make_model):
     [
         (dict(labels_per_step=0), 'labels_per_step=0'),
         (dict(average_views='max'), "average_views='max' is not one of"),
-        (dict(loss=dict(similarity_distill=1.0)), 'set reference_vocabulary'),
+        (dict(loss=dict(similarity_distill=1.0)), 'need reference_vocabulary'),
         (dict(loss=dict(similarity_distill=1.0), reference_vocabulary=['one']), 'has 1 labels'),
     ],
 )

@@ -9,7 +9,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
-from ovmlv.datasets.collate import packed_collate
+from ovmlv.datasets.packed_collate import packed_collate
 
 
 class Videos(Dataset):

@@ -23,7 +23,7 @@ def packed_collate(batch: Sequence[Any]) -> Any:
 
     Examples:
         >>> import torch
-        >>> from ovmlv.datasets.collate import packed_collate
+        >>> from ovmlv.datasets.packed_collate import packed_collate
         >>> batch = packed_collate([dict(inputs=torch.zeros(2)), dict(inputs=torch.ones(2))])
         >>> batch['inputs']
         [tensor([0., 0.]), tensor([1., 1.])]
