@@ -142,7 +142,7 @@ class LLMPromptHead(BasePromptHead):
         )
         self.keep_label = keep_label
         ours = {'_scope_': 'ovmlv'}  # unprefixed names mean ours inside another project too
-        self.llm = MODELS.build({'type': 'CausalLLM', **ours, 'dtype': llm_dtype, **llm})
+        self.llm = MODELS.build({'type': 'CausalLLM', **ours, 'dtype': llm_dtype, **(llm or {})})
         self.readout = MODELS.build(
             {'type': 'PrefixReadout', **ours, **(readout or {}), 'llm': self.llm}
         )
@@ -332,7 +332,7 @@ class LLMPromptHead(BasePromptHead):
         if self.state_adapter is not None or self.knowledge_gate is not None:
             last = last_states(self, labels) if last is None else last
         if self.state_adapter is not None:
-            assert self.memory is not None  # see __init__
+            assert self.memory is not None and last is not None  # see __init__
             directions = self.memory.directions(self, last)
             change = change + self._through(self.state_adapter, directions).to(change)
         if self.spare is not None:
