@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mimetypes
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path as FilePath
@@ -25,6 +24,7 @@ from .guard import Guard
 from .health import Health
 from .index_routes import add_index_routes
 from .limits import ServingLimits
+from .media_types import media_type
 from .metrics_page import ADDRESS, MetricsPage
 from .observer import Observer, Watch
 from .open_requests import OpenRequests
@@ -220,7 +220,7 @@ def build_app(
     async def get_sample(number: Annotated[int, Path(ge=0)]) -> Response:
         if number >= len(offered.contents):
             raise ServiceError('not_found', f'There are {len(offered.contents)} sample videos.')
-        kind = mimetypes.guess_type(offered.names[number])[0] or 'application/octet-stream'
+        kind = media_type(offered.names[number])
         headers = {'Cache-Control': 'private, max-age=3600'}
         return Response(offered.contents[number], media_type=kind, headers=headers)
 

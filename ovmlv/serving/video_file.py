@@ -17,28 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from ovmlv.index.video_rows import VideoRow
 
+from .media_types import media_type
 from .service_error import ServiceError
 from .uploads import HEAD, looks_like_video
 
 #: Bytes that are read at a time.
 _CHUNK = 2**18
 _RANGE = re.compile(r'bytes=(\d{0,18})-(\d{0,18})')
-#: Never a type that a browser would run. Players look at the content.
-_TYPES = {
-    '.mp4': 'video/mp4',
-    '.m4v': 'video/mp4',
-    '.mov': 'video/quicktime',
-    '.webm': 'video/webm',
-    '.mkv': 'video/x-matroska',
-    '.avi': 'video/x-msvideo',
-    '.ogv': 'video/ogg',
-    '.ts': 'video/mp2t',
-    '.mpg': 'video/mpeg',
-    '.mpeg': 'video/mpeg',
-    '.flv': 'video/x-flv',
-    '.wmv': 'video/x-ms-wmv',
-}
-_UNKNOWN = 'application/octet-stream'
 
 
 @dataclass(frozen=True)
@@ -94,7 +79,7 @@ def open_video_file(row: VideoRow) -> VideoFile:
         raise
     known = f'{row.digest} {status.st_size} {status.st_mtime_ns}'.encode()
     etag = f'"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
-    kind = _TYPES.get(Path(name).suffix.lower(), _UNKNOWN)
+    kind = media_type(name)
     return VideoFile(file, status.st_size, kind, etag)
 
 

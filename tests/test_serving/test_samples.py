@@ -3,6 +3,7 @@
 import pytest
 
 from ovmlv.errors import ConfigError
+from ovmlv.serving.media_types import media_type
 from ovmlv.serving.samples import Samples
 
 from .conftest import index_missing
@@ -23,6 +24,14 @@ def test_the_api_gives_them(client, indexed):
     missing = client.get('/api/samples/2')
     assert missing.status_code == 404 and 'There are 2 sample videos' in missing.text
     assert client.get('/api/samples/..%2Fred%20circle.mp4').status_code in (404, 422)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [('a.mp4', 'video/mp4'), ('A.MOV', 'video/quicktime'), ('a.html', 'application/octet-stream')],
+)
+def test_no_media_type_is_one_that_a_browser_runs(name, expected):
+    assert media_type(name) == expected
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,8 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ apply()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from speed.side_by_side import Row, Side, measure  # noqa: E402
 
 from ovmlv.files import write_json  # noqa: E402
 from ovmlv.utils.cli import add_debug_argument, make_parser  # noqa: E402
@@ -141,18 +141,6 @@ CURVES: dict[str, Curve] = {
 }
 
 
-def timed(works: Sequence[Callable[[], Any]], rounds: int) -> list[list[float]]:
-    """CPU seconds of each work in each round, after one to warm up."""
-    seconds: list[list[float]] = [[] for _ in works]
-    for turn in range(rounds + 1):
-        for work, own in zip(works, seconds, strict=True):
-            start = time.process_time()
-            work()
-            if turn:
-                own.append(time.process_time() - start)
-    return seconds
-
-
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     """The slope of log(seconds) over log(size)."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
@@ -163,17 +151,19 @@ def measured(name: str, args: argparse.Namespace) -> dict[str, Any]:
     sizes, theory, make = CURVES[name]
     sizes = [size for size in sizes if args.largest is None or size <= args.largest]
     with tempfile.TemporaryDirectory() as folder:
-        works = [make(size, Path(folder)) for size in sizes]
-        seconds = [statistics.median(own) for own in timed(works, args.rounds)]
+        sides = [Side(str(size), make(size, Path(folder))) for size in sizes]
+        row = Row(name, sides, lambda _: 'other sizes are other work')
+        times = measure(row, args.rounds).seconds.values() if sides else ()
+    seconds = [statistics.median(own) for own in times]
     fitted = exponent(sizes, seconds) if len(sizes) > 1 else float('nan')
     last = exponent(sizes[-2:], seconds[-2:]) if len(sizes) > 1 else float('nan')
     return dict(name=name, sizes=sizes, seconds=seconds, exponent=fitted, last=last, theory=theory)
 
 
-def lines(curve: dict[str, Any]) -> Iterator[str]:
-    """Lines of a Markdown table."""
+def line(curve: dict[str, Any]) -> str:
+    """A line of a Markdown table."""
     cells = [f'{n:,}: {s:.3g} s' for n, s in zip(curve['sizes'], curve['seconds'], strict=True)]
-    yield (
+    return (
         f'| {curve["name"]} | {", ".join(cells)} | {curve["exponent"]:.2f} | {curve["last"]:.2f} | '
         f'{curve["theory"]:g} |'
     )
@@ -189,7 +179,7 @@ def main(args: argparse.Namespace) -> None:
     found = []
     for name in args.only:
         found.append(measured(name, args))
-        print(*lines(found[-1]), sep='\n', flush=True)
+        print(line(found[-1]), flush=True)
         if args.out is not None:
             write_json(args.out, found)
 

@@ -10,18 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovmlv.models.backbones import TemporalCLIPBackbone
-
 from .side_by_side import Row, Side, difference
+from .video_encoder import encoder_and_videos
 
 
 def rows(args: argparse.Namespace) -> Iterator[Row]:
     """Forward and step of the video encoder, with an architecture of open_clip, random weights."""
-    torch.manual_seed(args.seed)
-    dtype, device = getattr(torch, args.dtype), torch.device(args.device)
-    backbone: Any = TemporalCLIPBackbone(args.clip, num_frames=args.frames).to(device, dtype)
-    size = backbone.image_size[0]
-    videos = torch.randn(args.batch, 3, args.frames, size, size, device=device, dtype=dtype)
+    backbone, videos = encoder_and_videos(args)
     target = F.normalize(torch.randn(args.batch, backbone.embed_dim), dim=-1).to(videos)
     counted: list[Any] = []
 

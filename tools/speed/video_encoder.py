@@ -17,14 +17,20 @@ from ovmlv.models.backbones import TemporalCLIPBackbone
 from .side_by_side import Row, Side, difference
 
 
-def rows(args: argparse.Namespace) -> Iterator[Row]:
-    """Both rows, with an architecture of open_clip and random weights."""
+def encoder_and_videos(args: argparse.Namespace) -> tuple[Any, Tensor]:
+    """An architecture of open_clip with random weights, and videos ``(B, 3, T, H, W)`` for it."""
     torch.manual_seed(args.seed)
     dtype = getattr(torch, args.dtype)
     device = torch.device(args.device)
     backbone: Any = TemporalCLIPBackbone(args.clip, num_frames=args.frames).to(device, dtype)
     size = backbone.image_size[0]
     videos = torch.randn(args.batch, 3, args.frames, size, size, device=device, dtype=dtype)
+    return backbone, videos
+
+
+def rows(args: argparse.Namespace) -> Iterator[Row]:
+    """Both rows."""
+    backbone, videos = encoder_and_videos(args)
     frames = videos.transpose(1, 2).flatten(0, 1)
     yield _forward(args, backbone, videos, frames)
     yield _step(args, backbone, videos, frames)

@@ -100,8 +100,8 @@ def generate(
         if all(there['sizes'].get(split, 0) >= size for split, size in sizes.items()):
             return False
         # A video is a function of its number, so that those that are there stay as they are.
-        most = {**there['sizes'], **sizes}
-        sizes = {split: max(most[split], there['sizes'].get(split, 0)) for split in most}
+        old = there['sizes']
+        sizes = {s: max(old.get(s, 0), sizes.get(s, 0)) for s in {**old, **sizes}}
         meta['sizes'] = sizes
     jobs = [(root, seed, split, i) for split, size in sizes.items() for i in range(size)]
     for split in sizes:

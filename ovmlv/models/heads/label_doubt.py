@@ -14,7 +14,7 @@ from ovmlv.errors import ConfigError
 from ovmlv.models.llm.kv_cache import constants
 from ovmlv.models.utils.weight_watch import WeightWatch, tensors_of
 
-from .neighbor_memory import last_states
+from .neighbor_memory import last_states, mean_of_rows, nearest_rows
 
 
 class LabelDoubt(nn.Module):
@@ -91,9 +91,8 @@ class LabelDoubt(nn.Module):
         own = found[rows] - read
         directions, moves = self._of_training(head)
         cosines = head.memory.directions(head, states) @ directions.T
-        best = cosines.topk(min(self.num_neighbors, len(self.labels)), dim=1)
-        weights = (self.sharpness * best.values).softmax(1).to(found)
-        near = torch.einsum('ck,cke->ce', weights, moves[best.indices].to(found))
+        count = min(self.num_neighbors, len(self.labels))
+        near = mean_of_rows(moves, *nearest_rows(cosines, count, self.sharpness)).to(found)
         move = self.trust * ((1 - self.share) * own + self.share * near)
         moved = F.normalize(read + move, dim=-1)
         if head.knowledge_gate is not None:

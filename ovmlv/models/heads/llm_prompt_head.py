@@ -200,7 +200,7 @@ class LLMPromptHead(BasePromptHead):
     def learn_known(self, labels: Sequence[str], known: Tensor) -> None:
         """Fit the knowledge gate and spare directions, and remember the labels, where asked to."""
         if self.spare is not None:
-            self.spare.fit(self.reference(labels), known.nan_to_num(float(known.nanmean())))
+            self.spare.fit(self.reference(labels), known)
         if self.doubt is not None:
             self.doubt.learn(labels)
         if self.knowledge_gate is not None:

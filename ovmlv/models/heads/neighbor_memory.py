@@ -103,11 +103,10 @@ class NeighborMemory(nn.Module):
         found = {label: self._mixed.get(label) for label in labels}
         missing = [label for label, vector in found.items() if vector is None]
         if missing:
-            rows, weights = self._nearest(known, reader, missing)
-            mean = torch.einsum('ck,cke->ce', weights, known.embeddings[rows])
+            mean = mean_of_rows(known.embeddings, *self._nearest(known, reader, missing))
             for label, vector in zip(missing, F.normalize(mean, dim=-1), strict=True):
                 found[label] = vector
-                self._mixed.put(label, vector.clone())
+                self._mixed.put(label, vector)
         return torch.stack([cast(Tensor, found[label]) for label in labels])
 
     @torch.no_grad()
@@ -126,8 +125,8 @@ class NeighborMemory(nn.Module):
         cosines = _directions(last_states(reader, labels), known) @ known.states.T
         for i, label in enumerate(labels):
             cosines[i, self._places.get(label.casefold(), [])] = -torch.inf
-        best = cosines.topk(min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min())), 1)
-        return best.indices, (self.sharpness * best.values).softmax(1)
+        count = min(self.num_neighbors, int(torch.isfinite(cosines).sum(1).min()))
+        return nearest_rows(cosines, count, self.sharpness)
 
     def _of(self, reader: WordReader) -> _Known:
         """What is kept of the known words while the weights stay."""
@@ -144,6 +143,17 @@ class NeighborMemory(nn.Module):
 
 def _directions(states: Tensor, known: _Known) -> Tensor:
     return F.normalize(states - known.mean, dim=-1)
+
+
+def nearest_rows(cosines: Tensor, count: int, sharpness: float) -> tuple[Tensor, Tensor]:
+    """The rows with the largest cosines ``(C, W) -> (C, K)``, nearest first, and their weights."""
+    best = cosines.topk(count, dim=1)
+    return best.indices, (sharpness * best.values).softmax(1)
+
+
+def mean_of_rows(values: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+    """Weighted means ``(C, E)`` of rows of ``(W, E)``, by the result of :func:`nearest_rows`."""
+    return torch.einsum('ck,cke->ce', weights, values[rows])
 
 
 def last_states(reader: WordReader, labels: list[str]) -> Tensor:

@@ -16,6 +16,7 @@ from ovmlv.errors import ConfigError, VocabularyError
 from ovmlv.labels import read_reference_vocabulary, without_training_labels
 from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder
 from ovmlv.models.losses.distances import embedding_distance
+from ovmlv.models.utils.spare_directions import without_gaps
 from ovmlv.registry import MODELS
 
 from .batch import fold_views, unit, with_scores
@@ -168,9 +169,8 @@ class OpenVocabRecognizer(BaseModel):
 
     def learn_known(self, known: Tensor) -> None:
         """Hear how well the frozen CLIP tells each label of training, ``(C,)``, nan if unknown."""
-        labels = self._require_vocabulary().labels
+        labels, self.known = self._require_vocabulary().labels, without_gaps(known)
         self.head.learn_known(labels, known)
-        self.known = known.nan_to_num(known.nanmean().nan_to_num(1.0).item())
         self.backbone.learn_known(self.head.reference(labels), self.known)
 
     def check_labels(self, labels: Sequence[str]) -> None:
@@ -246,7 +246,7 @@ class OpenVocabRecognizer(BaseModel):
             found['text_ref'] = self.head.reference(labels)
         if 'reference_vocab' in needs:
             found['reference_vocab'] = self.head.reference(self._reference_labels(vocabulary))
-            if self.known is not None and self.reference_vocabulary is None:
+            if self.reference_vocabulary is None and self.known is not None:
                 found['reference_known'] = self.known
         if 'drift' in needs and self.start_weights is not None:
             found['drift'] = self.start_weights.drift(cast(nn.Module, self.backbone))

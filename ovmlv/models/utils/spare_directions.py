@@ -8,6 +8,11 @@ from torch import Tensor, nn
 from ovmlv.errors import ConfigError
 
 
+def without_gaps(known: Tensor) -> Tensor:
+    """How well labels are known, ``(C,)``; nan gets the mean of the others, or 1 without any."""
+    return known.nan_to_num(known.nanmean().nan_to_num(1.0).item())
+
+
 class SpareDirections(nn.Module):
     """Projects changes of embeddings onto the directions that known labels hardly use.
 
@@ -52,9 +57,9 @@ class SpareDirections(nn.Module):
 
         Args:
             text: CLIP's unit vectors ``(C, E)`` of labels.
-            weight: How well CLIP knows each label, ``(C,)`` in [0, 1].
+            weight: How well CLIP knows each label, ``(C,)`` in [0, 1]; see :func:`without_gaps`.
         """
-        rows = text.double() * weight.double()[:, None].sqrt()
+        rows = text.double() * without_gaps(weight).double()[:, None].sqrt()
         values, vectors = torch.linalg.eigh(rows.T @ rows)  # ascending
         held = values.flip(0).clamp(min=0).cumsum(0)
         count = int((held < self.share * held[-1]).sum()) + 1

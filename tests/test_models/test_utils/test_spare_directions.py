@@ -37,6 +37,14 @@ def test_it_keeps_numpys_principal_directions(share):
     assert (change @ torch.from_numpy(directions[:count].T)).abs().max() < 1e-5
 
 
+def test_labels_of_which_nothing_is_known_count_alike():
+    spare, expected = SpareDirections(12, 0.9), SpareDirections(12, 0.9)
+    spare.fit(text(), torch.full((20,), torch.nan))
+    expected.fit(text(), torch.ones(20))
+    assert torch.equal(spare.projection, expected.projection)
+    assert not torch.equal(spare.projection, torch.eye(12))
+
+
 def test_before_it_is_fitted_nothing_is_projected():
     change = torch.randn(3, 12)
     assert torch.equal(SpareDirections(12, 0.9)(change), change)
