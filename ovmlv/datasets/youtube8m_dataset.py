@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from mmengine.logging import MMLogger
 
 from ovmlv.errors import ConfigError, DataError, shown
@@ -20,12 +19,10 @@ from ovmlv.tables import read_csv_rows
 
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
-from .cells import finite_number, whole_number
-from .formats.tf_example import parse_example
-from .formats.tfrecord import scan_records
+from .cells import whole_number
+from .formats.youtube8m_shard import ShardRecord, read_shard
 from .video_names import VideoNames
 
-SEGMENT_SECONDS = 5
 # A pair of ids in either form; a line has one or more of the second.
 _ID_PAIR = re.compile(r'(?:i\s*\(\s*)?"?([\w-]{4})"?\s*[,\s]\s*"?([\w-]{11})"?', re.ASCII)
 _ID_LINE = re.compile(rf'\s*(?:{_ID_PAIR.pattern}\s*\)?\s*;?\s*)*', re.ASCII)
@@ -68,8 +65,8 @@ class YouTube8MDataset(BaseVideoDataset):
     - Segments: rated ones only, of 5 s; a rating can be negative, and labels without one are
       unknown. Some start after the last frame: they are left out.
 
-    Every shard is read once at the start (labels, checksums), which takes about 0.3 ms for a
-    video-level record.
+    Every shard is read once (labels, checksums), which takes about 0.3 ms for a video-level record;
+    with ``scan_dir``, what was found is remembered for further starts.
 
     Args:
         ann_file: A shard, or a pattern of shards (``video/train*.tfrecord``).
@@ -86,6 +83,8 @@ class YouTube8MDataset(BaseVideoDataset):
         unnamed: What to do with entities that have no name: ``drop`` them, or take their ``id``.
         check_crc: Whether to check the payloads at the start; in any case, they are checked when a
             sample is read.
+        scan_dir: Folder, relative to ``data_root``, in which to remember what was read of each
+            shard. A shard that changes is read anew. With None, all are read at each start.
         **kwargs: See :class:`BaseVideoDataset`.
 
     Examples:
@@ -118,6 +117,7 @@ class YouTube8MDataset(BaseVideoDataset):
         id_file: str | None = None,
         unnamed: str = 'drop',
         check_crc: bool = True,
+        scan_dir: str | None = None,
         **kwargs: Any,
     ) -> None:
         for key, value, allowed in (
@@ -133,7 +133,7 @@ class YouTube8MDataset(BaseVideoDataset):
             raise ConfigError('YouTube8MDataset: classes come from class_file; leave classes out')
         self.class_file, self.id_file = class_file, id_file
         self.source, self.units, self.unnamed = source, units, unnamed
-        self.file_format, self.check_crc = file_format, check_crc
+        self.file_format, self.check_crc, self.scan_dir = file_format, check_crc, scan_dir
         self.statistics: Counter[str] = Counter()
         super().__init__(ann_file=ann_file, **kwargs)
 
@@ -159,11 +159,12 @@ class YouTube8MDataset(BaseVideoDataset):
         self._name_of = VideoNames(self.data_prefix.get('video', ''))
         self.statistics.clear()
         annotations: list[VideoAnnotation] = []
+        scan_dir = None if self.scan_dir is None else self.resolve(self.scan_dir)
         for shard in shards:
-            for offset, payload in scan_records(shard, self.check_crc):
-                where = f'{shard}: record at byte {offset}'
+            records = read_shard(shard, self.check_crc, self.units == 'segment', scan_dir)
+            for record in records:
                 self.statistics['records'] += 1
-                annotations += self._samples(payload, where, (shard, offset), vocabulary, youtube)
+                annotations += self._samples(shard, record, vocabulary, youtube)
         MMLogger.get_current_instance().info(
             f'{self.ann_file}: {len(shards)} shards, '
             + ', '.join(f'{k} {v}' for k, v in self.statistics.items())
@@ -172,50 +173,39 @@ class YouTube8MDataset(BaseVideoDataset):
 
     def _samples(
         self,
-        payload: bytes,
-        where: str,
-        record: tuple[str, int],
+        shard: str,
+        record: ShardRecord,
         vocabulary: EntityVocabulary,
         youtube: Mapping[str, str] | None,
     ) -> Iterator[VideoAnnotation]:
         """The samples of one record."""
-        try:
-            context, lists = parse_example(payload)
-            ids = context['id']
-            if not isinstance(ids, list):
-                raise ValueError('the id is a number')
-            name = ids[0].decode('ascii')
-            indices = _integers(context, 'labels', where)
-        except (KeyError, IndexError, ValueError) as error:  # a DataError is a ValueError
-            raise DataError(
-                f'{where} is no record of YouTube-8M ({type(error).__name__}: {error})'
-            ) from None
-        if youtube is not None and name not in youtube:
+        where = f'{shard}: record at byte {record.offset}'
+        if youtube is not None and record.name not in youtube:
             self.statistics['without_youtube_id'] += 1
             return
-        youtube_id = name if youtube is None else youtube[name]
+        youtube_id = record.name if youtube is None else youtube[record.name]
         raw = self.source == 'video'
         common: dict[str, Any] = dict(
-            video=self._name_of(self.file_format.format(id=youtube_id)) if raw else record[0],
-            video_id=name if youtube is None else youtube_id,
+            video=self._name_of(self.file_format.format(id=youtube_id)) if raw else shard,
+            video_id=youtube_id,
             where=where,
+            extra={} if raw else dict(record=(shard, record.offset)),
         )
-        extra: dict[str, Any] = {} if raw else dict(record=record)
         if self.units == 'video':
-            labels = self._labels(indices, vocabulary, where)
-            yield VideoAnnotation(labels=labels, extra=extra, **common)
+            yield VideoAnnotation(labels=self._labels(record.labels, vocabulary, where), **common)
             return
-        num_frames = min((len(steps) for steps in lists.values()), default=0)
-        for span, rated in self._ratings(context, where).items():
-            if span[0] >= num_frames:
+        rated: dict[tuple[float, float], dict[int, bool]] = {}
+        for start, end, label, confirmed in record.ratings:
+            labels = rated.setdefault((float(start), float(end)), {})
+            labels[label] = labels.get(label, False) or confirmed
+        for span, labels in rated.items():
+            if span[0] >= record.num_frames:
                 self.statistics['segments_past_end'] += 1
                 continue
-            positive = self._labels([i for i, y in rated.items() if y], vocabulary, where)
-            negative = self._labels([i for i, y in rated.items() if not y], vocabulary, where)
+            positive = self._labels([i for i, y in labels.items() if y], vocabulary, where)
+            negative = self._labels([i for i, y in labels.items() if not y], vocabulary, where)
             self.statistics['segments'] += 1
-            yield VideoAnnotation(
-                labels=positive, negatives=negative, segment=span, extra=extra, **common
-            )
+            yield VideoAnnotation(labels=positive, negatives=negative, segment=span, **common)
 
     def _labels(self, indices: list[int], vocabulary: EntityVocabulary, where: str) -> list[str]:
         """Names of vocabulary indices, without those that have none."""
@@ -227,28 +217,6 @@ class YouTube8MDataset(BaseVideoDataset):
                     "or set unlisted='drop'"
                 )
         return [name for name in map(names.get, indices) if name is not None]
-
-    @staticmethod
-    def _ratings(
-        context: Mapping[str, Any], where: str
-    ) -> dict[tuple[float, float], dict[int, bool]]:
-        """Segment -> vocabulary index -> whether it was confirmed."""
-        labels = _integers(context, 'segment_labels', where)
-        starts = _integers(context, 'segment_start_times', where)
-        ends = _integers(context, 'segment_end_times', where)
-        scores = [
-            finite_number(score, where, 'segment score')
-            for score in np.asarray(context.get('segment_scores', ()), dtype=object).tolist()
-        ]
-        ends = ends or [start + SEGMENT_SECONDS for start in starts]
-        columns: list[list] = [labels, starts, scores, ends]
-        if len({len(column) for column in columns}) > 1:
-            raise DataError(f'{where}: segment labels, times and scores differ in number')
-        ratings: dict[tuple[float, float], dict[int, bool]] = {}
-        for index, start, score, end in zip(*columns, strict=True):
-            rated = ratings.setdefault((float(start), float(end)), {})
-            rated[index] = rated.get(index, False) or score >= 0.5
-        return ratings
 
 
 def read_vocabulary(path: str, unnamed: str = 'drop') -> EntityVocabulary:
@@ -307,15 +275,3 @@ def _read_ids(path: str) -> dict[str, str]:
     if not found:
         raise DataError(f'{path}: no line as ABCD,dQw4w9WgXcQ; give ids of records and of YouTube')
     return found
-
-
-def _integers(context: Mapping[str, Any], key: str, where: str) -> list[int]:
-    """An integer feature of a record; empty where it has none.
-
-    Raises:
-        DataError: The feature is of floats or bytes.
-    """
-    values = context.get(key, [])
-    if len(values) and not (isinstance(values, np.ndarray) and values.dtype == np.int64):
-        raise DataError(f'{where}: {key} are no integers; download the shard again')
-    return np.asarray(values, dtype=np.int64).tolist()

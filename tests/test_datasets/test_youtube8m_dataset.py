@@ -323,3 +323,79 @@ def test_real_vocabularies(shared):
     assert part.partial and len(part.names) == len(rows) == 1000
     for row in rows:
         assert part.names[int(row['Index'])] == (row['Name'] or row['KnowledgeGraphId'])
+
+
+# --- what is remembered of a shard ----------------------------------------------------------------
+
+
+def described(dataset) -> list:
+    return [
+        (s['video_id'], s.get('record'), s.get('segment'), s['label'].tolist())
+        for s in samples(dataset)
+    ]
+
+
+@pytest.mark.parametrize(
+    'kwargs', [dict(), dict(ann_file='frame/*.tfrecord', units='segment')], ids=['video', 'segment']
+)
+def test_a_shard_is_scanned_once(root, kwargs, monkeypatch):
+    expected = described(build('YouTube8MDataset', root, **kwargs))
+    assert described(build('YouTube8MDataset', root, scan_dir='scans', **kwargs)) == expected
+    assert list((root / 'scans').glob('*.npz'))
+
+    def refuse(*args):
+        raise AssertionError('a shard was scanned again')
+
+    monkeypatch.setattr('ovmlv.datasets.formats.youtube8m_shard.scan_records', refuse)
+    again = build('YouTube8MDataset', root, scan_dir='scans', **kwargs)
+    assert described(again) == expected
+    for other in (dict(check_crc=False), dict(units='video' if kwargs else 'segment')):
+        with pytest.raises(AssertionError, match='scanned again'):  # they read other things
+            build('YouTube8MDataset', root, scan_dir='scans', **{**kwargs, **other})
+
+
+def test_a_shard_that_changes_is_scanned_anew(root):
+    before = described(build('YouTube8MDataset', root, scan_dir='scans'))
+    shard = root / 'video' / 'train-1.tfrecord'
+    shard.write_bytes(frame(video_record(b'zzzz', [2], 3)))  # as long as before
+    after = described(build('YouTube8MDataset', root, scan_dir='scans'))
+    assert after == described(build('YouTube8MDataset', root)) != before
+    # Names of labels are looked up at each start: they may come from another file.
+    write(root / 'other.csv', *VOCABULARY, '4,1,/m/0e,Zebra,https://x/Zebra,Animals,,,Striped.')
+    other = build('YouTube8MDataset', root, scan_dir='scans', class_file='other.csv')
+    assert other.metainfo['classes'] != build('YouTube8MDataset', root).metainfo['classes']
+
+
+@pytest.mark.parametrize('content', [b'', b'PK\x03\x04 nothing', 'half'])
+def test_a_damaged_memory_is_made_anew(root, content):
+    expected = described(build('YouTube8MDataset', root, scan_dir='scans'))
+    for kept in (root / 'scans').glob('*.npz'):
+        whole = kept.read_bytes()
+        kept.write_bytes(whole[: len(whole) // 2] if content == 'half' else content)
+    assert described(build('YouTube8MDataset', root, scan_dir='scans')) == expected
+    sizes = {kept.stat().st_size for kept in (root / 'scans').glob('*.npz')}
+    assert min(sizes) > 500
+
+
+def test_a_memory_runs_no_code(root):
+    build('YouTube8MDataset', root, scan_dir='scans')
+    for kept in (root / 'scans').glob('*.npz'):
+        with open(kept, 'wb') as file:
+            np.savez(file, offset=np.array([print], dtype=object))
+    assert len(build('YouTube8MDataset', root, scan_dir='scans')) == 3
+
+
+def test_a_place_that_cannot_be_written_stops_nothing(root, caplog):
+    (root / 'scans').write_text('a file in the place of a folder')
+    expected = described(build('YouTube8MDataset', root))
+    assert described(build('YouTube8MDataset', root, scan_dir='scans')) == expected
+
+
+def test_a_damaged_record_is_not_remembered(root):
+    shard = root / 'video' / 'train00.tfrecord'
+    content = bytearray(shard.read_bytes())
+    content[20] ^= 1
+    shard.write_bytes(bytes(content))
+    for _ in range(2):
+        with pytest.raises(DataError, match='train00.tfrecord: record at byte 0'):
+            build('YouTube8MDataset', root, scan_dir='scans')
