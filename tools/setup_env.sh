@@ -38,7 +38,7 @@ ovmlv_setup_env() {
         say "reusing $venv"
         return 0
     fi
-    pip=("$PYTHON" -m pip --disable-pip-version-check install --no-input)
+    pip=("$PYTHON" -m pip --disable-pip-version-check install --no-input --no-compile)
     if [ -n "${VIRTUAL_ENV:-}" ]; then
         status=0
         "$PYTHON" "$root/tools/check_env.py" --command 2>/dev/null || status=$?
