@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to a trained open-vocabulary tagger, some 10 minutes on two cores:
+# From a fresh clone to a trained open-vocabulary tagger, some 6 minutes on two cores:
 # environment, videos, zero-shot test, training, test, a table and a picture.
 #
 #   bash tools/quickstart.sh
@@ -21,7 +21,7 @@ show() { grep --line-buffered -E 'Epoch\((train|val|test)\)|^(mAP|all|seen|unsee
     sed -u -E 's/^(.{150}).*/\1/'; }
 
 say "1/5 videos of Toybox (data/toybox)"
-"$PYTHON" tools/data/toybox/generate_videos.py --train 4000 --test 0 --test-held-out 800
+"$PYTHON" tools/data/toybox/generate_videos.py --train 3200 --test 0 --test-held-out 600
 
 say "2/5 zero-shot test of the tiny CLIP"
 [ -f "$out/zero_shot.json" ] ||
@@ -30,7 +30,7 @@ say "2/5 zero-shot test of the tiny CLIP"
 
 say "3/5 training $config"
 if [ ! -f "$out/trained" ]; then
-    # Two thirds of the config's epochs, on five sixths of its videos.
+    # Two thirds of the config's epochs, on two thirds of its videos.
     "$PYTHON" tools/train.py "$config" --work-dir "$out/train" --resume \
         --cfg-options "$states" train_cfg.max_epochs=8 train_cfg.val_interval=8 2>&1 |
         tee "$out/train.log" | show

@@ -12,11 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ovmlv.files import whole_file
+from ovmlv.models.utils.portions import PORTION
 from ovmlv.models.utils.weight_watch import WeightWatch, tensor_fingerprint
-
-#: Videos in a pass: activations of more fall out of a processor's own caches, and take 1.6 times as
-#: long.
-_CHUNK = 16
 
 
 class PrefixCache:
@@ -68,7 +65,7 @@ class PrefixCache:
         missing = [i for i, key in enumerate(keys) if found[key] is None]
         self.misses += len(missing)
         self.hits += len(keys) - len(missing)
-        for part in (missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)):
+        for part in (missing[i : i + PORTION] for i in range(0, len(missing), PORTION)):
             results = (r.unflatten(0, (len(part), -1)) for r in compute(videos[part]))
             for i, entry in zip(part, zip(*results, strict=True), strict=True):
                 found[keys[i]] = entry

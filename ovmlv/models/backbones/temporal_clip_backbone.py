@@ -18,6 +18,7 @@ from ovmlv.models.dual_encoders import is_dual_encoder
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
+from ovmlv.models.utils.portions import by_portions
 from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
 
@@ -133,11 +134,11 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode videos ``(B, C, T, H, W) -> (B, E)``; not normalised."""
-        return self.forward_from(self.frozen_prefix(x), x.shape[2])
+        return by_portions(lambda x: self.forward_from(self.frozen_prefix(x), x.shape[2]), x)
 
     def encode_frames(self, x: Tensor) -> Tensor:
         """Embeddings of frames ``(B, C, T, H, W) -> (B, T, E)``, before a frame-level module."""
-        return self._tapped_from(self.frozen_prefix(x), x.shape[2])[0]
+        return by_portions(lambda x: self._tapped_from(self.frozen_prefix(x), x.shape[2])[0], x)
 
     def forward_with_reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Encode videos by this model and by the frozen CLIP.

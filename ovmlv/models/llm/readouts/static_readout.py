@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ovmlv.errors import ConfigError
 from ovmlv.files import text_digest
 from ovmlv.models.llm.causal_llm import CausalLLM
-from ovmlv.models.llm.kv_cache import LabelCache, constants, move
+from ovmlv.models.llm.kv_cache import KeyValues, LabelCache, constants, expand, move
 from ovmlv.models.llm.state_store import StateStore
 from ovmlv.models.utils.frozen import fingerprint
 from ovmlv.models.utils.sharding import in_step
@@ -86,10 +86,12 @@ class StaticReadout(BaseReadout):
         if self._store is not None:
             found.update(self._store.get([label for label in found if found[label] is None]))
         missing = [label for label, entry in found.items() if entry is None]
+        missing.sort(key=len)  # labels of like length share a pass
+        before = self._before(llm) if missing else []
         chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
         new: dict[str, Tensor] = {}
         for chunk, wanted in in_step(llm, chunks, list(labels[:1])):
-            computed = self._compute(llm, chunk)
+            computed = self._compute(llm, chunk, before)
             new.update(computed if wanted else {})
             if len(new) >= _KEPT:
                 self._keep(new, found)
@@ -106,14 +108,29 @@ class StaticReadout(BaseReadout):
             self._store.add(new)
         new.clear()
 
-    def _compute(self, llm: CausalLLM, labels: Sequence[str]) -> dict[str, Tensor]:
+    def _before(self, llm: CausalLLM) -> KeyValues:
+        """Keys and values of the sentence before the label, which all labels share."""
+        ids = llm.tokenize([self.context.split('{}')[0].rstrip()], bos=True)
+        if not ids[0] or not llm.abilities.takes_embeds:
+            return []
+        with constants(llm.device):
+            return llm(llm.embed(torch.tensor(ids, device=llm.device))).key_values
+
+    def _compute(
+        self, llm: CausalLLM, labels: Sequence[str], before: KeyValues
+    ) -> dict[str, Tensor]:
         """Compute the states of labels for the first time, in one pass."""
         with constants(llm.device):
             rows, starts = self.label_tokens(llm, labels, bos=True)
-            ids, _ = pad_tokens(rows, llm.device)
-            states = llm(llm.embed(ids) if llm.abilities.takes_embeds else ids).states.float()
+            # A tokenizer may merge across the border: what all rows share, and no more.
+            skipped = min(starts) if before else 0
+            ids, _ = pad_tokens([row[skipped:] for row in rows], llm.device)
+            past = expand([(k[:, :, :skipped], v[:, :, :skipped]) for k, v in before], len(rows))
+            inputs = llm.embed(ids) if llm.abilities.takes_embeds else ids
+            states = llm(inputs, past if skipped else None).states.float()
         return {
-            label: states[i, starts[i] : len(rows[i])].clone() for i, label in enumerate(labels)
+            label: states[i, starts[i] - skipped : len(rows[i]) - skipped].clone()
+            for i, label in enumerate(labels)
         }
 
     def _key(self, llm: CausalLLM) -> str:

@@ -1,0 +1,34 @@
+"""Passes over a few videos at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+#: Videos in a pass: activations of more fall out of a processor's own caches, and their memory is
+#: new each time. Test batches of the tiny CLIP took 1.5 times as long.
+PORTION = 16
+
+
+def by_portions(compute: Callable[[Tensor], Tensor], videos: Tensor) -> Tensor:
+    """Give ``compute(videos)``, on a processor and without gradients some videos at a time.
+
+    Args:
+        compute: It handles each video ``(B, ...)`` alone, and returns rows in the same order.
+        videos: ``(B, ...)``
+
+    Examples:
+        >>> import torch
+        >>> sizes = []
+        >>> def double(videos):
+        ...     sizes.append(len(videos))
+        ...     return 2 * videos
+        >>> with torch.no_grad():
+        ...     bool((by_portions(double, torch.ones(40, 3)) == 2).all()), sizes
+        (True, [16, 16, 8])
+    """
+    if torch.is_grad_enabled() or videos.device.type != 'cpu' or len(videos) <= PORTION:
+        return compute(videos)
+    return torch.cat([compute(portion) for portion in videos.split(PORTION)])
