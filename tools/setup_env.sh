@@ -19,6 +19,12 @@ ovmlv_setup_env() {
     local -a pip
     root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
     say() { printf '[setup] %s\n' "$*" >&2; }
+    # pip would compile 30,000 files to bytecode one after the other, tests of libraries included.
+    compile_installed() {  # PROCESSES
+        "$PYTHON" -m compileall -q -j "$1" -x '/(tests?|networkx|playwright)/' \
+            "$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+            >/dev/null 2>&1 || true
+    }
 
     if [ -n "${OVMLV_PYTHON:-}" ]; then
         export PYTHON="$OVMLV_PYTHON" PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
@@ -76,6 +82,7 @@ ovmlv_setup_env() {
         # By exact version, so that pip takes what is built for this machine and replaces nothing.
         "${pip[@]}" -c "$root/requirements/pinned.txt" \
             $(grep -E '^(torch|torchvision|setuptools)==' "$root/requirements/pinned.txt") || return 1
+        compile_installed 1 &  # pip uses one core
         say "3/4 the other pinned packages"
         here="$(mktemp)"
         owned='torch|torchvision'
@@ -99,6 +106,8 @@ ovmlv_setup_env() {
     fi
     say "4/4 ovmlv itself, as an editable install"
     "${pip[@]}" --no-deps --no-build-isolation -e "$root" || return 1
+    wait
+    compile_installed 0
     "$PYTHON" "$root/tools/check_env.py" || return 1
     rm -f "$venv"/.ovmlv-*
     printf '%s' "$root" >"$stamp"
