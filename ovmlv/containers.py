@@ -12,7 +12,7 @@ import contextlib
 import errno
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -276,6 +276,59 @@ def _at(stamp: int | None, stream: av.VideoStream, word: str = 'at') -> str:
     return f'{word} {float(stamp * stream.time_base):.2f} s'
 
 
+def choose_stream(
+    container: av.container.InputContainer, index: int | None = None
+) -> av.VideoStream:
+    """The video stream with this index in the file; by default FFmpeg's choice.
+
+    Raises:
+        UnreadableVideoError: There is none, or it holds no video.
+    """
+    import av
+
+    videos = container.streams.video
+    stream: Any
+    if index is not None:
+        chosen = [s for s in videos if s.index == index]
+        if not chosen:
+            raise UnreadableVideoError(
+                f'it has no video stream {index}, but {[s.index for s in videos]}'
+            )
+        stream = chosen[0]
+    else:
+        stream = container.streams.best('video')
+    if stream is None:
+        kinds = sorted({s.type for s in container.streams})
+        raise UnreadableVideoError(f'it has no video stream ({", ".join(kinds) or "nothing"})')
+    if stream.disposition & av.stream.Disposition.attached_pic:
+        raise UnreadableVideoError('its only picture is the cover of a sound file')
+    if stream.codec_context is None:
+        raise UnreadableVideoError('its codec is unknown')
+    return stream
+
+
+def sparing(
+    packets: Iterable[av.Packet], stream: av.VideoStream, stamps: Set[int]
+) -> Iterator[av.Packet]:
+    """The packets, with the decoder told before each whether its frame may be left out.
+
+    It leaves out what no other frame is predicted from, of H.264, H.265 and MPEG-4, say; other
+    decoders take no notice.
+
+    Args:
+        packets: Packets of the stream, which are decoded one after the other.
+        stream: Their stream.
+        stamps: Time stamps (``pts``) of the frames that are wanted.
+    """
+    context = stream.codec_context
+    try:
+        for packet in packets:
+            context.skip_frame = 'DEFAULT' if packet.pts in stamps else 'NONREF'
+            yield packet
+    finally:
+        context.skip_frame = 'DEFAULT'
+
+
 def set_threads(stream: av.VideoStream, count: int) -> None:
     """Set the threads of a decoder. VP8's reports broken partitions only if it uses slices."""
     if stream.codec_context.codec.canonical_name in ('vp8', 'vp7'):
@@ -285,3 +338,16 @@ def set_threads(stream: av.VideoStream, count: int) -> None:
     stream.codec_context.thread_count = count
     if count != 1:
         stream.thread_type = 'AUTO'
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn FFmpeg's errors into ours."""
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError)):
+            raise
+        raise UnreadableVideoError(f'no readable video ({error.strerror})') from None

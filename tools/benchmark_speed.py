@@ -53,7 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batch', type=int, default=1, help='videos; default: %(default)s')
     parser.add_argument('--labels', type=int, nargs='+', default=[64], help='default: 64')
     parser.add_argument(
-        '--batches', type=int, nargs='+', default=[1, 16], help='of inference; default: 1 16'
+        '--batches', type=int, nargs='+', default=[1, 16, 64], help='of inference; default: 1 16 64'
     )
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtype', default='float32')
@@ -76,10 +76,11 @@ def machine(args: argparse.Namespace) -> str:
 def table(rows: list[Measured], where: str, command: str) -> str:
     """A Markdown page of all rows."""
     lines = [f'Measured on: {where}', '', f'    {command}', '']
+    lines += ['Memory is what one run adds to what the process holds, at most.', '']
     for row in rows:
         lines += [f'### {row.name}', '', row.equality, '']
-        lines += [f'| | median, {row.clock} time | ratio (smallest–largest) | goal |']
-        lines += ['| :-- | --: | --: | --: |', *row.lines(), '']
+        lines += [f'| | median, {row.clock} time | ratio (smallest–largest) | goal | memory |']
+        lines += ['| :-- | --: | --: | --: | --: |', *row.lines(), '']
     return '\n'.join(lines)
 
 
@@ -91,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
     command = 'python tools/benchmark_speed.py ' + ' '.join(sys.argv[1:])
     for part in args.only:
         for row in importlib.import_module(f'speed.{part}').rows(args):
-            done.append(measure(row, args.rounds, args.device))
+            done.append(measure(row, args.rounds, args.device, memory=True))
             print(f'\n{done[-1].name}\n{done[-1].equality}', flush=True)
             print('\n'.join(done[-1].lines()), flush=True)
             rows = [dataclasses.asdict(found) for found in done]

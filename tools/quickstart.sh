@@ -21,7 +21,7 @@ show() { grep --line-buffered -E 'Epoch\((train|val|test)\)|^(mAP|all|seen|unsee
     sed -u -E 's/^(.{150}).*/\1/'; }
 
 say "1/5 videos of Toybox (data/toybox)"
-"$PYTHON" tools/data/toybox/generate_videos.py --train 2400 --test 0 --test-held-out 600
+"$PYTHON" tools/data/toybox/generate_videos.py --train 2240 --val 50 --test 0 --test-held-out 500
 
 say "2/5 zero-shot test of the tiny CLIP"
 [ -f "$out/zero_shot.json" ] ||

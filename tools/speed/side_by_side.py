@@ -6,10 +6,12 @@ each round in another order, and what counts is the ratio within a round.
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -59,6 +61,7 @@ class Measured:
         equality: What the check said.
         clock: 'CPU' seconds of the process, or 'wall' seconds.
         unit: Of the row.
+        memory: Side -> bytes that a run adds at most; empty where that cannot be told.
     """
 
     name: str
@@ -67,7 +70,7 @@ class Measured:
     equality: str
     clock: str
     unit: tuple[float, str] | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
 
     def ratios(self, side: str) -> list[float]:
         """Times of a side over those of the first side, round by round."""
@@ -93,15 +96,19 @@ class Measured:
             time_ = f'{statistics.median(seconds):.3g} s'
             if self.unit:
                 time_ += f', {self.unit[0] / statistics.median(seconds):.3g} {self.unit[1]}/s'
-            found.append(f'| {side} | {time_} | {spread} | {judged} |')
+            memory = f'{self.memory[side] / 2**20:,.0f} MB' if side in self.memory else ''
+            found.append(f'| {side} | {time_} | {spread} | {judged} | {memory} |')
         return found
 
 
-def measure(row: Row, rounds: int, device: str = 'cpu', wall: bool = False) -> Measured:
+def measure(
+    row: Row, rounds: int, device: str = 'cpu', wall: bool = False, memory: bool = False
+) -> Measured:
     """Run all sides of a row once to warm up and compare, then ``rounds`` times in turn.
 
     On a CPU the time is that of this process, all its threads together, which other programs
-    disturb least; elsewhere, or with ``wall``, it is that of the clock.
+    disturb least; elsewhere, or with ``wall``, it is that of the clock. With ``memory``, each side
+    runs once more, to tell how much it takes.
 
     Raises:
         AssertionError: The sides do not do the same.
@@ -110,6 +117,7 @@ def measure(row: Row, rounds: int, device: str = 'cpu', wall: bool = False) -> M
     clock = time.perf_counter if on_clock else time.process_time
     settle = torch.cuda.synchronize if device.startswith('cuda') else (lambda: None)
     equality = row.check({side.name: side.run() for side in row.sides})
+    sizes = {side.name: peak_memory(side.run, device) for side in row.sides} if memory else {}
     seconds: dict[str, list[float]] = {side.name: [] for side in row.sides}
     for turn in range(rounds):
         shift = turn % len(row.sides)
@@ -121,7 +129,35 @@ def measure(row: Row, rounds: int, device: str = 'cpu', wall: bool = False) -> M
             seconds[side.name].append(clock() - start)
     goals = {side.name: side.goal for side in row.sides if side.goal is not None}
     kind = 'wall' if on_clock else 'CPU'
-    return Measured(row.name, seconds, goals, equality, kind, row.unit)
+    known = {name: size for name, size in sizes.items() if size is not None}
+    return Measured(row.name, seconds, goals, equality, kind, row.unit, known)
+
+
+def peak_memory(run: Callable[[], Any], device: str = 'cpu') -> int | None:
+    """Bytes that a run adds to what is held before it, at most; None where that cannot be told.
+
+    On a CPU, Linux tells the largest resident size of the process since it was last asked to forget
+    it. What the C library holds back of freed memory is given to the system before.
+    """
+    if device.startswith('cuda'):
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return torch.cuda.max_memory_allocated() - before
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        before = _status('VmRSS')
+        Path('/proc/self/clear_refs').write_text('5')
+        run()
+        return max(_status('VmHWM') - before, 0)
+    except (OSError, AttributeError):
+        return None
+
+
+def _status(key: str) -> int:
+    """A size in bytes from Linux's status of this process."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
 
 
 def difference(first: torch.Tensor, second: torch.Tensor) -> float:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +12,15 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from mmengine.logging import MMLogger
 
-from ovmlv.containers import decode_packets, is_b_frame, open_container, set_threads
+from ovmlv.containers import (
+    choose_stream,
+    decode_packets,
+    is_b_frame,
+    open_container,
+    set_threads,
+    sparing,
+    translated,
+)
 from ovmlv.errors import ConfigError, UnreadableVideoError
 
 from .base import BaseReader
@@ -35,7 +41,10 @@ _CONVERTS_IN_THREADS = int(av.__version__.split('.')[0]) >= 17
 # Packets as the container stores them: by default FFmpeg fills in times that it guesses.
 _AS_STORED = {'fflags': '+nofillin-genpts', 'analyzeduration': '1', 'fpsprobesize': '0'}
 _CHOICES = dict(
-    truncated=('refuse', 'use'), damaged=('refuse', 'skip'), resized=('refuse', 'scale')
+    truncated=('refuse', 'use'),
+    damaged=('refuse', 'skip'),
+    resized=('refuse', 'scale'),
+    unreferenced=('decode', 'skip'),
 )
 # Where a partition of a picture is broken, this decoder may leave in it what its memory held, and
 # say nothing. A new decoder begins with empty memory, whatever was asked before.
@@ -67,6 +76,9 @@ class PyAVReader(BaseReader):
             video has only the good frames, and the whole file is decoded when it is opened.
         resized: Whether to ``refuse`` frames of several sizes, or to ``scale`` all to the size of
             the first.
+        unreferenced: Whether to ``decode`` frames that are not wanted and that no other frame is
+            predicted from, or to ``skip`` them, which takes a third less time for most H.264. The
+            frames that are wanted are the same, but damage in a skipped frame is not told.
 
     Raises:
         UnreadableVideoError: The video cannot be used; the message has the reason.
@@ -92,14 +104,19 @@ class PyAVReader(BaseReader):
         truncated: str = 'refuse',
         damaged: str = 'refuse',
         resized: str = 'refuse',
+        unreferenced: str = 'decode',
     ) -> None:
-        for name, value in dict(truncated=truncated, damaged=damaged, resized=resized).items():
+        choices = dict(
+            truncated=truncated, damaged=damaged, resized=resized, unreferenced=unreferenced
+        )
+        for name, value in choices.items():
             if value not in _CHOICES[name]:
                 raise ConfigError(
                     f'{name}={value!r} is not {" or ".join(map(repr, _CHOICES[name]))}'
                 )
         self.source, self.num_threads, self.wanted_stream = source, num_threads, stream
         self.skips_damage, self.resized = damaged == 'skip', resized
+        self.skips_unreferenced = unreferenced == 'skip'
         # Open from `reopen` to `close`; None before and after.
         self.container: av.container.InputContainer = None  # type: ignore[assignment]
         self.stream: av.VideoStream = None  # type: ignore[assignment]
@@ -109,7 +126,7 @@ class PyAVReader(BaseReader):
         #: Number of decoded frame -> number of frame, where all were decoded.
         self._order: list[int] | None = None
         try:
-            with _translated():
+            with translated():
                 self.index: VideoIndex = self._build_index()
                 if damaged == 'skip' and self.index.damage is None:
                     self.survey()
@@ -134,7 +151,7 @@ class PyAVReader(BaseReader):
             )
         indices = self._kept[indices]
         wanted = np.unique(indices)
-        with _translated():
+        with translated():
             found = self._read(wanted)
         if len({frame.shape for frame in found.values()}) > 1:
             sizes = sorted({'x'.join(map(str, f.shape[1::-1])) for f in found.values()})
@@ -153,7 +170,7 @@ class PyAVReader(BaseReader):
         """Open the file, also if it is open already, and choose the stream."""
         self.close()
         self.container = open_container(self.source)
-        self.stream = self._choose(self.container)
+        self.stream = choose_stream(self.container, self.wanted_stream)
         set_threads(self.stream, self.num_threads)
 
     def decode_all(self) -> Iterator[tuple[int, av.VideoFrame, str]]:
@@ -213,7 +230,7 @@ class PyAVReader(BaseReader):
         self.reopen()
         if self.stream.codec_context.codec.reorder:
             with open_container(self.source, **_AS_STORED) as stored:
-                packets = read_packets(stored, self._choose(stored))
+                packets = read_packets(stored, choose_stream(stored, self.wanted_stream))
         else:  # frames are shown as they are decoded, whether the time is stored or filled in
             packets = read_packets(self.container, self.stream)
         index = index_by_packets(packets, self.container, self.stream)
@@ -234,27 +251,6 @@ class PyAVReader(BaseReader):
             self._log(f'what comes before its first key frame is left out: {lost[0][1]}')
         self._order = list(range(len(index.pts)))
         return index
-
-    def _choose(self, container: av.container.InputContainer) -> av.VideoStream:
-        videos = container.streams.video
-        stream: Any
-        if self.wanted_stream is not None:
-            chosen = [s for s in videos if s.index == self.wanted_stream]
-            if not chosen:
-                raise UnreadableVideoError(
-                    f'it has no video stream {self.wanted_stream}, but {[s.index for s in videos]}'
-                )
-            stream = chosen[0]
-        else:
-            stream = container.streams.best('video')
-        if stream is None:
-            kinds = sorted({s.type for s in container.streams})
-            raise UnreadableVideoError(f'it has no video stream ({", ".join(kinds) or "nothing"})')
-        if stream.disposition & av.stream.Disposition.attached_pic:
-            raise UnreadableVideoError('its only picture is the cover of a sound file')
-        if stream.codec_context is None:
-            raise UnreadableVideoError('its codec is unknown')
-        return stream
 
     def _decode_rows(self, lost: list[tuple[int, str]] | None = None) -> list[FrameRow]:
         self.reopen()
@@ -316,22 +312,37 @@ class PyAVReader(BaseReader):
     def _from_key(self, key: int, wanted: np.ndarray) -> dict[int, np.ndarray] | None:
         """Frames after a key frame; None if this way does not give them."""
         left, last, found = set(wanted.tolist()), self.index.until[wanted].max(), {}
-        for i, frame in self._walk(key):
+        needed = {*left, int(last)} if self.skips_unreferenced else None
+        for i, frame in self._walk(key, needed):
             if i in left:
                 found[i] = self._picture(frame)
             if i >= last:
                 return found
         return None
 
-    def _walk(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames from a key frame on, while each is good and is the next one in the index."""
+    def _walk(
+        self, key: int, needed: set[int] | None = None
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames from a key frame on, while each is good and is the next one in the index.
+
+        With ``needed``, others may be missing if no frame refers to them.
+        """
         index = self.index
         if self.stream.codec_context.codec.canonical_name in _LEAVES_GAPS:
             self.reopen()
         expected = int(np.searchsorted(index.pts, index.key_pts[key]))
-        for frame, damage, _ in decode_packets(self._seek(key), self.stream):
+        packets = self._seek(key)
+        if needed is not None:
+            wanted = {int(index.pts[i]) for i in needed}
+            packets = sparing(packets, self.stream, wanted)
+        for frame, damage, _ in decode_packets(packets, self.stream):
             if frame.pts is not None and frame.pts < index.key_pts[key]:
                 continue  # shown before the key frame, and made from what was passed over
+            if needed is not None and frame.pts is not None:
+                while expected < len(index.pts) and index.pts[expected] < frame.pts:
+                    if expected in needed:
+                        return
+                    expected += 1
             if damage or expected >= len(index.pts) or frame.pts != index.pts[expected]:
                 return
             yield expected, frame
@@ -381,20 +392,9 @@ class PyAVReader(BaseReader):
         """Width and height of the first frame, as it is stored."""
         if self._first_size is None:
             with open_container(self.source) as container:
-                stream = self._choose(container)
+                stream = choose_stream(container, self.wanted_stream)
                 set_threads(stream, self.num_threads)
                 decoded = decode_packets(container.demux(stream), stream)
                 first = next(itertools.islice(decoded, self.index.left_out, None)).frame
                 self._first_size = first.width, first.height
         return self._first_size
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn FFmpeg's errors into ours."""
-    try:
-        yield
-    except FFmpegError as error:
-        if isinstance(error, (FileNotFoundError, PermissionError)):
-            raise
-        raise UnreadableVideoError(f'no readable video ({error.strerror})') from None

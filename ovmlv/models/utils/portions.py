@@ -29,6 +29,8 @@ def by_portions(compute: Callable[[Tensor], Tensor], videos: Tensor) -> Tensor:
         ...     bool((by_portions(double, torch.ones(40, 3)) == 2).all()), sizes
         (True, [16, 16, 8])
     """
-    if torch.is_grad_enabled() or videos.device.type != 'cpu' or len(videos) <= PORTION:
+    whole = torch.is_grad_enabled() or videos.device.type != 'cpu'
+    # A graph that is captured is one for any number of videos.
+    if whole or torch.compiler.is_compiling() or len(videos) <= PORTION:
         return compute(videos)
     return torch.cat([compute(portion) for portion in videos.split(PORTION)])

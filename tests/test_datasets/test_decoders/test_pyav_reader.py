@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from ovmlv.containers import decode_packets
 from ovmlv.datasets.decoders import PyAVReader, open_video
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError, DataError
@@ -54,6 +55,38 @@ def test_any_frames_in_any_order(name, tmp_path):
         again = rng.permutation(30)  # the same reader once more, all of them
         assert shown(reader.get_frames(again)) == again.tolist()
         reader.close()
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_frames_are_the_same_where_others_are_not_decoded(name, tmp_path):
+    file, codec, settings = FORMATS[name]
+    try:
+        odd.write_video(tmp_path / file, 30, codec, **settings)
+    except ValueError as error:
+        pytest.skip(f'this build of PyAV does not encode {codec}: {error}')
+    whole, sparing = PyAVReader(tmp_path / file), PyAVReader(tmp_path / file, unreferenced='skip')
+    rng = np.random.default_rng(1)
+    choices = [[i] for i in range(30)] + [rng.choice(30, 5) for _ in range(5)] + [range(30)]
+    for indices in choices:  # the same reader, so that one choice must not tell on the next
+        pairs = zip(whole.get_frames(indices), sparing.get_frames(indices), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs), list(indices)
+
+
+def test_frames_that_nothing_refers_to_are_not_decoded(tmp_path, monkeypatch):
+    odd.write_video(tmp_path / 'a.mp4', 40, gop=1000)
+    counts = {}
+    for choice in ('decode', 'skip'):
+        reader, frames = PyAVReader(tmp_path / 'a.mp4', unreferenced=choice), []
+
+        def count(packets, stream, lost=None, frames=frames):
+            for row in decode_packets(packets, stream, lost):
+                frames.append(row.frame.pts)
+                yield row
+
+        monkeypatch.setattr('ovmlv.datasets.decoders.pyav_reader.decode_packets', count)
+        assert shown(reader.get_frames([1, 30])) == [1, 30]
+        counts[choice] = len(frames)
+    assert counts['decode'] >= 31 and counts['skip'] < 0.7 * counts['decode'], counts
 
 
 def test_frames_equal_those_of_a_full_decoding(tmp_path):
