@@ -71,7 +71,7 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
     Args:
         scores: ``(N, C)`` scores; higher is more likely, and ``-inf`` ranks last.
         targets: ``(N, C)`` of {1, 0, -1}; -1 is unknown and ignored.
-        above: Whether ``retrieved_above`` is wanted; otherwise it is empty.
+        above: Whether ``hits_above`` and ``retrieved_above`` are wanted; otherwise they are empty.
 
     Examples:
         The positive of 0.7 is found third and the second of its kind; that of 0.9 comes first:
@@ -98,12 +98,12 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
         for i, (row, bucket) in enumerate(zip(block, buckets, strict=True)):
             count = int(num_positives[first + i])
             part = slice(int(stop[first + i]) - count, int(stop[first + i]))
+            if count * _SPARSE > num_rows:
+                score[part], retrieved[:, part] = _rank_all(row, bucket, video[part], ways)
+                continue
             own, own_bucket = _sorted(score[part], bucket.take(video[part]))
             score[part] = own
-            if count * _SPARSE > num_rows:
-                ranked, _ = _sorted(row, bucket)
-                retrieved[:, part] = [num_rows - ranked.searchsorted(own, w) for w in ways]
-            elif count:
+            if count:
                 retrieved[:, part] = _count_at_least(row, bucket, own, own_bucket, table, ways)
     if labels.size and labels.min() < 0:
         # Unknown entries are -inf: they are counted for a positive of -inf alone.
@@ -114,7 +114,9 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
     new = np.ones(len(score) + 1, dtype=bool)
     new[1:-1] = (score[1:] != score[:-1]) | (label[1:] != label[:-1])
     group, edges = new[:-1].cumsum() - 1, np.flatnonzero(new)
-    hits, hits_above = (stop[label] - edges[group + i] for i in (0, 1))
+    last = stop.take(label)
+    hits = last - edges.take(group)
+    hits_above = last - edges.take(group + 1) if above else last[:0]
     higher = retrieved[1] if above else retrieved[0][:0]
     return PositiveRanks(label, score, hits, retrieved[0], hits_above, higher, num_positives)
 
@@ -126,6 +128,47 @@ def _positives(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]
     narrow = np.uint16 if width <= 2**16 else np.int64  # NumPy sorts 16 bits by radix
     flat = flat.take((flat % width).astype(narrow).argsort(kind='stable'))
     return flat % width, flat // width, values.ravel().take(flat)
+
+
+def _rank_all(
+    row: np.ndarray, bucket: np.ndarray, own: np.ndarray, ways: tuple[_Way, ...]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Rank all scores of a label, where its positives are many.
+
+    Args:
+        row: ``(N,)`` scores.
+        bucket: ``(N,)`` uint16.
+        own: ``(P,)`` rows of the positives.
+        ways: See :func:`_count_at_least`.
+
+    Returns:
+        Scores ``(P,)`` of the positives, ascending, and for each of ``ways`` how many scores are at
+        least as high, or higher, ``(P,)``.
+    """
+    order = _order(row, bucket)
+    positive = np.zeros(len(row), dtype=bool)
+    positive[own] = True
+    ranked, places = row.take(order), positive.take(order).nonzero()[0]
+    # Where the scores equal to one begin, and where they end; mostly, each is alone.
+    new = ranked[1:] != ranked[:-1]
+    if new.all():
+        return ranked.take(places), [len(row) - places - (way == 'right') for way in ways]
+    edges = np.concatenate([[0], new.nonzero()[0] + 1, [len(row)]])
+    group = np.concatenate([[0], new.cumsum()]).take(places)
+    return ranked.take(places), [len(row) - edges.take(group + (way == 'right')) for way in ways]
+
+
+def _order(scores: np.ndarray, buckets: np.ndarray) -> np.ndarray:
+    """The order that sorts scores, whose buckets are in their order.
+
+    They are first put into the order of their buckets, by radix. NumPy's stable sort then needs
+    little more than one pass, since they are nearly in order.
+    """
+    order = buckets.argsort(kind='stable')
+    nearly = scores.take(order)
+    if (nearly[1:] < nearly[:-1]).any():
+        order = order.take(nearly.argsort(kind='stable'))
+    return order
 
 
 def _count_at_least(
@@ -166,17 +209,14 @@ def _count_at_least(
 def _sorted(scores: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores and their buckets in ascending order; it may work in place.
 
-    If there are many scores, they are first put into the order of their buckets, by radix. NumPy's
-    stable sort then needs little more than one pass, since they are nearly in order.
+    If there are many scores, see :func:`_order`.
     """
     if len(scores) < _MIN_RADIX:
         scores.sort()
         buckets.sort(kind='stable')
         return scores, buckets
-    order = buckets.argsort(kind='stable')
-    scores = scores.take(order)
-    scores.sort(kind='stable')
-    return scores, buckets.take(order)
+    order = _order(scores, buckets)
+    return scores.take(order), buckets.take(order)
 
 
 def _transposed(values: np.ndarray, out: np.ndarray) -> np.ndarray:
