@@ -85,26 +85,26 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
     scores, targets = check_inputs(scores, targets)
     values, labels = scores.cpu().contiguous().numpy(), targets.cpu().contiguous().numpy()
     num_rows, num_labels = values.shape
-    label, video, score = _positives(values, labels)
-    num_positives = np.bincount(label, minlength=num_labels)
     ways: tuple[_Way, ...] = ('left', 'right') if above else ('left',)
-    retrieved = np.empty((len(ways), len(score)), np.int64)
     table = np.zeros(2**16, dtype=bool)
     space = np.empty((_BLOCK_LABELS, num_rows), values.dtype)
-    stop = num_positives.cumsum()
-    for first in range(0, num_labels if len(score) else 0, _BLOCK_LABELS):
+    label_space = np.empty((_BLOCK_LABELS, num_rows), labels.dtype)
+    # Of no label at first, so that there is something to join.
+    scores_of, counts_of = [np.empty(0, values.dtype)], [np.empty((len(ways), 0), np.int64)]
+    num_positives = np.zeros(num_labels, np.int64)
+    for first in range(0, num_labels if num_rows else 0, _BLOCK_LABELS):
         block = _transposed(values[:, first : first + _BLOCK_LABELS], space)
-        buckets = _buckets(block)
-        for i, (row, bucket) in enumerate(zip(block, buckets, strict=True)):
-            count = int(num_positives[first + i])
-            part = slice(int(stop[first + i]) - count, int(stop[first + i]))
-            if count * _SPARSE > num_rows:
-                score[part], retrieved[:, part] = _rank_all(row, bucket, video[part], ways)
-                continue
-            own, own_bucket = _sorted(score[part], bucket.take(video[part]))
-            score[part] = own
-            if count:
-                retrieved[:, part] = _count_at_least(row, bucket, own, own_bucket, table, ways)
+        positive = _transposed(labels[:, first : first + _BLOCK_LABELS], label_space) == 1
+        for i, (row, bucket) in enumerate(zip(block, _buckets(block), strict=True)):
+            own = positive[i].nonzero()[0]
+            num_positives[first + i] = len(own)
+            if len(own):
+                ranked, counts = _rank(row, bucket, own, table, ways)
+                scores_of.append(ranked)
+                counts_of.append(np.stack(counts))
+    score, retrieved = np.concatenate(scores_of), np.concatenate(counts_of, axis=1)
+    label = np.arange(num_labels).repeat(num_positives)
+    stop = num_positives.cumsum()
     if labels.size and labels.min() < 0:
         # Unknown entries are -inf: they are counted for a positive of -inf alone.
         num_known = (labels >= 0).sum(0)
@@ -121,30 +121,49 @@ def positive_ranks(scores: Tensor, targets: Tensor, above: bool = True) -> Posit
     return PositiveRanks(label, score, hits, retrieved[0], hits_above, higher, num_positives)
 
 
-def _positives(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Column, row and score of each positive, ``(P,)``, in the order of the columns."""
-    width = max(values.shape[1], 1)
-    flat = np.flatnonzero(labels.ravel() == 1)
-    narrow = np.uint16 if width <= 2**16 else np.int64  # NumPy sorts 16 bits by radix
-    flat = flat.take((flat % width).astype(narrow).argsort(kind='stable'))
-    return flat % width, flat // width, values.ravel().take(flat)
+def _rank(
+    row: np.ndarray, bucket: np.ndarray, own: np.ndarray, table: np.ndarray, ways: tuple[_Way, ...]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Rank the positives of a label.
+
+    Args:
+        row: ``(N,)`` scores.
+        bucket: ``(N,)`` uint16, see :func:`_buckets`; it may be sorted in place.
+        own: ``(P,)`` rows of the positives, one or more.
+        table: See :func:`_sharing`.
+        ways: What to count: ``left`` scores that are at least as high, ``right`` higher ones.
+
+    Returns:
+        Scores ``(P,)`` of the positives, ascending, and counts ``(P,)`` for each of ``ways``.
+    """
+    if len(own) * _SPARSE > len(row):
+        return _rank_all(row, bucket, own, ways)
+    own_bucket = bucket.take(own)
+    shared = _sharing(bucket, own_bucket, table)
+    if len(shared) * 2 > len(row):
+        return _rank_all(row, bucket, own, ways)
+    ranked, own_bucket = _sorted(row.take(own), own_bucket)
+    return ranked, _count_at_least(row, bucket, ranked, own_bucket, shared, ways)
+
+
+def _sharing(bucket: np.ndarray, own: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Rows of the scores in the buckets of positives.
+
+    Args:
+        bucket: ``(N,)`` uint16.
+        own: ``(P,)`` buckets of the positives.
+        table: ``(2**16,)`` bool, all False, for use during the work.
+    """
+    table[own] = True
+    found = table.take(bucket).nonzero()[0]
+    table[own] = False
+    return found
 
 
 def _rank_all(
     row: np.ndarray, bucket: np.ndarray, own: np.ndarray, ways: tuple[_Way, ...]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Rank all scores of a label, where its positives are many.
-
-    Args:
-        row: ``(N,)`` scores.
-        bucket: ``(N,)`` uint16.
-        own: ``(P,)`` rows of the positives.
-        ways: See :func:`_count_at_least`.
-
-    Returns:
-        Scores ``(P,)`` of the positives, ascending, and for each of ``ways`` how many scores are at
-        least as high, or higher, ``(P,)``.
-    """
+    """See :func:`_rank`, where positives, or scores like theirs, are many: all are ranked."""
     order = _order(row, bucket)
     positive = np.zeros(len(row), dtype=bool)
     positive[own] = True
@@ -176,7 +195,7 @@ def _count_at_least(
     bucket: np.ndarray,
     own: np.ndarray,
     own_bucket: np.ndarray,
-    table: np.ndarray,
+    shared: np.ndarray,
     ways: tuple[_Way, ...],
 ) -> list[np.ndarray]:
     """How many scores of a label are at least (above) those of its positives, without sorting all.
@@ -190,15 +209,12 @@ def _count_at_least(
         bucket: ``(N,)`` uint16; sorted in place.
         own: ``(P,)`` scores of the positives, ascending.
         own_bucket: ``(P,)`` their buckets.
-        table: ``(2**16,)`` bool, all False, for use during the work.
-        ways: What to count: ``left`` scores that are at least as high, ``right`` higher ones.
+        shared: Rows of the scores in these buckets.
+        ways: See :func:`_rank`.
 
     Returns:
         ``(P,)`` for each of ``ways``.
     """
-    table[own_bucket] = True
-    shared = table.take(bucket).nonzero()[0]
-    table[own_bucket] = False
     near, near_bucket = _sorted(row.take(shared), bucket.take(shared))
     bucket.sort(kind='stable')  # its order is of no use any more
     outside = near_bucket.searchsorted(own_bucket, 'right')
