@@ -20,7 +20,7 @@ from ovmlv.tables import read_csv_rows
 from .annotation import VideoAnnotation
 from .base_video_dataset import BaseVideoDataset
 from .cells import whole_number
-from .formats.youtube8m_shard import ShardRecord, read_shard
+from .formats.youtube8m_shard import ShardRecord, ShardScans
 from .video_names import VideoNames
 
 # A pair of ids in either form; a line has one or more of the second.
@@ -159,10 +159,9 @@ class YouTube8MDataset(BaseVideoDataset):
         self._name_of = VideoNames(self.data_prefix.get('video', ''))
         self.statistics.clear()
         annotations: list[VideoAnnotation] = []
-        scan_dir = None if self.scan_dir is None else self.resolve(self.scan_dir)
+        scans = ShardScans(None if self.scan_dir is None else self.resolve(self.scan_dir))
         for shard in shards:
-            records = read_shard(shard, self.check_crc, self.units == 'segment', scan_dir)
-            for record in records:
+            for record in scans.read(shard, self.check_crc, self.units == 'segment'):
                 self.statistics['records'] += 1
                 annotations += self._samples(shard, record, vocabulary, youtube)
         MMLogger.get_current_instance().info(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -385,10 +386,14 @@ def test_a_memory_runs_no_code(root):
     assert len(build('YouTube8MDataset', root, scan_dir='scans')) == 3
 
 
-def test_a_place_that_cannot_be_written_stops_nothing(root, caplog):
+def test_a_place_that_cannot_be_written_stops_nothing(root, monkeypatch):
     (root / 'scans').write_text('a file in the place of a folder')
+    said = []
+    logger = SimpleNamespace(get_current_instance=lambda: SimpleNamespace(warning=said.append))
+    monkeypatch.setattr('ovmlv.datasets.formats.youtube8m_shard.MMLogger', logger)
     expected = described(build('YouTube8MDataset', root))
     assert described(build('YouTube8MDataset', root, scan_dir='scans')) == expected
+    assert len(said) == 1 and 'scans of shards are not remembered' in said[0]  # of two shards
 
 
 def test_a_damaged_record_is_not_remembered(root):

@@ -57,33 +57,46 @@ class ShardRecord(NamedTuple):
     ratings: list[Rating]
 
 
-def read_shard(
-    path: str, check: bool = True, segments: bool = False, scan_dir: str | None = None
-) -> list[ShardRecord]:
-    """The records of a shard, in their order.
+class ShardScans:
+    """Reads shards, and remembers what was found in them.
 
     Args:
-        path: The TFRecord file.
-        check: Whether to check payloads against their checksums.
-        segments: Whether ratings of segments are read.
-        scan_dir: Folder in which to remember what was found. A shard is scanned anew if its size or
-            the time of its last change is another. With None, nothing is remembered.
-
-    Raises:
-        DataError: A record is damaged, or none of YouTube-8M; the message has file and byte.
+        folder: Folder in which to remember it. A shard is scanned anew if its size or the time of
+            its last change is another. With None, or where nothing can be written, nothing is
+            remembered.
     """
-    kept = None if scan_dir is None else _place(path, check, segments, scan_dir)
-    if kept is not None and kept.is_file():
-        found = _load(kept)
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder
+
+    def read(self, path: str, check: bool = True, segments: bool = False) -> list[ShardRecord]:
+        """The records of a shard, in their order.
+
+        Args:
+            path: The TFRecord file.
+            check: Whether to check payloads against their checksums.
+            segments: Whether ratings of segments are read.
+
+        Raises:
+            DataError: A record is damaged, or none of YouTube-8M; the message has file and byte.
+        """
+        kept = None if self.folder is None else _place(path, check, segments, self.folder)
+        found = _load(kept) if kept is not None and kept.is_file() else None
         if found is not None:
             return found
-    records = [
-        _record(offset, payload, f'{path}: record at byte {offset}', segments)
-        for offset, payload in scan_records(path, check)
-    ]
-    if kept is not None:
-        _save(kept, records)
-    return records
+        records = [
+            _record(offset, payload, f'{path}: record at byte {offset}', segments)
+            for offset, payload in scan_records(path, check)
+        ]
+        if kept is not None:
+            try:
+                _save(kept, records)
+            except OutputError as error:
+                self.folder = None  # said once, not for each of thousands of shards
+                MMLogger.get_current_instance().warning(
+                    f'scans of shards are not remembered: {error}'
+                )
+        return records
 
 
 def _record(offset: int, payload: bytes, where: str, segments: bool) -> ShardRecord:
@@ -148,7 +161,7 @@ def _place(path: str, check: bool, segments: bool, scan_dir: str) -> Path:
 
 
 def _save(place: Path, records: list[ShardRecord]) -> None:
-    """Keep records as arrays; where that is not possible, say so and go on."""
+    """Keep records as arrays, which hold no code."""
     ratings = [rating for record in records for rating in record.ratings]
     arrays: dict[str, Any] = dict(
         offset=np.array([record.offset for record in records], np.int64),
@@ -159,11 +172,8 @@ def _save(place: Path, records: list[ShardRecord]) -> None:
         num_ratings=np.array([len(record.ratings) for record in records], np.int64),
         ratings=np.array(ratings, np.int64).reshape(-1, len(Rating._fields)),
     )
-    try:
-        with whole_file(place) as scratch, open(scratch, 'wb') as file:
-            np.savez(file, **arrays)
-    except OutputError as error:
-        MMLogger.get_current_instance().warning(f'scans of shards are not remembered: {error}')
+    with whole_file(place) as scratch, open(scratch, 'wb') as file:
+        np.savez(file, **arrays)
 
 
 def _load(place: Path) -> list[ShardRecord] | None:
