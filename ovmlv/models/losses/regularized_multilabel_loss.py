@@ -159,6 +159,7 @@ class RegularizedMultilabelLoss(BaseCriterion):
         self.residual_adapter = residual_adapter
         self.adapters = nn.ModuleDict()
         self.scalar, self.use_sigmoid = scalar, use_sigmoid
+        self.label_weight: Tensor | None = None
 
     def weigh_labels(self, weight: Tensor) -> None:
         """Multiply the base loss's terms of each label by ``weight (C,)``, in the place of its
@@ -169,7 +170,8 @@ class RegularizedMultilabelLoss(BaseCriterion):
                 f'{type(self.base).__name__} takes no weights of labels; use MultilabelBCELoss or '
                 'remove LabelWeightHook'
             )
-        self.base.class_weight = weight.detach().float()
+        # No buffer: an average of the model was copied before, and has no place for one.
+        self.label_weight = weight.detach().float()
 
     def set_embed_dim(self, embed_dim: int) -> None:
         """Build the residual adapters, if any; the recognizer calls it with E."""
@@ -256,6 +258,8 @@ class RegularizedMultilabelLoss(BaseCriterion):
                 'labels_per_step=None or use a base loss of ovmlv'
             )
         if own:
+            if self.label_weight is not None:
+                subset['class_weight'] = self.label_weight
             return self.base(logits, targets, **host, **subset)
         return foreign_loss(self.base, logits, targets, **host)
 

@@ -65,9 +65,13 @@ class Videos(BaseDataset):
         return dict(inputs=video, data_samples=ActionDataSample().set_gt_label(label))
 
 
-def test_in_a_run_the_loss_is_weighed_by_the_frozen_clip(tmp_path):
+@pytest.mark.parametrize('averaged', [False, True])
+def test_in_a_run_the_loss_is_weighed_by_the_frozen_clip(tmp_path, averaged):
     torch.manual_seed(0)
-    model = OpenVocabRecognizer(TemporalCLIPBackbone(**CLIP, num_frames=2), Listening(**CLIP))
+    # As in Open-VCLIP, where what the weights started from comes behind the loss.
+    kwargs = dict(interpolation=dict(type='InterpolatedWeights', weight=0.5)) if averaged else {}
+    backbone = TemporalCLIPBackbone(**CLIP, num_frames=2, trainable=1)
+    model = OpenVocabRecognizer(backbone, Listening(**CLIP), **kwargs)
     loader = dict(
         dataset=Videos(), batch_size=5, sampler=dict(type='DefaultSampler', shuffle=False)
     )
@@ -78,6 +82,7 @@ def test_in_a_run_the_loss_is_weighed_by_the_frozen_clip(tmp_path):
         custom_hooks=[
             dict(type='ovmlv.VocabularyHook'),
             dict(type='ovmlv.LabelWeightHook', max_weight=5.0, min_positives=2, num_videos=8),
+            *([dict(type='EMAHook')] if averaged else []),  # copies the model before it is weighed
         ],
         default_hooks=dict(checkpoint=None), log_level='WARNING',
     )  # fmt: skip
@@ -94,7 +99,7 @@ def test_in_a_run_the_loss_is_weighed_by_the_frozen_clip(tmp_path):
         video = torch.nn.functional.normalize(model.backbone(data['inputs'].flatten(0, 1)), dim=-1)
         scores = video @ model.head.reference(CLASSES).T
     targets = torch.stack([sample['data_samples'].gt_label for sample in chosen])
-    weight = model.criterion.base.class_weight
+    weight = model.criterion.label_weight
     known = known_labels(scores, targets, 2)
     torch.testing.assert_close(weight, label_weights(known, 5.0), atol=1e-5, rtol=0)
     assert weight[0] != weight[1]
