@@ -21,7 +21,7 @@ show() { grep --line-buffered -E 'Epoch\((train|val|test)\)|^(mAP|all|seen|unsee
     sed -u -E 's/^(.{150}).*/\1/'; }
 
 say "1/5 videos of Toybox (data/toybox)"
-"$PYTHON" tools/data/toybox/generate_videos.py --train 2240 --val 50 --test 0 --test-held-out 500
+"$PYTHON" tools/data/toybox/generate_videos.py --train 2880 --val 50 --test 0 --test-held-out 500
 
 say "2/5 zero-shot test of the tiny CLIP"
 [ -f "$out/zero_shot.json" ] ||
@@ -30,7 +30,7 @@ say "2/5 zero-shot test of the tiny CLIP"
 
 say "3/5 training $config"
 if [ ! -f "$out/trained" ]; then
-    # Two thirds of the config's epochs, on half of its videos; the test follows at once.
+    # Two thirds of the epochs of the config, on three fifths of its videos; the test follows at once.
     "$PYTHON" tools/train.py "$config" --work-dir "$out/train" --resume \
         --cfg-options "$states" train_cfg.max_epochs=8 train_cfg.val_begin=9 2>&1 |
         tee "$out/train.log" | show
