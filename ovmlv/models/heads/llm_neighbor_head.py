@@ -114,7 +114,7 @@ class LLMNeighborHead(BasePromptHead):
             out[torch.tensor(known)] = of_clip.to(out)
         if not all(known):
             new = [label for label, is_known in zip(labels, known) if not is_known]
-            out[~torch.tensor(known)] = self.memory.mix(self, new)
+            out[~torch.tensor(known)] = self.memory.mix(self, new).to(out)
         return out
 
     def neighbors(self, labels: Sequence[str]) -> list[tuple[list[str], list[float]]]:

@@ -92,6 +92,13 @@ def test_a_known_word_is_no_neighbour_of_itself(make):
     assert set(names) == set(KNOWN) - {'dog'}
 
 
+def test_new_and_known_words_share_a_batch_in_mixed_precision(make):
+    head = make()
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        found = head([KNOWN[0], 'a new word'])
+    torch.testing.assert_close(found.float(), head([KNOWN[0], 'a new word']), atol=0.05, rtol=0)
+
+
 def test_nothing_trains_and_nothing_is_saved(make):
     head = make()
     assert not any(p.requires_grad for p in head.parameters())
