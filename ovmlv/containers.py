@@ -20,6 +20,7 @@ from .errors import DependencyError, UnreadableVideoError
 
 if TYPE_CHECKING:
     import av
+    import numpy as np
 
 #: FFmpeg's names of what may be opened: one file each, which names no other. Sound is among them so
 #: that a sound file is told as such.
@@ -338,6 +339,23 @@ def set_threads(stream: av.VideoStream, count: int) -> None:
     stream.codec_context.thread_count = count
     if count != 1:
         stream.thread_type = 'AUTO'
+
+
+def converting(threads: int = 1) -> dict[str, int]:
+    """Arguments for PyAV's conversions of frames that hold it to so many threads.
+
+    From 17 on it takes as many threads as there are cores unless told otherwise. For small frames,
+    waiting for them takes longer than all the rest; and a worker that is forked while they are
+    there hangs when it frees the frame.
+    """
+    import av
+
+    return {'threads': threads} if int(av.__version__.split('.')[0]) >= 17 else {}
+
+
+def rgb_of(frame: av.VideoFrame) -> np.ndarray:
+    """RGB uint8 ``(H, W, 3)`` of a frame as it is stored, converted in this thread alone."""
+    return frame.to_ndarray(format='rgb24', **converting())
 
 
 @contextlib.contextmanager

@@ -195,5 +195,5 @@ def test_one_step_on_toybox(name, toybox, tmp_path, monkeypatch):
     moved = {n for n, start in before.items() if not torch.equal(after[n], start)}
     for group in (VIDEO, TIME, TEXT):
         assert any(n.startswith(group) for n in moved) == (group in TOYBOX[name]), group
-    weight = model.criterion.base.class_weight
+    weight = model.criterion.label_weight
     assert len(weight) == len(model.vocabulary.labels)

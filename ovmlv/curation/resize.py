@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from ovmlv.containers import converting, rgb_of
 from ovmlv.datasets.decoders import PyAVReader
 from ovmlv.datasets.decoders.upright import upright
 from ovmlv.errors import UnreadableVideoError
@@ -79,7 +80,7 @@ def _write(reader: PyAVReader, part: Path, task: ResizeTask) -> tuple[int, tuple
                 raise UnreadableVideoError(f'damaged: more than its {len(stamps)} frames')
             matrix = frame.side_data.get('DISPLAYMATRIX')
             if matrix is not None:
-                picture = upright(frame.to_ndarray(format='rgb24'), matrix)
+                picture = upright(rgb_of(frame), matrix)
                 frame = av.VideoFrame.from_ndarray(picture, format='rgb24')
             if stream is None:
                 size = _fit(frame.width, frame.height, task.short_side)
@@ -87,7 +88,7 @@ def _write(reader: PyAVReader, part: Path, task: ResizeTask) -> tuple[int, tuple
                 if matrix is None:  # else the colours are those of RGB
                     stream.codec_context.colorspace = frame.colorspace
                     stream.codec_context.color_range = frame.color_range
-            frame = frame.reformat(*size, format='yuv420p', interpolation='BICUBIC')
+            frame = frame.reformat(*size, format='yuv420p', interpolation='BICUBIC', **converting())
             at = max(int(stamps[count, 0]), at + 1)  # encoders refuse equal times
             frame.pts, frame.time_base = at, _BASE
             packets += stream.encode(frame)

@@ -16,6 +16,7 @@ from ..containers import (
     is_b_frame,
     open_container,
     reach_back,
+    rgb_of,
     set_threads,
 )
 
@@ -114,4 +115,4 @@ def _upright(frame: Any) -> np.ndarray:
 
     Mirror images, which some front cameras record, stay as they are stored.
     """
-    return np.rot90(frame.to_ndarray(format='rgb24'), round(frame.rotation / 90))
+    return np.rot90(rgb_of(frame), round(frame.rotation / 90))

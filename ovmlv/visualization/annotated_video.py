@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ovmlv.containers import open_container
+from ovmlv.containers import open_container, rgb_of
 from ovmlv.datasets.decoders.upright import upright
 from ovmlv.errors import ConfigError, DataError, DependencyError, OutputError, UnreadableVideoError
 from ovmlv.files import whole_file
@@ -179,9 +179,7 @@ def _read(source: Any, video: str | Path) -> Iterator[tuple[float, np.ndarray, F
         except FFmpegError:
             continue
         for frame in frames:
-            picture = upright(
-                frame.to_ndarray(format='rgb24'), frame.side_data.get('DISPLAYMATRIX')
-            )
+            picture = upright(rgb_of(frame), frame.side_data.get('DISPLAYMATRIX'))
             if shape is None:
                 shape = picture.shape
             elif picture.shape != shape:

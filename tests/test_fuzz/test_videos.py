@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from av.video.frame import PictureType
 
-from ovmlv.containers import open_container
+from ovmlv.containers import open_container, rgb_of
 from ovmlv.datasets.decoders import open_video
 from tests.test_datasets.odd_videos import write_video
 from tests.test_fuzz.cases import attempt, cases, generators
@@ -71,8 +71,8 @@ def plain_decode(path, keep):
                 if keep:
                     frames.append(frame)
                 else:
-                    plain.pictures.append(frame.to_ndarray(format='rgb24'))
-    plain.pictures.extend(frame.to_ndarray(format='rgb24') for frame in frames)
+                    plain.pictures.append(rgb_of(frame))
+    plain.pictures.extend(rgb_of(frame) for frame in frames)
     return plain
 
 

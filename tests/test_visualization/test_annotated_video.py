@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from ovmlv.containers import rgb_of
 from ovmlv.errors import ConfigError, DataError, DependencyError
 from ovmlv.visualization import write_annotated_video
 from ovmlv.visualization.annotated_video import Moments, choose_encoder
@@ -15,7 +16,7 @@ def read(path):
     """Times and frames of a video."""
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
-        return [f.time for f in frames], np.stack([f.to_ndarray(format='rgb24') for f in frames])
+        return [f.time for f in frames], np.stack([rgb_of(f) for f in frames])
 
 
 def has_bar(frames):

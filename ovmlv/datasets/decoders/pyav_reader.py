@@ -14,6 +14,7 @@ from mmengine.logging import MMLogger
 
 from ovmlv.containers import (
     choose_stream,
+    converting,
     decode_packets,
     is_b_frame,
     open_container,
@@ -35,9 +36,6 @@ from .video_index import (
     spread_damage,
 )
 
-# From 17 on PyAV converts colours in as many threads as there are cores unless told otherwise. For
-# small frames in the workers of a data loader, waiting for them takes longer than all the rest.
-_CONVERTS_IN_THREADS = int(av.__version__.split('.')[0]) >= 17
 # Packets as the container stores them: by default FFmpeg fills in times that it guesses.
 _AS_STORED = {'fflags': '+nofillin-genpts', 'analyzeduration': '1', 'fpsprobesize': '0'}
 _CHOICES = dict(
@@ -121,7 +119,7 @@ class PyAVReader(BaseReader):
         self.container: av.container.InputContainer = None  # type: ignore[assignment]
         self.stream: av.VideoStream = None  # type: ignore[assignment]
         self.converter = VideoReformatter()
-        self.converting = {'threads': num_threads} if _CONVERTS_IN_THREADS else {}
+        self.converting = converting(num_threads)
         self._first_size: tuple[int, int] | None = None
         #: Number of decoded frame -> number of frame, where all were decoded.
         self._order: list[int] | None = None

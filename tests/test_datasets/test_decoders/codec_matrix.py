@@ -6,6 +6,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from ovmlv.containers import rgb_of
+
 SIZE, COUNT, RATE = (48, 64), 40, 10
 
 
@@ -151,4 +153,4 @@ def plain_decode(path):
         start = (container.start_time or 0) / av.time_base
         frames = list(container.decode(stream))
         times = [None if f.time is None else f.time - start for f in frames]
-        return [f.to_ndarray(format='rgb24') for f in frames], times
+        return [rgb_of(f) for f in frames], times

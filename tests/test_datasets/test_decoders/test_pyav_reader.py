@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from ovmlv.containers import decode_packets
+from ovmlv.containers import decode_packets, rgb_of
 from ovmlv.datasets.decoders import PyAVReader, open_video
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError, DataError
@@ -92,7 +92,7 @@ def test_frames_that_nothing_refers_to_are_not_decoded(tmp_path, monkeypatch):
 def test_frames_equal_those_of_a_full_decoding(tmp_path):
     path = odd.write_noise(tmp_path / 'a.mp4')
     with av.open(str(path)) as container:
-        whole = [f.to_ndarray(format='rgb24') for f in container.decode(video=0)]
+        whole = [rgb_of(f) for f in container.decode(video=0)]
     for indices in ([3], [39, 0], [8, 9, 10, 11], [25, 5, 25]):
         frames = PyAVReader(path).get_frames(indices)
         assert all(np.array_equal(f, whole[i]) for f, i in zip(frames, indices))
@@ -232,7 +232,7 @@ def test_what_is_left_in_a_broken_picture_is_that_of_a_plain_decode(tmp_path):
     path = odd.write_video(tmp_path / 'a.mkv', count=24, codec='ffv1', b_frames=0)
     odd.spoil_packet(path, 0, slice(121, 125))
     with av.open(str(path)) as container:
-        whole = [f.to_ndarray(format='rgb24') for f in container.decode(video=0)]
+        whole = [rgb_of(f) for f in container.decode(video=0)]
     reader = PyAVReader(path)
     for i in (13, 5, 0, 20, 11):
         assert np.array_equal(reader.get_frames([i])[0], whole[i]), i
@@ -272,7 +272,7 @@ def test_real_frames_and_their_times_equal_a_full_decoding(name, shared):
         stream = container.streams.video[0]
         decoded = list(container.decode(stream))
         turns = round(decoded[0].rotation / 90)
-        whole = [np.rot90(f.to_ndarray(format='rgb24'), turns) for f in decoded]
+        whole = [np.rot90(rgb_of(f), turns) for f in decoded]
         start = container.start_time / av.time_base
         times = [f.time - start for f in decoded]
         if REAL[name] == 'counted':

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from ovmlv.containers import rgb_of
 from ovmlv.datasets.toybox.assets import (
     HELD_OUT_FAMILY,
     concepts,
@@ -185,7 +186,7 @@ def test_generates_real_files_and_the_same_twice(tmp_path):
         a, b = (tmp_path / folder / 'videos' / name for folder in 'ab')
         assert a.read_bytes() == b.read_bytes()
         with av.open(str(a)) as container:
-            frames = [f.to_ndarray(format='rgb24') for f in container.decode(video=0)]
+            frames = [rgb_of(f) for f in container.decode(video=0)]
         assert 16 <= len(frames) <= 32 and frames[0].shape == (80, 80, 3)
     rows = [json.loads(r) for r in (tmp_path / 'a/annotations/train.jsonl').open()]
     assert len(rows) == 2 and all(row['labels'] for row in rows)

@@ -260,7 +260,8 @@ def test_what_each_pass_reads() -> None:
     seen = count_tokens(llm)
     static(llm, labels)
     static(llm, [*labels, 'hen'])
-    assert seen == [3 * 6, 6], 'the second call runs the new label only'
+    # The sentence before the label is computed once a call, with batch 1.
+    assert seen == [2, 3 * 4, 2, 4], 'the second call runs the new label only'
 
 
 def test_label_caches_are_bounded_and_private() -> None:
@@ -315,7 +316,8 @@ def test_new_states_go_into_new_files(tmp_path) -> None:
     with pytest.warns(UserWarning, match=f'{second.name} is damaged'):
         states, mask = readout(again, LABELS)
     assert torch.equal(states[:2][mask[:2]], want[valid])
-    assert len(seen) == 1, 'the labels of the damaged file are computed again'
+    before = len('A video of a')
+    assert len(seen) == 2 and seen[0] - before in (0, 1), 'the labels of the damaged file alone'
     assert len(StaticReadout(make_llm('gpt2'), cache_dir=str(tmp_path))(llm, LABELS)[0]) == 4
 
 
