@@ -30,7 +30,7 @@ from .import_hooks import Execute, after_import, around_import, replace_function
 from .openmmlab import MMCV, MMENGINE, require
 
 _applied = False
-_libraries: list[Any] = []  # schemas of torch.library live as long as these objects
+_libraries: list[Any] = []  # schemas of operators live as long as these objects
 
 
 def apply() -> None:
@@ -84,12 +84,13 @@ def _import_torchvision(execute: Execute, module: ModuleType) -> None:
 
 def _declare_operators() -> None:
     import torch
+    from torch import library
 
     for name in ('nms', 'qnms'):
         if not torch._C._jit_get_schemas_for_operator(f'torchvision::{name}'):
-            library = torch.library.Library('torchvision', 'FRAGMENT')
-            library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-            _libraries.append(library)
+            declared = library.Library('torchvision', 'FRAGMENT')
+            declared.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+            _libraries.append(declared)
 
 
 # --- mmengine: checkpoints ---------------------------------------------------------------------

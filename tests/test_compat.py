@@ -66,20 +66,20 @@ from . import _meta_registrations
 __version__ = '0.99'
 """
 META = """
-import torch
+from torch import library
 print('tried')
-@torch.library.register_fake('torchvision::nms')
+@library.register_fake('torchvision::nms')
 def nms(dets, scores, iou_threshold): return dets
-@torch.library.register_fake('torchvision::qnms')
+@library.register_fake('torchvision::qnms')
 def qnms(dets, scores, iou_threshold): return dets
 """
 #: As one whose library loads and declares the operators, whatever the library's name is.
 WORKING = """
-import torch
+from torch import library
 from . import extension
-library = torch.library.Library('torchvision', 'DEF')
-library.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-library.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+declared = library.Library('torchvision', 'DEF')
+declared.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+declared.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 __version__ = '0.99'
 """
 TELL = """
