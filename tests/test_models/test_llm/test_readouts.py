@@ -264,6 +264,21 @@ def test_what_each_pass_reads() -> None:
     assert seen == [2, 3 * 4, 2, 4], 'the second call runs the new label only'
 
 
+@pytest.mark.parametrize('missing', [True, False])
+def test_processes_that_share_an_llm_take_the_same_passes(monkeypatch, missing) -> None:
+    """One has labels to compute; another has none, and a spare part in their place."""
+    llm = make_llm('llama')
+    static = StaticReadout(llm, context='a {}')
+    static(llm, ['cat'])
+    monkeypatch.setattr(
+        'ovmlv.models.llm.readouts.static_readout.in_step',
+        lambda llm, parts, spare: [(part, True) for part in parts] or [(spare, False)],
+    )
+    seen = count_tokens(llm)
+    static(llm, ['cat', 'dog'] if missing else ['cat'])
+    assert seen == [2, 4], 'the sentence before the label, and one label'
+
+
 def test_label_caches_are_bounded_and_private() -> None:
     llm = make_llm('llama')
     readout = SuffixReadout(llm, num_tokens=2, context='{}', layer=3)

@@ -87,10 +87,12 @@ class StaticReadout(BaseReadout):
             found.update(self._store.get([label for label in found if found[label] is None]))
         missing = [label for label, entry in found.items() if entry is None]
         missing.sort(key=len)  # labels of like length share a pass
-        before = self._before(llm) if missing else []
+        before: KeyValues | None = None
         chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
         new: dict[str, Tensor] = {}
         for chunk, wanted in in_step(llm, chunks, list(labels[:1])):
+            # Inside the steps: every process that holds a share of the LLM has to take this one.
+            before = self._before(llm) if before is None else before
             computed = self._compute(llm, chunk, before)
             new.update(computed if wanted else {})
             if len(new) >= _KEPT:
