@@ -15,7 +15,7 @@ ovmlv_has_module() {
 }
 
 ovmlv_setup_env() {
-    local root venv base stamp key here status module owned
+    local root venv base stamp key here status module owned compiling=
     local -a pip
     root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
     say() { printf '[setup] %s\n' "$*" >&2; }
@@ -83,6 +83,7 @@ ovmlv_setup_env() {
         "${pip[@]}" -c "$root/requirements/pinned.txt" \
             $(grep -E '^(torch|torchvision|setuptools)==' "$root/requirements/pinned.txt") || return 1
         compile_installed 1 &  # pip uses one core
+        compiling=$!
         say "3/4 the other pinned packages"
         here="$(mktemp)"
         owned='torch|torchvision'
@@ -106,7 +107,7 @@ ovmlv_setup_env() {
     fi
     say "4/4 ovmlv itself, as an editable install"
     "${pip[@]}" --no-deps --no-build-isolation -e "$root" || return 1
-    wait
+    [ -z "$compiling" ] || wait "$compiling"
     compile_installed 0
     "$PYTHON" "$root/tools/check_env.py" || return 1
     rm -f "$venv"/.ovmlv-*

@@ -14,9 +14,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-STAND_IN = """#!/bin/bash
-printf '%s|' "$@" >>"$CALLS"
-echo >>"$CALLS"
+STAND_IN = r"""#!/bin/bash
+# In one write, since the script compiles in the background while it goes on.
+printf -v line '%s|' "$@"
+printf '%s\n' "$line" >>"$CALLS"
 case "$*" in
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
     *"(3, 11)"*) exit "${OLD_PYTHON:-0}" ;;
