@@ -54,6 +54,7 @@ _groups = {
     ],
     'the method': [
         ('full', 'full method', 'ovmlv'),
+        ('label_parts', 'full method, pairs by their parts', 'ovmlv'),
     ],
     'without its parts': [
         ('without_temporal', 'without temporal branch', 'ablations/without_temporal'),
@@ -88,7 +89,11 @@ _groups = {
     ],
 }
 
-_changes = dict(llm_neighbors_random={'model.head.llm.random_weights': True})
+_changes = dict(
+    llm_neighbors_random={'model.head.llm.random_weights': True},
+    label_parts={'model.label_parts': 'data/toybox/annotations/parts.json'},
+)
+_after = dict(label_parts='full')  # the same weights, tested in another way
 
 rows = [
     dict(
@@ -97,6 +102,7 @@ rows = [
         group=group,
         config=f'configs/{path}_toybox.py',
         options=_changes.get(name, {}),
+        after=_after.get(name, ''),
     )
     for group, members in _groups.items()
     for name, title, path in members

@@ -304,7 +304,7 @@ class OVMLVInferencer:
         if isinstance(target, LabelBank):
             scores = target.score_views(self.model, views)
         else:
-            scores = self.model.score_views(views, self.model.encode_labels(target))
+            scores = self.model.score_labels(views, target)
         scores = scores.float().cpu()
         if self.calibration is not None:
             scores = self.calibration.apply(scores)

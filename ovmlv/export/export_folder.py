@@ -164,6 +164,7 @@ def make_label_set(
         names, embeddings = unique_labels(labels.labels), labels.embeddings()
     else:
         names = unique_labels(labels)
+    model.label_parts.warn_of(names, 'an exported folder')
     text = model.encode_labels(names) if embeddings is None else embeddings
     text = text.float().cpu()
     scorer = model.scorer
@@ -261,7 +262,8 @@ def largest_difference(
         shape = (batch, views, num_frames, *tagger.meta.image_size, 3)
         frames = generator.integers(0, 256, shape, dtype=np.uint8)
         inputs = torch.from_numpy(frames).permute(0, 1, 5, 2, 3, 4).to(device)
-        expected = model.predict_labels(inputs, names).float().cpu()
+        text = model.encode_labels(names)
+        expected = model.score_views(model.encode_views(inputs), text).float().cpu()
         if calibration is not None:
             expected = calibration.apply(expected)
         given = frames if input_type == 'uint8' else frames.astype(np.float32) / 255

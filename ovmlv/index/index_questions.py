@@ -164,6 +164,8 @@ class IndexQuestions:
     def logits(self, labels: tuple[str, ...] | LabelBank) -> LabelLogits:
         """What gives the logits of labels."""
         model = self._inferencer().model
+        names = labels.labels if isinstance(labels, LabelBank) else labels
+        model.label_parts.warn_of(names, 'an index of videos')
         if isinstance(labels, LabelBank):
             return LabelLogits(model, self._inferencer().calibration, labels.embeddings())
         text = model.encode_labels(labels)

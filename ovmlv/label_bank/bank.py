@@ -266,8 +266,14 @@ class LabelBank:
 
         The model is not checked; see :meth:`check`.
         """
-        parts = [model.score_views(views, text) for text in self.chunks()]
-        return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
+
+        def score(labels: list[str]) -> Tensor:
+            parts = [model.score_views(views, text) for text in self.chunks()]
+            if len(labels) > len(self):  # parts that are not in the bank
+                parts.append(model.score_views(views, model.encode_labels(labels[len(self) :])))
+            return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
+
+        return model.label_parts.score(self.labels, score)
 
     @torch.no_grad()
     def top_k(self, model: Recognizer, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
@@ -280,6 +286,12 @@ class LabelBank:
         """
         self.check(model)
         views = model.encode_views(inputs)
+        if model.label_parts.of_any(self.labels):
+            if k < 1:
+                raise ConfigError(f'k={k} must be at least 1')
+            found = self.score_views(model, views).float().cpu()
+            values, rows = found.topk(min(k, len(self)))
+            return self.named(values.logit(), rows)
         values, rows = self._best(lambda t: model.view_logits(views, t), len(views), k)
         return self.named(values, rows)
 

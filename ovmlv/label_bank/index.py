@@ -89,6 +89,7 @@ class LabelIndex:
                 'the label bank that was indexed is gone, or was changed since; index it again'
             )
         bank.check(model)
+        model.label_parts.warn_of(bank.labels, 'an approximate index of labels')
         return bank.named(*self._best(bank, model, model.encode_views(inputs), k))
 
     def _best(

@@ -232,6 +232,7 @@ class Recognizer(VocabularyUser, Protocol):
         data_preprocessor: Stacks and normalises videos.
         average_views: What of a video's views is averaged.
         labels_per_pass: Labels that go through the head at once.
+        label_parts: Which labels consist of which others.
         cfg: The config that it was built from; None where it was built by hand.
     """
 
@@ -241,6 +242,7 @@ class Recognizer(VocabularyUser, Protocol):
     data_preprocessor: Any
     average_views: str
     labels_per_pass: int
+    label_parts: Any
     cfg: Any
 
     def learn_known(self, known: Tensor) -> None:
@@ -260,6 +262,9 @@ class Recognizer(VocabularyUser, Protocol):
 
     def score_views(self, views: Tensor, text: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` from views ``(B, M, E)`` and labels ``(C, E)``."""
+
+    def score_labels(self, views: Tensor, labels: Sequence[str]) -> Tensor:
+        """Probabilities ``(B, C)`` of labels for views ``(B, M, E)``."""
 
     def predict_labels(self, inputs: Tensor, labels: Sequence[str]) -> Tensor:
         """Probabilities ``(B, C)`` of labels for videos ``(B, M, C, T, H, W)``."""

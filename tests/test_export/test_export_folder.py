@@ -23,6 +23,7 @@ from ovmlv.export import (
     make_label_set,
     model_fingerprint,
 )
+from ovmlv.models.recognizers.label_parts import LabelParts
 from ovmlv.runtime import LabelSet, VideoTagger
 from tests.test_apis.conftest import CONFIG, write_scene
 from tests.test_integration.tiny import build_model, write_clip
@@ -128,6 +129,16 @@ def test_video_files_are_tagged_as_by_the_model(exported, tmp_path):
     assert found.top(2)[0].label == found.to_dict(1)['labels'][0]['label'] == best
     line = str(found).splitlines()[1].rstrip('#').split()
     assert line == [*best.split(), f'{wanted.max():.3f}']
+
+
+def test_labels_with_parts_are_exported_by_themselves(tmp_path, monkeypatch):
+    model = model_of(TINY, TEMPORAL)
+    clips = pixels(1, 1, 4, 64, 64)
+    wanted = expected(model, clips)
+    monkeypatch.setattr(model, 'label_parts', LabelParts({LABELS[0]: LABELS[1:3]}))
+    assert expected(model, clips)[0, 0] < wanted[0, 0]
+    export_model(model, LABELS, tmp_path)  # which compares
+    np.testing.assert_allclose(VideoTagger(tmp_path).predict(clips), wanted, atol=1e-4)
 
 
 def test_frames_of_any_size(exported):

@@ -5,6 +5,7 @@ Layout::
     root/videos/{train,val,test,test_held_out}/000000.mp4
     root/annotations/{train,val,test,test_held_out}.jsonl   a video a line: video, labels, unknown
     root/annotations/classes.json                           label -> split, kind, group, words, read
+    root/annotations/parts.json                             "an axe growing" -> "axe", "growing"
     root/annotations/{test,test_held_out}_{de,es,fr,zh}.jsonl   names of things in other languages
     root/annotations/classes_{de,es,fr,zh}.json             name -> split of its English name
     root/annotations/meta.json                              version, seed and sizes, written last
@@ -97,6 +98,7 @@ def generate(
         there = read_json(note)
         if any(there.get(name) != meta[name] for name in ('version', 'seed')):
             raise DataError(f'{root} holds Toybox of {there}, not of {meta}; remove it first')
+        _write_parts(root)  # a folder may be of before there was this file
         if all(there['sizes'].get(split, 0) >= size for split, size in sizes.items()):
             return False
         # A video is a function of its number, so that those that are there stay as they are.
@@ -116,6 +118,7 @@ def generate(
         _write_rows(root, split, own)
     attributes = {label.text: attributes_of(label, word_counts) for label in all_labels()}
     write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
+    _write_parts(root)
     for language in LANGUAGES:
         _write_names(root, of_split, language)
     write_json(note, meta)
@@ -130,6 +133,11 @@ def attributes_of(label: Label, word_counts: Mapping[str, int]) -> dict[str, str
         read = READ[bisect.bisect_right(READ_BOUNDS, rarest)]
     words = 'new' if is_apart(label) else 'shared'
     return dict(split=label.split, kind=label.kind, group=label.group, words=words, read=read)
+
+
+def _write_parts(root: Path) -> None:
+    parts = {label.text: label.parts for label in all_labels() if label.parts}
+    write_json(root / 'annotations' / 'parts.json', parts, indent=1)
 
 
 def _write_rows(root: Path, name: str, rows: list[dict[str, Any]]) -> None:

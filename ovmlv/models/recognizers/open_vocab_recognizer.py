@@ -12,26 +12,23 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ovmlv.errors import ConfigError, VocabularyError
-from ovmlv.labels import read_reference_vocabulary, without_training_labels
+from ovmlv.labels import without_training_labels
 from ovmlv.models.contracts import Criterion, LabelEncoder, Scorer, VideoEncoder
 from ovmlv.models.losses.distances import embedding_distance
 from ovmlv.models.utils.spare_directions import without_gaps
 from ovmlv.registry import MODELS
 
 from .batch import fold_views, unit, with_scores
-from .building import build_criterion, build_part
+from .building import build_criterion, build_part, check_settings, read_references
 from .joining import join_parts
 from .label_embedding_cache import LabelEmbeddingCache
+from .label_parts import LabelParts
 from .label_shares import LabelShares
 from .start_weights import StartWeights
 from .training_step import Encoded, TrainingLabels, calibrate
-from .vocabulary import Vocabulary
-
-AVERAGES = ('score', 'embedding', 'probability')
+from .vocabulary import Vocabulary, required
 
 _T = TypeVar('_T')
-_TRAINING_LABELS = 'training'
 
 
 @MODELS.register_module()
@@ -58,9 +55,12 @@ class OpenVocabRecognizer(BaseModel):
             :mod:`~.label_shares`). All processes then train on the same labels of a step. In
             testing, the vocabulary is encoded in the same way.
         interpolation: Config of :class:`InterpolatedWeights`, which adds ``loss_interpolated``.
-        average_views: What of a video's views is averaged in testing, one of :data:`AVERAGES`.
+        average_views: What of a video's views is averaged in testing, ``score``, ``embedding`` or
+            ``probability``.
         views_per_pass: Views that go through the backbone at once in testing; None is all.
         labels_per_pass: Labels that go through the head at once in testing.
+        label_parts: Label -> labels that it consists of, a mapping or a JSON file of one; see
+            :class:`~.label_parts.LabelParts`. Training does without it.
         init_cfg: See mmengine's ``BaseModule``.
 
     Attributes:
@@ -90,21 +90,16 @@ class OpenVocabRecognizer(BaseModel):
         average_views: str = 'score',
         views_per_pass: int | None = None,
         labels_per_pass: int = 256,
+        label_parts: str | Mapping[str, Sequence[str]] | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(build_part(data_preprocessor, 'VideoDataPreprocessor'), init_cfg)
-        for name, value in (
-            ('labels_per_step', labels_per_step),
-            ('views_per_pass', views_per_pass),
-            ('labels_per_pass', labels_per_pass),
-        ):
-            if value is not None and value < 1:
-                raise ConfigError(f'OpenVocabRecognizer: {name}={value} must be at least 1')
-        if average_views not in AVERAGES:
-            raise ConfigError(
-                f'OpenVocabRecognizer: average_views={average_views!r} is not one of '
-                f'{", ".join(AVERAGES)}'
-            )
+        check_settings(
+            average_views,
+            labels_per_step=labels_per_step,
+            views_per_pass=views_per_pass,
+            labels_per_pass=labels_per_pass,
+        )
         self.backbone: VideoEncoder = build_part(backbone)
         self.head: LabelEncoder = build_part(head)
         self.scorer: Scorer = build_part(scorer, 'SigmoidScorer')
@@ -113,19 +108,13 @@ class OpenVocabRecognizer(BaseModel):
         self.labels_per_step, self.average_views = labels_per_step, average_views
         self.views_per_pass, self.labels_per_pass = views_per_pass, labels_per_pass
         self.vocabulary: Vocabulary | None = None
+        self.label_parts = LabelParts(label_parts)
         self.label_cache, self.shares = LabelEmbeddingCache(), LabelShares(shard_labels)
         self._references: tuple[str, ...] | None = None
-        self.reference_vocabulary: tuple[str, ...] | None = None
         self.known: Tensor | None = None
-        if 'reference_vocab' in self.criterion.needs:
-            if reference_vocabulary is None:
-                raise ConfigError(
-                    'OpenVocabRecognizer: similarity_distill and ranking_distill need '
-                    "reference_vocabulary=[...], or 'training' for the training labels"
-                )
-            if reference_vocabulary != _TRAINING_LABELS:
-                self.reference_vocabulary = read_reference_vocabulary(reference_vocabulary)
-                self.check_labels(self.reference_vocabulary)
+        self.reference_vocabulary = read_references(self.criterion, reference_vocabulary)
+        if self.reference_vocabulary is not None:
+            self.check_labels(self.reference_vocabulary)
         self._interpolation_config = interpolation
         self._remember_start()
 
@@ -169,13 +158,13 @@ class OpenVocabRecognizer(BaseModel):
 
     def learn_known(self, known: Tensor) -> None:
         """Hear how well the frozen CLIP tells each label of training, ``(C,)``, nan if unknown."""
-        labels, self.known = self._require_vocabulary().labels, without_gaps(known)
+        labels, self.known = required(self.vocabulary).labels, without_gaps(known)
         self.head.learn_known(labels, known)
         self.backbone.learn_known(self.head.reference(labels), self.known)
 
     def check_labels(self, labels: Sequence[str]) -> None:
         """Raise one :class:`VocabularyError` that names the labels that cannot be encoded."""
-        self.head.check(list(labels))
+        self.head.check(self.label_parts.complete(labels))
 
     def forward(
         self,
@@ -209,7 +198,7 @@ class OpenVocabRecognizer(BaseModel):
             inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``; views are trained on as videos.
             data_samples: B samples with ``gt_label (C,)``.
         """
-        vocabulary = self._require_vocabulary()
+        vocabulary = required(self.vocabulary)
         alike = self.shares.of(vocabulary.labels)
         videos, views = fold_views(inputs)
         labels = TrainingLabels.of(
@@ -298,13 +287,14 @@ class OpenVocabRecognizer(BaseModel):
             inputs: ``(B, M, C, T, H, W)`` or ``(B, C, T, H, W)``.
             data_samples: B samples; what they hold is kept.
         """
-        vocabulary = self._require_vocabulary()
+        vocabulary, views = required(self.vocabulary), self.encode_views(inputs)
         if vocabulary.embeddings is None:
             shared = self.shares.of_test(vocabulary.labels)
-            text = self._encode_labels(vocabulary.labels, shared)
+            scores = self.score_labels(views, vocabulary.labels, shared)
         else:
             text = self._scaled(vocabulary.embeddings.to(inputs.device))
-        return with_scores(self.score_views(self.encode_views(inputs), text), data_samples)
+            scores = self.score_views(views, text)
+        return with_scores(scores, data_samples)
 
     def encode_videos(self, inputs: Tensor) -> Tensor:
         """Embeddings of videos, averaged over their views.
@@ -319,11 +309,12 @@ class OpenVocabRecognizer(BaseModel):
         return unit(self.encode_views(inputs).mean(1))
 
     @torch.no_grad()
-    def encode_labels(self, labels: Sequence[str]) -> Tensor:
-        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode, while the head stays."""
-        return self._encode_labels(labels, False)
+    def encode_labels(self, labels: Sequence[str], shared: bool = False) -> Tensor:
+        """Unit vectors ``(C, E)`` of labels; cached in evaluation mode, while the head stays.
 
-    def _encode_labels(self, labels: Sequence[str], shared: bool) -> Tensor:
+        ``shared`` is that of :meth:`score_labels`.
+        """
+
         def encode(labels: Sequence[str]) -> Tensor:
             step = self.labels_per_pass
             parts = [self.head(labels[i : i + step]) for i in range(0, len(labels), step)]
@@ -346,7 +337,20 @@ class OpenVocabRecognizer(BaseModel):
             inputs: See :meth:`encode_videos`.
             labels: C label strings.
         """
-        return self.score_views(self.encode_views(inputs), self.encode_labels(labels))
+        return self.score_labels(self.encode_views(inputs), labels)
+
+    @torch.no_grad()
+    def score_labels(self, views: Tensor, labels: Sequence[str], shared: bool = False) -> Tensor:
+        """Probabilities ``(B, C)`` of labels, by ``label_parts`` as well.
+
+        Args:
+            views: ``(B, M, E)`` of :meth:`encode_views`.
+            labels: C label strings.
+            shared: Whether processes share the labels out, all of which must then call this.
+        """
+        return self.label_parts.score(
+            labels, lambda names: self.score_views(views, self.encode_labels(names, shared))
+        )
 
     def _scaled(self, text: Tensor) -> Tensor:
         """Label embeddings as the scorer takes them: unit vectors, unless the head says no."""
@@ -390,11 +394,3 @@ class OpenVocabRecognizer(BaseModel):
         Weights that are spread over processes are together only in here and in :meth:`forward`.
         """
         return function()
-
-    def _require_vocabulary(self) -> Vocabulary:
-        if self.vocabulary is None:
-            raise VocabularyError(
-                'no vocabulary is set; add custom_hooks=[dict(type="VocabularyHook")] to the '
-                'config, or call model.set_vocabulary(labels)'
-            )
-        return self.vocabulary

@@ -21,7 +21,7 @@ from ovmlv.registry import MODELS
 from .batch import fold_views, with_scores
 from .building import build_criterion, build_part
 from .training_step import TrainingLabels, calibrate
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, required
 
 QUESTION = 'These are frames of one video. Does the video show {}? Answer yes or no.'
 #: The scorer sees log-odds over this: its scale is at least 1, and a model may be far too sure.
@@ -145,7 +145,7 @@ class VisionLanguageTagger(BaseModel):
 
     def loss(self, inputs: Tensor, data_samples: Sequence[ActionDataSample]) -> dict[str, Tensor]:
         """The loss on the logits of the batch; scale and bias alone have a gradient."""
-        vocabulary = self._require_vocabulary()
+        vocabulary = required(self.vocabulary)
         videos, views = fold_views(inputs)
         labels = TrainingLabels.of(
             data_samples, vocabulary, self.labels_per_step, views, videos.device
@@ -167,7 +167,7 @@ class VisionLanguageTagger(BaseModel):
         self, inputs: Tensor, data_samples: Sequence[ActionDataSample] | None = None
     ) -> list[ActionDataSample]:
         """Probabilities of the vocabulary's labels, as samples on the CPU with ``pred_score``."""
-        scores = self.predict_labels(inputs, self._require_vocabulary().labels)
+        scores = self.predict_labels(inputs, required(self.vocabulary).labels)
         return with_scores(scores, data_samples)
 
     @torch.no_grad()
@@ -188,14 +188,6 @@ class VisionLanguageTagger(BaseModel):
         questions = [self.question.replace('{}', label) for label in labels]
         rows = [self._reader(frames_of(video), questions) for video in videos]
         return torch.stack(rows).to(videos.device)
-
-    def _require_vocabulary(self) -> Vocabulary:
-        if self.vocabulary is None:
-            raise ConfigError(
-                'no vocabulary is set; add custom_hooks=[dict(type="VocabularyHook")] to the '
-                'config, or call model.set_vocabulary(labels)'
-            )
-        return self.vocabulary
 
 
 def frames_of(video: Tensor) -> np.ndarray:

@@ -51,3 +51,17 @@ class Vocabulary:
                 f'{len(embeddings)} embeddings for {len(labels)} labels; give one for each'
             )
         return cls(labels, prior, embeddings)
+
+
+def required(vocabulary: Vocabulary | None) -> Vocabulary:
+    """The vocabulary of a model.
+
+    Raises:
+        VocabularyError: None is set.
+    """
+    if vocabulary is None:
+        raise VocabularyError(
+            'no vocabulary is set; add custom_hooks=[dict(type="VocabularyHook")] to the config, '
+            'or call model.set_vocabulary(labels)'
+        )
+    return vocabulary

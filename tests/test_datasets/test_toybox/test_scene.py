@@ -194,6 +194,13 @@ def test_generates_real_files_and_the_same_twice(tmp_path):
     assert list(told) == [found.text for found in all_labels()]
     assert told['dog']['read'] == 'read_to_180' and told['running']['read'] == 'no_entity'
     assert {told['cat']['read'], told['dog']['kind']} == {'never_read', 'entity'}
+    file = tmp_path / 'a/annotations/parts.json'
+    parts = json.loads(file.read_text())
+    assert parts['an axe moving left'] == ['axe', 'moving left']
+    assert set(parts) == {found.text for found in all_labels() if found.group == 'pair'}
+    assert {part for both in parts.values() for part in both} <= set(told)
+    file.unlink()  # a folder of before there was such a file
+    assert not generate(tmp_path / 'a', sizes, COUNTS) and json.loads(file.read_text()) == parts
     with pytest.raises(DataError, match='remove it first'):
         generate(tmp_path / 'a', sizes, COUNTS, seed=1)
     with pytest.raises(ConfigError, match='none of'):
