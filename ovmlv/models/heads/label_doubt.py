@@ -1,4 +1,4 @@
-"""What a label encoder learnt of its training labels is believed less of other labels."""
+"""What a label encoder has learnt is believed less of labels that training did not have."""
 
 from __future__ import annotations
 
@@ -27,8 +27,13 @@ class LabelDoubt(nn.Module):
 
     with the K training labels ``l_k`` whose states h of the LLM are nearest. Where these moved in
     different ways, they cancel out, and the label's probabilities are less extreme: what is not
-    certain is not said with certainty. In training, and before :meth:`learn`, nothing changes. This
-    is ours, not the paper's.
+    certain is not said with certainty.
+
+    Where known words stand for a label that CLIP does not know (:class:`.NeighborMemory`), its
+    vector becomes as long as their mean: shorter than 1 where they disagree, so that its logits are
+    nearer to the bias. Each label keeps its order of videos.
+
+    In training, and before :meth:`learn`, nothing changes. This is ours, not the paper's.
 
     Args:
         trust: See above; 1 is full trust.
@@ -76,12 +81,12 @@ class LabelDoubt(nn.Module):
         self.learn(json.loads(bytes(state.tolist())))
 
     def forward(self, head: Any, labels: list[str], found: Tensor) -> Tensor:
-        """Move unit vectors ``(C, E)`` of labels.
+        """Vectors ``(C, E)`` of labels, no longer than 1.
 
         Args:
             head: The :class:`.LLMPromptHead` that they come from, with a memory.
             labels: C label strings.
-            found: ``(C, E)``.
+            found: Unit vectors ``(C, E)``.
         """
         rows = [i for i, label in enumerate(labels) if label.casefold() not in self._trained]
         if self.training or not self.labels or not rows:
@@ -98,6 +103,10 @@ class LabelDoubt(nn.Module):
         if head.knowledge_gate is not None:
             is_open = (head.knowledge_gate(states) > 0)[:, None]
             moved = torch.where(is_open, moved, found[rows])
+        if head.familiarity is not None:
+            length = head.memory.mean(head, words).norm(dim=-1)
+            share = head.familiarity.unknown_share(words).to(length)
+            moved = moved * (1 - share * (1 - length))[:, None].to(moved)
         return found.index_copy(0, torch.tensor(rows, device=found.device), moved)
 
     @torch.no_grad()

@@ -23,9 +23,12 @@ class LLMNeighborHead(BasePromptHead):
     A label of ``known_words`` has CLIP's own embedding of the templated label. Any other label l is
     compared with them in the LLM: ``h(w)`` is the LLM's state at the last token of ``context`` with
     the word in it, minus the mean of these states over the known words, as a unit vector. Of the K
-    known words with the largest cosines, the embedding is the unit vector along ::
+    known words with the largest cosines, the embedding is their mean ::
 
         sum_k softmax_k(sharpness * h(l).h(w_k)) f_CLIP(w_k)
+
+    It is shorter than a unit vector where they disagree (`unit_length`), so that what is uncertain
+    is said with less certainty: the logit is nearer to the scorer's bias.
 
     This is ours, not the paper's: a baseline for methods that learn how to ask an LLM, and a label
     encoder for those who have no training data. It helps with words that CLIP never read, and takes
@@ -63,6 +66,8 @@ class LLMNeighborHead(BasePromptHead):
         >>> len(names), round(sum(weights), 4)
         (2, 1.0)
     """
+
+    unit_length = False
 
     def __init__(
         self,
@@ -106,7 +111,7 @@ class LLMNeighborHead(BasePromptHead):
             self.readout.check(self.llm, new)
 
     def encode(self, labels: list[str]) -> Tensor:
-        """Unit vectors ``(C, E)``."""
+        """Vectors ``(C, E)``, no longer than 1."""
         known = [self.is_known(label) for label in labels]
         out = torch.empty(len(labels), self.embed_dim, device=self.text_tower.device)
         if any(known):
@@ -114,7 +119,7 @@ class LLMNeighborHead(BasePromptHead):
             out[torch.tensor(known)] = of_clip.to(out)
         if not all(known):
             new = [label for label, is_known in zip(labels, known) if not is_known]
-            out[~torch.tensor(known)] = self.memory.mix(self, new).to(out)
+            out[~torch.tensor(known)] = self.memory.mean(self, new).to(out)
         return out
 
     def neighbors(self, labels: Sequence[str]) -> list[tuple[list[str], list[float]]]:

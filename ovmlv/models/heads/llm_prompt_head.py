@@ -92,7 +92,7 @@ class LLMPromptHead(BasePromptHead):
             whose last state is compared. With None, there is no memory.
         label_doubt: Arguments of :class:`.LabelDoubt` (ours), which believes less of labels that
             training did not have; :class:`.LabelWeightHook` tells it which it had. It needs a
-            memory. With None, there is none.
+            memory, and vectors are then no unit vectors. With None, there is none.
         llm_dtype: Number format of the frozen LLM; everything trainable is float32.
         **kwargs: See :class:`BasePromptHead`.
 
@@ -140,7 +140,7 @@ class LLMPromptHead(BasePromptHead):
         self.adapter = (
             residual_mlp(self.embed_dim, adapter_width, self.embed_dim) if adapter_width else None
         )
-        self.keep_label = keep_label
+        self.keep_label, self.unit_length = keep_label, label_doubt is None
         ours = {'_scope_': 'ovmlv'}  # unprefixed names mean ours inside another project too
         self.llm = MODELS.build({'type': 'CausalLLM', **ours, 'dtype': llm_dtype, **(llm or {})})
         self.readout = MODELS.build(
@@ -212,7 +212,7 @@ class LLMPromptHead(BasePromptHead):
         self.readout.check(self.llm, labels)
 
     def encode(self, labels: list[str]) -> Tensor:
-        """Unit vectors ``(C, E)``; repeated labels are computed once."""
+        """Vectors ``(C, E)``, see ``unit_length``; repeated labels are computed once."""
         unique = list(dict.fromkeys(labels))
         self._warn_of_many(unique)
         tokens = self.tokens(unique)  # first, for its errors name what can be mended

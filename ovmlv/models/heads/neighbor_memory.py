@@ -96,15 +96,22 @@ class NeighborMemory(nn.Module):
     def __contains__(self, label: str) -> bool:
         return label.casefold() in self._places
 
-    @torch.no_grad()
     def mix(self, reader: WordReader, labels: list[str]) -> Tensor:
         """Unit vectors ``(C, E)`` that stand for labels."""
+        return F.normalize(self.mean(reader, labels), dim=-1)
+
+    @torch.no_grad()
+    def mean(self, reader: WordReader, labels: list[str]) -> Tensor:
+        """What :meth:`mix` gives, ``(C, E)``, before it is brought to length one.
+
+        Its length is 1 where all neighbours mean the same to CLIP, and less where they differ.
+        """
         known = self._of(reader)
         found = {label: self._mixed.get(label) for label in labels}
         missing = [label for label, vector in found.items() if vector is None]
         if missing:
-            mean = mean_of_rows(known.embeddings, *self._nearest(known, reader, missing))
-            for label, vector in zip(missing, F.normalize(mean, dim=-1), strict=True):
+            means = mean_of_rows(known.embeddings, *self._nearest(known, reader, missing))
+            for label, vector in zip(missing, means, strict=True):
                 found[label] = vector
                 self._mixed.put(label, vector)
         return torch.stack([cast(Tensor, found[label]) for label in labels])

@@ -8,15 +8,21 @@ import torch
 import torch.nn.functional as F
 
 from ovmlv.errors import ConfigError
+from ovmlv.models.backbones import FeatureBackbone
 from ovmlv.models.heads import LLMPromptHead
 from ovmlv.models.heads.label_doubt import LabelDoubt
 from ovmlv.models.heads.neighbor_memory import last_states
+from ovmlv.models.recognizers import OpenVocabRecognizer
 from tests.test_models.test_heads.tiny_clip import write_tiny_clip
 
 WORDS = ['cat', 'dog', 'running', 'a bird', 'water']
 TRAINED = ['cat', 'running fast', 'a dog jumping', 'sleeping']
 OTHERS = ['a horse', 'Cat', 'flying', 'a dog running']
 LLM = dict(config=dict(model_type='gpt2', n_embd=32, n_layer=2, n_head=4))
+SCORER = dict(init_scale=8.0, init_bias=-2.0)
+MEMORY = dict(
+    known_words=WORDS, num_neighbors=4, sharpness=1.0, frequencies=dict(cat=900, a=2000, horse=20)
+)
 DOUBT = dict(trust=0.7, share=0.4, num_neighbors=3, sharpness=5.0)
 
 
@@ -26,13 +32,31 @@ def make(folder, **kwargs):
     head = LLMPromptHead(
         write_tiny_clip(folder), llm=LLM, readout=dict(type='StaticReadout'),
         prompter=dict(width=32, num_layers=1), state_adapter_width=8,
-        memory=dict(known_words=WORDS, num_neighbors=2),
+        memory=MEMORY,
         **{'label_doubt': DOUBT, **kwargs},
     )  # fmt: skip
     with torch.no_grad():
         head.prompter.project_out.weight.normal_()
         head.state_adapter[-1].weight.normal_()
     return head.eval()
+
+
+def lengths(head, labels):
+    """How long the means of known words are, by hand, where these stand for new labels."""
+    ways, known = (
+        head.memory.directions(head, last_states(head, v)).numpy() for v in (labels, WORDS)
+    )
+    words = head.reference(WORDS).numpy()
+    found = []
+    for label, way in zip(labels, ways, strict=True):
+        cosines = known @ way
+        cosines[[word.casefold() == label.casefold() for word in WORDS]] = -np.inf
+        best = np.argsort(-cosines)[:4]
+        weights = np.exp(cosines[best])
+        length = np.linalg.norm(weights / weights.sum() @ words[best])
+        share = head.familiarity.unknown_share([label]).item() * (label.casefold() not in TRAINED)
+        found.append(1 - share * (1 - length))
+    return np.array(found)
 
 
 @torch.no_grad()
@@ -43,7 +67,8 @@ def test_it_is_the_closed_form(tmp_path):
     head.learn_known(TRAINED, torch.ones(len(TRAINED)))
     found = head(labels).numpy()
     ways = head.memory.directions(head, last_states(head, labels)).numpy()
-    moves = plain - read
+    moves, length = plain - read, lengths(head, labels)
+    assert np.ptp(length[len(TRAINED) :]) > 1e-3, 'all are as long, so that nothing was tested'
     for i, label in enumerate(labels):
         if label.casefold() in TRAINED:
             np.testing.assert_allclose(found[i], plain[i], atol=1e-5)
@@ -53,7 +78,8 @@ def test_it_is_the_closed_form(tmp_path):
         weights = np.exp(5 * cosines[best])
         near = weights / weights.sum() @ moves[best]
         expected = read[i] + 0.7 * (0.6 * moves[i] + 0.4 * near)
-        np.testing.assert_allclose(found[i], expected / np.linalg.norm(expected), atol=1e-5)
+        expected *= length[i] / np.linalg.norm(expected)
+        np.testing.assert_allclose(found[i], expected, atol=1e-5)
         assert np.abs(found[i] - plain[i]).max() > 1e-3
     assert np.abs(head(OTHERS).numpy() - found[len(TRAINED) :]).max() < 1e-5, 'in any company'
 
@@ -67,11 +93,13 @@ def test_training_and_an_untrained_head_do_not_doubt(tmp_path):
 
 
 @torch.no_grad()
-def test_full_trust_without_neighbours_changes_nothing(tmp_path):
+def test_full_trust_without_neighbours_keeps_directions(tmp_path):
     head = make(tmp_path, label_doubt=dict(trust=1.0, share=0.0))
     before = head(OTHERS)
     head.learn_known(TRAINED, torch.ones(len(TRAINED)))
-    torch.testing.assert_close(head(OTHERS), before, atol=1e-6, rtol=0)
+    after = head(OTHERS)
+    torch.testing.assert_close(F.normalize(after, dim=-1), before, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(after.norm(dim=-1).numpy(), lengths(head, OTHERS), atol=1e-5)
 
 
 @torch.no_grad()
@@ -81,7 +109,23 @@ def test_a_closed_gate_keeps_a_label(tmp_path):
     head.knowledge_gate.bias.fill_(-30.0)
     without = make(tmp_path, knowledge_gate=dict(), label_doubt=None)
     without.knowledge_gate.bias.fill_(-30.0)
-    assert torch.equal(head(OTHERS), without(OTHERS))
+    found = F.normalize(head(OTHERS), dim=-1)
+    torch.testing.assert_close(found, without(OTHERS), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_a_recognizer_keeps_the_length(tmp_path):
+    """Where known words disagree, the probability is nearer to that of the bias."""
+    head = make(tmp_path)
+    head.learn_known(TRAINED, torch.ones(len(TRAINED)))
+    model = OpenVocabRecognizer(FeatureBackbone(head.embed_dim), head, None, SCORER).eval()
+    text, expected = model.encode_labels(OTHERS), head(OTHERS)
+    torch.testing.assert_close(text, expected)
+    views = F.normalize(torch.randn(3, 1, head.embed_dim), dim=-1)
+    odds = model.score_views(views, text).logit()
+    direction = F.normalize(expected, dim=-1)
+    full = 8 * views[:, 0] @ direction.T
+    torch.testing.assert_close(odds + 2, full * expected.norm(dim=-1), atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
