@@ -11,8 +11,10 @@ source tools/setup_env.sh
 
 config=configs/ovmlv_toybox.py
 out=work_dirs/quickstart
-# States of the language model, which training, test and picture would each compute.
-states="model.head.readout.cache_dir=$out/states"
+# States of the language model, which training, test and picture would each compute; and that a
+# dog that runs is a dog, and runs.
+options=("model.head.readout.cache_dir=$out/states"
+    model.label_parts=data/toybox/annotations/parts.json)
 mkdir -p "$out"
 export TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1 HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}"
 say() { printf '\n[quickstart %3d s] %s\n' "$SECONDS" "$*"; }
@@ -32,7 +34,7 @@ say "3/5 training $config"
 if [ ! -f "$out/trained" ]; then
     # Two thirds of the epochs of the config, on three fifths of its videos; the test follows at once.
     "$PYTHON" tools/train.py "$config" --work-dir "$out/train" --resume \
-        --cfg-options "$states" train_cfg.max_epochs=8 train_cfg.val_begin=9 2>&1 |
+        --cfg-options "${options[@]}" train_cfg.max_epochs=8 train_cfg.val_begin=9 2>&1 |
         tee "$out/train.log" | show
     touch "$out/trained"
 fi
@@ -41,13 +43,15 @@ say "4/5 test of the trained model"
 checkpoint="$(cat "$out/train/last_checkpoint")"
 [ -f "$out/trained.json" ] && [ "$out/trained.json" -nt "$checkpoint" ] ||
     "$PYTHON" tools/test.py "$config" "$checkpoint" --work-dir "$out/test" \
-        --out "$out/trained.json" --cfg-options "$states" 2>&1 | tee "$out/test.log" | show
+        --out "$out/trained.json" --dump "$out/predictions.safetensors" \
+        --cfg-options "${options[@]}" 2>&1 | tee "$out/test.log" | show
 
 say "5/5 table and contact sheet"
 "$PYTHON" tools/analysis_tools/compare_results.py \
     "zero-shot tiny CLIP=$out/zero_shot.json" "trained ovmlv=$out/trained.json" \
     --kinds entity action --markdown "$out/results.md" --require
 [ "$out/contact_sheet.png" -nt "$checkpoint" ] ||
-    "$PYTHON" tools/analysis_tools/contact_sheet.py "$config" "$checkpoint" \
-        --out "$out/contact_sheet.png" --cfg-options "$states"
+    "$PYTHON" tools/analysis_tools/contact_sheet.py "$config" \
+        --scores "$out/predictions.safetensors" --out "$out/contact_sheet.png" \
+        --min-probability 0.5 --said novel
 say "done: $out/results.md, $out/contact_sheet.png, $checkpoint"

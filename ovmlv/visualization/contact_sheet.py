@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ovmlv.errors import DataError
+from ovmlv.evaluation.metrics.label_groups import ordered_values
 
 from .canvas import Canvas, Color
 from .percent import percent
@@ -165,7 +166,7 @@ class _Column:
 def _columns(rows: Sequence[SheetRow], max_labels: int) -> list[_Column]:
     """A column for each group, or several columns if one would be too high."""
     columns = []
-    for group in dict.fromkeys(label.group for row in rows for label in row.labels):
+    for group in ordered_values([label.group for row in rows for label in row.labels]):
         most = max(sum(label.group == group for label in row.labels) for row in rows)
         most = min(most, max_labels)
         lines = -(-most // -(-most // _HIGHEST))

@@ -13,18 +13,23 @@ from .contact_sheet import SheetLabel
 
 
 def best_labels(
-    scores: np.ndarray, truth: np.ndarray | None, metainfo: Mapping[str, Any], top_k: int
+    scores: np.ndarray,
+    truth: np.ndarray | None,
+    metainfo: Mapping[str, Any],
+    top_k: int,
+    min_probability: float = 0.0,
 ) -> list[SheetLabel]:
-    """The ``top_k`` most probable labels of each split.
+    """The ``top_k`` most probable labels of each split, of those that are probable enough.
 
     Args:
         scores: Probabilities ``(C,)``.
         truth: ``(C,)`` of {1, 0, -1}; None if it is not known.
         metainfo: Metainfo of the data set.
-        top_k: Number of labels of each split.
+        top_k: Number of labels of each split, at most.
+        min_probability: Least probability of a label that is shown.
     """
     classes, splits = metainfo['classes'], label_splits(metainfo)
-    order = np.argsort(-scores, kind='stable')
+    order = [i for i in np.argsort(-scores, kind='stable') if scores[i] >= min_probability]
     found = []
     for split in ordered_values(splits):
         for i in [i for i in order if splits[i] == split][:top_k]:

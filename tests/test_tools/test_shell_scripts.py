@@ -117,7 +117,7 @@ def test_quickstart_and_tests_run(call, checkout, tmp_path):
     calls, out = call('tools/quickstart.sh', OVMLV_PYTHON=python)
     assert 'done: ' in out
     checkpoint = f'{checkout}/work_dirs/quickstart/train/epoch 6.pth'
-    assert sum(checkpoint in made for made in calls) == 2
+    assert sum(checkpoint in made for made in calls) == 1  # the picture has the scores of the test
     assert next(made for made in calls if made[0].endswith('compare_results.py'))[1:3] == [
         'zero-shot tiny CLIP=work_dirs/quickstart/zero_shot.json',
         'trained ovmlv=work_dirs/quickstart/trained.json',

@@ -13,6 +13,7 @@ def test_best_labels_of_each_split():
     assert [(v.label, v.truth, v.group) for v in found] == [
         ('c', None, 'seen'), ('d', True, 'seen'), ('a', True, 'novel'),
     ]  # fmt: skip
+    assert [v.label for v in best_labels(scores, truth, metainfo, 2, 0.8)] == ['c', 'a']
     assert [v.group for v in best_labels(scores, truth, dict(classes=list('abcd')), 9)] == (
         [''] * 4
     )
