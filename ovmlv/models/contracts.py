@@ -97,6 +97,7 @@ class VideoEncoder(Pretrained, Protocol):
             size.
         mean: Of each channel of the pixels in [0, 1]; None where the encoder does not know it.
         std: The same for the standard deviation.
+        takes_bytes: Whether it also takes pixels as bytes, and normalises them by mean and std.
         temporal: What joins the frames, such as a :class:`TemporalModule`.
     """
 
@@ -105,6 +106,7 @@ class VideoEncoder(Pretrained, Protocol):
     image_size: tuple[int, int] | None
     mean: Sequence[float] | None
     std: Sequence[float] | None
+    takes_bytes: bool
     temporal: Any
 
     def __call__(self, x: Tensor) -> Tensor:

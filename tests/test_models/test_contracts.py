@@ -106,7 +106,7 @@ WRONG = {
     'backbone': (
         contracts.VideoEncoder,
         'drop_training_parts, embed_dim, encode_frames, forward_with_reference, image_size, '
-        'learn_known, mean, num_frames, pretrained_parameter_names, std, temporal',
+        'learn_known, mean, num_frames, pretrained_parameter_names, std, takes_bytes, temporal',
         'BaseVideoEncoder',
     ),
     'head': (

@@ -28,6 +28,7 @@ class BaseVideoEncoder(BaseModule):
             size.
         mean: Of each channel of the pixels in [0, 1]; None leaves it to the data preprocessor.
         std: The same for the standard deviation.
+        takes_bytes: Whether it also takes pixels as bytes, and normalises those that it looks at.
         temporal: The module that joins the frames; None where there is none.
 
     Examples:
@@ -47,6 +48,7 @@ class BaseVideoEncoder(BaseModule):
     image_size: tuple[int, int] | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
+    takes_bytes: bool = False
 
     def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)

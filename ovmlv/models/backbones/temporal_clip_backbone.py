@@ -18,6 +18,7 @@ from ovmlv.models.dual_encoders import is_dual_encoder
 from ovmlv.models.temporal.frame_mean import mean_of_frames
 from ovmlv.models.utils.attention import trainable_attention
 from ovmlv.models.utils.frozen import exclude_frozen_from_state_dict, freeze
+from ovmlv.models.utils.pixels import normalize_bytes
 from ovmlv.models.utils.portions import by_portions
 from ovmlv.models.utils.weight_watch import tensors_of
 from ovmlv.registry import MODELS
@@ -128,6 +129,11 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
         exclude_frozen_from_state_dict(self)
 
     @property
+    def takes_bytes(self) -> bool:  # type: ignore[override]
+        """A cache is asked by the pixels' bytes, and most videos of a step are in it."""
+        return self.prefix_cache is not None and self.first_live >= 0
+
+    @property
     def tower(self) -> Tower:
         """The image tower as a chain of embedding, blocks and head."""
         return as_tower(self.visual)
@@ -205,6 +211,14 @@ class TemporalCLIPBackbone(BaseVideoEncoder):
 
     def _compute_prefix(self, x: Tensor) -> Tensor:
         tower = self.tower
+        if x.dtype == torch.uint8:
+            x = normalize_bytes(
+                x,
+                *(
+                    x.new_tensor(v, dtype=torch.float32).view(-1, 1, 1, 1)
+                    for v in (self.mean, self.std)
+                ),
+            )
         frames = x.transpose(1, 2).flatten(0, 1)
         if self.first_live > len(tower.blocks):
             embeddings, tapped = _run(tower, frames, -1, tap=self._tap)

@@ -10,6 +10,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ovmlv.errors import ConfigError, DataError
+from ovmlv.models.utils.pixels import normalize_bytes
 from ovmlv.registry import MODELS
 
 
@@ -23,7 +24,13 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         float_range: Range of floating-point inputs: ``unit`` ([0, 1]), ``byte`` ([0, 255], as after
             mmaction2's ``ColorJitter``) or ``normalized`` (nothing is left to do).
         non_blocking: See mmengine's ``BaseDataPreprocessor``.
+
+    Attributes:
+        keep_bytes: Leave bytes as they are, for a backbone that normalises what it needs
+            (``takes_bytes``); a recognizer sets it.
     """
+
+    keep_bytes: bool = False
 
     def __init__(
         self,
@@ -81,7 +88,8 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
             training: Unused.
 
         Returns:
-            ``inputs`` float32 ``(B, M, C, T, H, W)`` and ``data_samples``.
+            ``inputs`` float32 ``(B, M, C, T, H, W)``, or uint8 with `keep_bytes`, and
+            ``data_samples``.
         """
         if not isinstance(data, dict) or 'inputs' not in data:
             raise DataError(
@@ -89,21 +97,20 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
                 'with PackMultilabelInputs'
             )
         data = self.cast_data(data)
-        inputs = self.normalize(stack_videos(data['inputs'], data.get('data_samples')))
+        inputs = stack_videos(data['inputs'], data.get('data_samples'))
+        if inputs.dtype != torch.uint8 or not self.keep_bytes:
+            inputs = self.normalize(inputs)
         return dict(data, inputs=inputs, data_samples=data.get('data_samples'))
 
     def normalize(self, inputs: Tensor) -> Tensor:
         """Pixels ``(..., C, T, H, W)`` to normalised float32 of the same shape."""
-        own = inputs.dtype != torch.float32  # a copy of them, which may be written to
         if inputs.is_floating_point():
             inputs = inputs.float()
             if self.float_range == 'normalized':
                 return inputs
             if self.float_range == 'byte':
                 inputs = inputs / 255
-        elif inputs.dtype == torch.uint8:
-            inputs = inputs.float().div_(255)
-        else:
+        elif inputs.dtype != torch.uint8:
             raise DataError(
                 f'VideoDataPreprocessor: inputs are {inputs.dtype}; use uint8 or floating-point '
                 'pixels'
@@ -119,8 +126,8 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
                 f'({len(self.mean)} channels, frames, height, width); use '
                 "mmaction.FormatShape(input_format='NCTHW')"
             )
-        if own:
-            return inputs.sub_(self.mean).div_(self.std)
+        if inputs.dtype == torch.uint8:
+            return normalize_bytes(inputs, self.mean, self.std)
         return (inputs - self.mean) / self.std
 
 

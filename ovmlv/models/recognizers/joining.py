@@ -41,5 +41,6 @@ def join_parts(model: OpenVocabRecognizer) -> None:
                 'data_preprocessor'
             )
         preprocessor.set_statistics(model.backbone.mean, model.backbone.std)
+        preprocessor.keep_bytes = model.backbone.takes_bytes
     model.scorer.start_from_clip(model.head.logit_scale, model.head.logit_bias, size)
     model.criterion.set_embed_dim(size)

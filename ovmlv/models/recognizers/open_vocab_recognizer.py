@@ -200,7 +200,7 @@ class OpenVocabRecognizer(BaseModel):
         """
         vocabulary = required(self.vocabulary)
         alike = self.shares.of(vocabulary.labels)
-        videos, views = fold_views(inputs)
+        videos, views = fold_views(self._pixels(inputs))
         labels = TrainingLabels.of(
             data_samples, vocabulary, self.labels_per_step, views, videos.device, alike
         )
@@ -358,11 +358,15 @@ class OpenVocabRecognizer(BaseModel):
 
     def encode_views(self, inputs: Tensor) -> Tensor:
         """Unit vectors ``(B, M, E)`` of all views of videos; see :meth:`encode_videos`."""
-        if inputs.dtype == torch.uint8:
-            inputs = self.data_preprocessor.normalize(inputs)
-        videos, views = fold_views(inputs)
+        videos, views = fold_views(self._pixels(inputs))
         parts = videos.split(self.views_per_pass or len(videos))
         return torch.cat([unit(self.backbone(part)) for part in parts]).unflatten(0, (-1, views))
+
+    def _pixels(self, inputs: Tensor) -> Tensor:
+        """Pixels as the backbone takes them: bytes are normalised, unless it does so itself."""
+        if inputs.dtype != torch.uint8 or self.backbone.takes_bytes:
+            return inputs
+        return self.data_preprocessor.normalize(inputs)
 
     def score_views(self, views: Tensor, text: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` from views ``(B, M, E)`` and labels ``(C, E)``."""

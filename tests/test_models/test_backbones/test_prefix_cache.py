@@ -5,9 +5,11 @@ import pickle
 
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 
 from ovmlv.models.backbones import TemporalCLIPBackbone
 from ovmlv.models.backbones.prefix_cache import PrefixCache
+from ovmlv.models.recognizers import OpenVocabRecognizer
 
 
 def build(**kwargs):
@@ -38,6 +40,46 @@ def test_same_embeddings_reference_and_gradients(videos):
     # A video that occurs twice in the batch is computed twice the first time, never after.
     assert (cached.prefix_cache.misses, cached.prefix_cache.hits) == (4, 4)
     torch.testing.assert_close(cached(videos), plain(videos), atol=1e-5, rtol=1e-5)
+
+
+def recognizer(backbone, **kwargs):
+    head = dict(type='CoOpPromptHead', model_name='motionshapes', pretrained='motionshapes')
+    return OpenVocabRecognizer(backbone, head, **kwargs)
+
+
+def test_bytes_are_the_key_and_pixels_are_normalised_once():
+    """A step then hashes a quarter, and normalises what is not in the cache."""
+    frames = torch.randint(0, 256, (3, 1, 3, 4, 64, 64), dtype=torch.uint8)
+    plain, cached = recognizer(build()), recognizer(build(prefix_cache=64))
+    cached.load_state_dict(plain.state_dict())
+    samples = [ActionDataSample().set_gt_label(torch.tensor([1, 0])) for _ in frames]
+    for model in (plain, cached):
+        model.set_vocabulary(['red circle', 'blue square'])
+    for _ in range(2):  # computed, then looked up
+        batches = [m.data_preprocessor(dict(inputs=list(frames))) for m in (plain, cached)]
+        assert [batch['inputs'].dtype for batch in batches] == [torch.float32, torch.uint8]
+        losses = [
+            model.train()(batch['inputs'], samples, mode='loss')
+            for model, batch in zip((plain, cached), batches, strict=True)
+        ]
+        assert torch.equal(losses[0]['loss_cls'], losses[1]['loss_cls'])
+    assert (cached.backbone.prefix_cache.misses, cached.backbone.prefix_cache.hits) == (3, 3)
+    for model, batch in zip((plain, cached), batches, strict=True):
+        wanted = plain.eval().encode_videos(batches[0]['inputs'])
+        model.eval()
+        for inputs in (batch['inputs'], frames, batches[0]['inputs']):
+            assert torch.equal(model.encode_videos(inputs), wanted)
+    cached.backbone.drop_training_parts()
+    assert torch.equal(cached.encode_videos(frames), wanted)
+
+
+def test_a_preprocessors_own_statistics_are_kept():
+    """The backbone would not know them."""
+    given = dict(mean=[0.1, 0.2, 0.3], std=[0.5, 0.5, 0.5])
+    model = recognizer(build(prefix_cache=64), data_preprocessor=given)
+    frames = [torch.full((3, 4, 64, 64), 255, dtype=torch.uint8)]
+    found = model.data_preprocessor(dict(inputs=frames))['inputs']
+    assert found[0, 0, :, 0, 0, 0].tolist() == pytest.approx([1.8, 1.6, 1.4])
 
 
 def test_many_missing_videos_are_computed_in_parts():
