@@ -97,6 +97,6 @@ def test_all_rows(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / 'speed.json').read_text())['rows']
-    assert len(rows) == 10 and all(row['equality'] for row in rows)
+    assert len(rows) == 11 and all(row['equality'] for row in rows)
     page = (tmp_path / 'speed.md').read_text(encoding='utf-8')
     assert all(f'### {row["name"]}' in page for row in rows)

@@ -1,4 +1,4 @@
-"""Rows of the label encoder: a training step of each readout against CoOp's."""
+"""Rows of the label encoder: steps of each readout against CoOp's, and a shared prefix's gain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ovmlv.models.heads import CoOpPromptHead, LLMPromptHead
+from ovmlv.models.llm.readouts.base_readout import pad_tokens
 
 from .side_by_side import Row, Side, difference
 
@@ -51,6 +52,7 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
         part.to(args.device)
     for count in args.labels:
         yield _row(args, clip, heads, make_labels(count))
+        yield _prefix_row(args, heads['ovmlv, prefix readout'], make_labels(count))
 
 
 def _llm(given: str) -> dict[str, Any]:
@@ -97,6 +99,40 @@ def _row(args: argparse.Namespace, clip: Any, heads: dict[str, Any], labels: lis
         sides.append(Side(side, step(heads[side]), goal))
     name = f'label encoder, step: {len(labels)} labels, {args.clip}, {_shown(args.llm)}'
     return Row(name, sides, check, (len(labels), 'labels'))
+
+
+def _prefix_row(args: argparse.Namespace, head: Any, labels: list[str]) -> Row:
+    """The language model's part of a step: whole sequences, as a plain script would run them."""
+    llm, readout = head.llm, head.readout
+
+    def whole() -> tuple[Tensor, Tensor]:
+        prefix = readout.prefix(llm)
+        rows, _ = readout.label_tokens(llm, labels, bos=False, extra=prefix.shape[1])
+        ids, mask = pad_tokens(rows, llm.device)
+        embeds = torch.cat([prefix.expand(len(labels), -1, -1), llm.embed(ids)], 1)
+        return llm(embeds).states[:, prefix.shape[1] :], mask
+
+    def step(read: Callable[[], tuple[Tensor, Tensor]]) -> Callable[[], tuple[Tensor, Tensor]]:
+        def run() -> tuple[Tensor, Tensor]:
+            states, mask = read()
+            found = states[mask].float()
+            found.square().mean().backward()
+            gradient, readout.tokens.grad = readout.tokens.grad, None
+            return found.detach(), gradient
+
+        return run
+
+    def check(found: dict[str, tuple[Tensor, Tensor]]) -> str:
+        apart = [difference(*pair) for pair in zip(*found.values(), strict=True)]
+        assert max(apart) < 1e-3, apart
+        return f'states {apart[0]:.1e} apart, gradients of the prefix {apart[1]:.1e}'
+
+    sides = [
+        Side('whole sequences', step(whole)),
+        Side('ovmlv, a shared prefix', step(lambda: readout(llm, labels)), 1 / 3),
+    ]
+    name = f'language model, step: {len(labels)} labels behind {readout.extra_tokens} tokens'
+    return Row(f'{name}, {_shown(args.llm)}', sides, check, (len(labels), 'labels'))
 
 
 @torch.no_grad()

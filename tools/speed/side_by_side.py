@@ -89,7 +89,9 @@ class Measured:
             ratios = self.ratios(side)
             middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
             goal = self.goals.get(side)
-            judged = '' if goal is None else f'{goal:g}: {"met" if self.is_met(side) else "missed"}'
+            judged = (
+                '' if goal is None else f'{goal:.3g}: {"met" if self.is_met(side) else "missed"}'
+            )
             spread = (
                 '1' if side == next(iter(self.seconds)) else f'{middle:.2f} ({low:.2f}–{high:.2f})'
             )
