@@ -65,6 +65,7 @@ tests = read_requirements('tests')
 index = read_requirements('index')
 metrics = read_requirements('metrics')
 ray = read_requirements('ray')
+torchcodec = read_requirements('torchcodec')
 # What pip must not choose where a fork is: see requirements/mminstall.txt.
 openmmlab = read_requirements('mminstall')
 
@@ -110,6 +111,7 @@ setup(
         'metrics': metrics,
         'ray': index + ray,
         'tests': tests,
+        'torchcodec': torchcodec,
         'all': optional + index + metrics + ray + tests,
     },
     entry_points={'console_scripts': ['ovmlv = ovmlv.cli:main']},

@@ -136,8 +136,9 @@ def is_file(path: str | Path) -> bool:
 def is_harmless(source: str | Path | bytes) -> bool:
     """Whether a reader that probes by itself would also take this for a plain container.
 
-    decord brings an FFmpeg of 2021 that opens more than ours and cannot be limited to formats or
-    protocols. A file for it must therefore begin like a container and be one for our FFmpeg.
+    decord brings an FFmpeg of 2021, and torchcodec takes that of the system. They open more than
+    ours and cannot be limited to formats or protocols. A file for them must therefore begin like a
+    container and be one for our FFmpeg.
     """
     if isinstance(source, bytes):
         head = source[:_HEAD]

@@ -8,11 +8,12 @@ import av
 import pytest
 
 from ovmlv.containers import is_harmless, open_container
-from ovmlv.datasets.decoders import DecordReader, PyAVReader, open_video
+from ovmlv.datasets.decoders import PyAVReader, open_video
 from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError
 from ovmlv.errors import DataError, OvmlvError
 from ovmlv.runtime.video_file import read_frames
 from tests.test_datasets import odd_videos as odd
+from tests.test_datasets.loadable import LOADABLE
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +38,8 @@ def test_any_name_is_a_plain_file(name, video, tmp_path, monkeypatch):
     for path in (name, tmp_path / name):
         assert len(PyAVReader(path)) == 8
         assert read_frames(path, 2).shape == (1, 2, 48, 80, 3)
-        assert len(DecordReader(path).get_frames([3, 1])) == 2
+        for kind in LOADABLE.values():
+            assert len(kind(path).get_frames([3, 1])) == 2
 
 
 def scripts(target):
@@ -67,7 +69,7 @@ def test_scripts_open_nothing(kind, suffix, transport, tmp_path):
     for tail in (b'', b'\n' + transport.read_bytes()):
         path = tmp_path / f'trick{suffix}'
         path.write_bytes(scripts(near)[kind].encode() + tail)
-        for read in (PyAVReader, DecordReader, open_container):
+        for read in (*LOADABLE.values(), open_container):
             for source in (path, path.read_bytes()):
                 with pytest.raises(READ_ERRORS) as caught:
                     read(source)
@@ -95,10 +97,10 @@ def test_no_address_is_asked(tmp_path):
         for name, text in scripts(f'http://127.0.0.1:{port}/x.ts').items():
             path = tmp_path / f'{name}.mp4'
             path.write_text(text.replace('file://', ''))
-            for backend in ('pyav', 'decord'):
+            for backend in LOADABLE:
                 with pytest.raises(READ_ERRORS):
                     open_video(path, backend)
-        for backend in ('pyav', 'decord'):
+        for backend in LOADABLE:
             with pytest.raises(READ_ERRORS):
                 open_video(f'http://127.0.0.1:{port}/x.mp4', backend)
         stop.set()
@@ -126,7 +128,7 @@ def test_titles_in_any_encoding(video, tmp_path):
 
 def test_what_is_no_file(tmp_path):
     for name in (tmp_path / 'none.mp4', tmp_path, 'nul\0l.mp4', tmp_path / ('x' * 3000)):
-        for read in (PyAVReader, DecordReader, open_container):
+        for read in (*LOADABLE.values(), open_container):
             with pytest.raises(FileNotFoundError, match='give the path'):
                 read(name)
 

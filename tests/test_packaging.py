@@ -107,7 +107,7 @@ def test_pip_puts_nothing_over_a_fork(wheel):
 
 
 @pytest.mark.parametrize(
-    'name', ['runtime', 'optional', 'mminstall', 'mteb', 'index', 'metrics', 'ray']
+    'name', ['runtime', 'optional', 'mminstall', 'mteb', 'index', 'metrics', 'ray', 'torchcodec']
 )
 def test_ranges_have_two_ends(name):
     """FAULTS A3: an exact release at the lower end, which `oldest` installs; what was run above."""

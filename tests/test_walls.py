@@ -54,6 +54,7 @@ WALLS = {
     # The plain script that the speed is compared with reads its own videos.
     'av.open': {'ovmlv/containers.py', 'tools/speed/inference.py'},
     'decord.VideoReader': {'ovmlv/datasets/decoders/decord_reader.py'},
+    'torchcodec.decoders.VideoDecoder': {'ovmlv/datasets/decoders/torchcodec_reader.py'},
     'eval': set(),
     'exec': set(),
     'compile': set(),
@@ -158,6 +159,7 @@ def test_only_one_place_uses_each():
         'import av\nav.open(p)',
         'from av import open as o\no(p)',
         'from decord import VideoReader\nVideoReader(p)',
+        'from torchcodec.decoders import VideoDecoder\nVideoDecoder(p)',
         'import torch\ntorch.hub.load(p)',
         "eval('1')",
         'exec(code)',

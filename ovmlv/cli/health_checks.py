@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovmlv import compat
+from ovmlv.errors import DependencyError
 from ovmlv.openmmlab import MMCV, MMENGINE, described, fault, require
 from ovmlv.utils.error_door import one_line
 from ovmlv.version import __version__
@@ -159,6 +160,9 @@ def decoders() -> Iterator[Finding]:
             try:
                 with contextlib.closing(open_video(path, name)) as reader:
                     found = reader.get_frames([0, len(frames) - 1])
+            except DependencyError as error:  # its line says what to do
+                yield Finding(state, f'decoder {name}', one_line(error))
+                continue
             except Exception as error:
                 yield Finding(state, f'decoder {name}', one_line(error), mend)
                 continue

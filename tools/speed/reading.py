@@ -1,10 +1,14 @@
-"""Rows of reading: the frames of a clip against MMAction2's stock pipeline on decord."""
+"""Rows of reading: the frames of a clip against MMAction2's stock pipeline on decord.
+
+torchcodec is measured as well where it can be loaded.
+"""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import av
 import numpy as np
 from mmengine.dataset import Compose
 
+from ovmlv.errors import DependencyError
 from ovmlv.utils import register_all_modules
 
 from .side_by_side import Row, Side
@@ -49,6 +54,15 @@ def write_video(path: Path, size: tuple[int, int], seed: int, frames: int = 300)
         container.mux(stream.encode())
 
 
+def _by_torchcodec(build: Callable[..., Compose]) -> list[Compose]:
+    """The pipeline on torchcodec; none, with a line that says why, where it cannot be loaded."""
+    try:
+        return [build(backend='torchcodec')]
+    except DependencyError as error:
+        print(f'left out: {error}', flush=True)
+        return []
+
+
 def _row(args: argparse.Namespace, name: str, path: Path) -> Row:
     side = 224
     sampler = dict(type='mmaction.UniformSample', clip_len=args.frames, num_clips=1, test_mode=True)
@@ -71,14 +85,15 @@ def _row(args: argparse.Namespace, name: str, path: Path) -> Row:
         )  # fmt: skip
 
     plain, sparing = ours(), ours(unreferenced='skip')
+    further = _by_torchcodec(ours)
 
     def read(pipeline: Any) -> Any:
         return pipeline(dict(filename=str(path), start_index=0, modality='RGB'))
 
     def check(found: dict[str, Any]) -> str:
-        first, second, third = found.values()
+        first, second, *others = found.values()
         assert (first['frame_inds'] == second['frame_inds']).all()
-        assert (second['imgs'] == third['imgs']).all()
+        assert all((second['imgs'] == other['imgs']).all() for other in others)
         apart = np.abs(first['imgs'].astype(int) - second['imgs'])
         assert apart.mean() < 2, apart.mean()
         return (
@@ -90,5 +105,6 @@ def _row(args: argparse.Namespace, name: str, path: Path) -> Row:
         Side("MMAction2's pipeline on decord", lambda: read(theirs)),
         Side('ovmlv', lambda: read(plain), goal=0.5),
         Side("ovmlv, unreferenced='skip'", lambda: read(sparing), goal=0.5),
+        *(Side("ovmlv, backend='torchcodec'", partial(read, pipeline)) for pipeline in further),
     ]
     return Row(f'reading: {args.frames} frames of a {name} file', sides, check, (1, 'videos'))

@@ -5,6 +5,7 @@ from .base import BaseReader
 from .decord_reader import DecordReader
 from .open_video import READERS, open_video
 from .pyav_reader import PyAVReader
+from .torchcodec_reader import TorchCodecReader
 from .video_index import VideoIndex
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     'BaseReader',
     'DecordReader',
     'PyAVReader',
+    'TorchCodecReader',
     'VideoIndex',
     'open_video',
 ]

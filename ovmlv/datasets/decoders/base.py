@@ -37,6 +37,14 @@ class BaseReader:
         length = self.times[-1, 1] - self.times[0, 0]
         return float(len(self) / length) if length > 0 else 0.0
 
+    @classmethod
+    def check_installed(cls) -> None:
+        """Check, before any video is opened, that the library that decodes can be loaded.
+
+        Raises:
+            DependencyError: It is missing or broken; else each video would be taken for damaged.
+        """
+
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Frames as they are to be shown: RGB uint8 ``(H, W, 3)``, in the order of ``indices``.
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ovmlv.containers import is_file, is_harmless
 from ovmlv.errors import DependencyError, UnreadableVideoError
 
 from .base import BaseReader
+from .plain_source import plain_source
 from .pyav_reader import PyAVReader
 
 
@@ -47,21 +46,10 @@ class DecordReader(BaseReader):
     """
 
     def __init__(self, source: str | Path | bytes, num_threads: int = 1) -> None:
-        try:
-            import decord
-        except ImportError:
-            raise DependencyError('decord is not installed: pip install decord') from None
-        if not isinstance(source, bytes) and not is_file(source):
-            raise FileNotFoundError(f'video {source} not found; give the path of a video file')
-        if not is_harmless(source):
-            raise UnreadableVideoError(
-                "it begins like none of the containers that decord may open; use backend='pyav'"
-            )
-        if not isinstance(source, bytes):
-            source = os.path.abspath(source)
-            if '%' in source:  # FFmpeg may take it for a pattern of other files
-                source = Path(source).read_bytes()
-        given: str | bytes = source
+        self.check_installed()
+        import decord
+
+        given = plain_source(source, 'decord')
         self._open = lambda: decord.VideoReader(
             io.BytesIO(given) if isinstance(given, bytes) else given, num_threads=num_threads
         )
@@ -74,13 +62,21 @@ class DecordReader(BaseReader):
             raise UnreadableVideoError(
                 "decord gives time stamps that do not increase; use backend='pyav'"
             )
-        plain = PyAVReader(source, truncated='use')
+        plain = PyAVReader(given, truncated='use')
         plain.close()
         begins, step = plain.times[:, 0], np.diff(plain.times, axis=1).min()
         if len(begins) != len(times) or np.abs(begins - self.times[:, 0]).max() > step / 2 + 1e-3:
             raise UnreadableVideoError(
                 "decord gives other frames than a plain decode; use backend='pyav'"
             )
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """See :class:`BaseReader`."""
+        try:
+            import decord  # noqa: F401
+        except ImportError:
+            raise DependencyError('decord is not installed: pip install decord') from None
 
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :class:`BaseReader`."""

@@ -11,9 +11,14 @@ from ovmlv.errors import ConfigError
 from .base import BaseReader
 from .decord_reader import DecordReader
 from .pyav_reader import PyAVReader
+from .torchcodec_reader import TorchCodecReader
 
 #: Name -> reader. Add your own to use it as ``VideoInit(backend=name)``.
-READERS: dict[str, Callable[..., BaseReader]] = {'pyav': PyAVReader, 'decord': DecordReader}
+READERS: dict[str, Callable[..., BaseReader]] = {
+    'pyav': PyAVReader,
+    'decord': DecordReader,
+    'torchcodec': TorchCodecReader,
+}
 
 
 def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any) -> BaseReader:

@@ -31,11 +31,15 @@ class VideoInit(BaseTransform):
         - frame_times: begin and end of each frame in seconds ``(N, 2)``
 
     Args:
-        backend: Reader: ``pyav`` (right for all videos of ``docs/datasets.md``) or ``decord``.
+        backend: Reader: ``pyav`` (right for all videos of ``docs/datasets.md``), ``decord`` or
+            ``torchcodec``.
         num_threads: Threads of the decoder.
         backend_args: Arguments of mmengine's ``fileio``, for videos that are not local files.
         **kwargs: Further arguments of the reader, such as ``truncated='use'`` of
             :class:`~ovmlv.datasets.decoders.PyAVReader`.
+
+    Raises:
+        DependencyError: The library of the backend is missing or cannot be loaded.
 
     Examples:
         >>> import tempfile
@@ -59,6 +63,8 @@ class VideoInit(BaseTransform):
     ) -> None:
         if backend not in READERS:
             raise ConfigError(f'VideoInit: backend={backend!r} is none of {", ".join(READERS)}')
+        # Readers of users may be plain functions.
+        getattr(READERS[backend], 'check_installed', lambda: None)()
         self.backend, self.num_threads, self.kwargs = backend, num_threads, kwargs
         self.backend_args = backend_args
 

@@ -1,17 +1,19 @@
 """FAULTS C1-C5: frames, order and times are those of a plain decode, or there is a reason."""
 
 import random
+import re
 
 import av
 import numpy as np
 import pytest
 
 from ovmlv.curation.video_probe import ProbeTask, probe_video
-from ovmlv.datasets.decoders import DecordReader, PyAVReader
+from ovmlv.datasets.decoders import DecordReader, PyAVReader, TorchCodecReader
 from ovmlv.datasets.video_failures import READ_ERRORS, UnreadableVideoError
 from ovmlv.errors import DataError
 from ovmlv.runtime.video_file import choose_frames, read_frames
 from tests.test_datasets import odd_videos as odd
+from tests.test_datasets.loadable import needs_torchcodec
 from tests.test_datasets.test_decoders.codec_matrix import CASES, COUNT, RATE, plain_decode, write
 
 
@@ -86,6 +88,30 @@ def test_decord_is_right_or_refused(name, made):
             assert same(reader.get_frames(indices), whole, indices)
     except READ_ERRORS as error:
         assert str(error).strip()
+
+
+#: What it refuses: containers that it may not open, and such whose times it does not follow.
+REFUSED = re.compile(
+    '.*-(ts|ivf|nut|h264|h265|m2v|mpg|vob)(-.*)?|gif|h264-(avi|asf)-.*|mpeg2-avi-.*|mpeg4-avi-b2'
+    '|h264-mp4-negative'
+)
+
+
+@needs_torchcodec
+@pytest.mark.parametrize('name', [n for n in CASES if 'fields' not in n])
+def test_torchcodec_is_right_or_refused(name, made):
+    """FAULTS C1, for the third reader. (Of interlaced pictures its colours differ.)"""
+    path, whole, _ = made(name)
+    rng = np.random.default_rng(1)
+    if REFUSED.fullmatch(name):
+        with pytest.raises(UnreadableVideoError, match="use backend='pyav'"):
+            TorchCodecReader(path)
+        return
+    reader = TorchCodecReader(path)
+    assert np.array_equal(reader.times, PyAVReader(path).times)
+    asked = [rng.integers(0, len(whole), 5), rng.permutation(len(whole)), range(len(whole))]
+    for indices in (*asked, *([i] for i in rng.permutation(len(whole))[:12])):
+        assert same(reader.get_frames(indices), whole, indices)
 
 
 @pytest.mark.parametrize('name', ['h264-mp4-b3', 'h264-mkv-open', 'h264-ts-b3', 'hevc-mp4-open'])

@@ -5,11 +5,11 @@ import pytest
 from mmengine.dataset import Compose
 
 from ovmlv.datasets import MultilabelVideoDataset
-from ovmlv.datasets.decoders import READERS
 from ovmlv.datasets.video_failures import UnreadableVideoError
 from ovmlv.errors import ConfigError
 from ovmlv.registry import TRANSFORMS
 from tests.test_datasets import odd_videos as odd
+from tests.test_datasets.loadable import BACKENDS
 
 PIPELINE = [
     dict(type='VideoInit'),
@@ -96,7 +96,7 @@ def test_a_long_last_frame_is_seen_for_as_long_as_it_lasts(tmp_path):
     assert frames_of(path, 4, segment=(0.0, 2.0))[0] == [2, 2, 2, 2]
 
 
-@pytest.mark.parametrize('backend', READERS)
+@pytest.mark.parametrize('backend', BACKENDS)
 def test_backends_give_the_same_and_samplers_of_mmaction_go_between(backend, tmp_path):
     path = odd.write_video(tmp_path / 'a.mp4', 20)
     sampler = dict(type='mmaction.SampleFrames', clip_len=4, frame_interval=2, test_mode=True)
