@@ -164,8 +164,13 @@ def make_label_set(
         names, embeddings = unique_labels(labels.labels), labels.embeddings()
     else:
         names = unique_labels(labels)
-    model.label_parts.warn_of(names, 'an exported folder')
-    text = model.encode_labels(names) if embeddings is None else embeddings
+    rows = model.label_parts.complete(names)
+    if embeddings is None:
+        text = model.encode_labels(rows)
+    elif len(rows) > len(names):
+        text = torch.cat([embeddings, model.encode_labels(rows[len(names) :]).to(embeddings)])
+    else:
+        text = embeddings
     text = text.float().cpu()
     scorer = model.scorer
     if scorer.scale is None or scorer.bias is None:
@@ -173,7 +178,7 @@ def make_label_set(
             f'model.scorer of type {type(scorer).__name__} has no scale and bias to export; use a '
             'SigmoidScorer'
         )
-    per_label = torch.zeros(len(names))
+    per_label = torch.zeros(len(rows))
     if scorer.label_bias is not None:
         per_label = text @ scorer.label_bias.detach().float().cpu()
     of_calibration: dict[str, Any] = {}
@@ -190,6 +195,8 @@ def make_label_set(
         per_label.numpy(),
         model_fingerprint(model),
         model.head.template,
+        parts=model.label_parts.of(names),
+        hidden=tuple(rows[len(names) :]),
         **of_calibration,
     )
 
@@ -262,8 +269,7 @@ def largest_difference(
         shape = (batch, views, num_frames, *tagger.meta.image_size, 3)
         frames = generator.integers(0, 256, shape, dtype=np.uint8)
         inputs = torch.from_numpy(frames).permute(0, 1, 5, 2, 3, 4).to(device)
-        text = model.encode_labels(names)
-        expected = model.score_views(model.encode_views(inputs), text).float().cpu()
+        expected = model.predict_labels(inputs, names).float().cpu()
         if calibration is not None:
             expected = calibration.apply(expected)
         given = frames if input_type == 'uint8' else frames.astype(np.float32) / 255

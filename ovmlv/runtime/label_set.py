@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +14,39 @@ import numpy as np
 from ovmlv.errors import DataError, VocabularyError, reason_of
 from ovmlv.files import file_digest, whole_file, write_json
 from ovmlv.labels import unique_labels
-from ovmlv.schema import label, read_object, text
+from ovmlv.schema import label, misfit, read_object, text
 
 _ARRAYS = ('embeddings', 'label_bias', 'scale', 'bias')
 #: Of a calibration, where there is one.
 _CALIBRATION = ('temperature', 'calibration_bias', 'thresholds')
 _FIELDS = dict(labels=[label], fingerprint=text, sha256=text)
+#: Of labels that consist of others, where there are any.
+_OF_PARTS = dict(parts={text: [label]}, hidden=[label])
 
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
     """C labels, ready to score videos: ``p = sigmoid(scale * s + bias + label_bias)``.
 
-    With a calibration, ``p' = sigmoid(logit(p) / temperature + calibration_bias)`` is applied after
-    it.
+    The probability of a label with parts is multiplied by that of each part. With a calibration,
+    ``p' = sigmoid(logit(p) / temperature + calibration_bias)`` is applied after it.
 
     It is saved as a pair of files: ``NAME.json`` (labels, in order) and ``NAME.npz`` (numbers).
 
     Attributes:
         labels: C different texts.
-        embeddings: float32 ``(C, E)``.
+        embeddings: float32 ``(C + H, E)``, those of ``hidden`` behind those of the labels.
         scale: ``1 / tau``.
         bias: Bias that is the same for all labels.
-        label_bias: float32 ``(C,)``, which the scorer adds for each label.
+        label_bias: float32 ``(C + H,)``, which the scorer adds for each of them.
         fingerprint: Fingerprint of the model that made the embeddings.
         template: Text that labels were put into, for information.
         temperature: Temperature of the calibration; 1 without a calibration.
         calibration_bias: Bias of the calibration; 0 without a calibration.
         thresholds: float32 ``(C,)``, the least probability of each label that is present; None
             without a calibration.
+        parts: Label -> all labels that it consists of (``OpenVocabRecognizer``'s ``label_parts``).
+        hidden: H parts that are none of the labels, and whose probabilities are not told.
 
     Examples:
         The view is the first label's embedding, so its logits are 4 * 1 - 2 and 4 * 0 - 2:
@@ -66,40 +70,54 @@ class LabelSet:
     temperature: float = 1.0
     calibration_bias: float = 0.0
     thresholds: np.ndarray | None = None
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'labels', unique_labels(self.labels, 'the label set'))
-        count = len(self.labels)
+        rows = unique_labels((*self.labels, *self.hidden), 'the label set and its hidden parts')
+        named = {v for whole, own in self.parts.items() for v in (whole, *own)}
+        missing = sorted(named.difference(rows))
+        if missing:
+            raise VocabularyError(f'{missing[0]!r} belongs to parts, but has no embedding')
+        count = len(rows)
         if self.embeddings.ndim != 2 or self.embeddings.shape[0] != count:
             raise VocabularyError(
-                f'{count} labels have embeddings of shape {self.embeddings.shape}; give (C, E)'
+                f'{count} labels and parts have embeddings of shape {self.embeddings.shape}; give '
+                '(C, E)'
             )
         if self.label_bias.shape != (count,):
             raise VocabularyError(
-                f'{count} labels have label_bias of shape {self.label_bias.shape}; give (C,)'
+                f'{count} labels and parts have label_bias of shape {self.label_bias.shape}; give '
+                'one value for each'
             )
-        if self.thresholds is not None and self.thresholds.shape != (count,):
+        if self.thresholds is not None and self.thresholds.shape != (len(self.labels),):
             raise VocabularyError(
-                f'{count} labels have thresholds of shape {self.thresholds.shape}; give (C,)'
+                f'{len(self.labels)} labels have thresholds of shape {self.thresholds.shape}; '
+                'give (C,)'
             )
 
     def select(self, labels: Sequence[str]) -> LabelSet:
         """Some of the labels, in the order given."""
         labels = unique_labels(labels)
-        place = {label: i for i, label in enumerate(self.labels)}
-        missing = [label for label in labels if label not in place]
+        place, count = self._places(), len(self.labels)
+        missing = [label for label in labels if place.get(label, count) >= count]
         if missing:
             raise VocabularyError(
-                f'label {missing[0]!r} is not among the {len(place)} embedded ones; export a label '
-                'file with it (ovmlv export --labels-only)'
+                f'label {missing[0]!r} is not among the {count} embedded ones; export a label file '
+                'with it (ovmlv export --labels-only)'
             )
-        index = [place[label] for label in labels]
+        parts = {label: self.parts[label] for label in labels if label in self.parts}
+        hidden = tuple(dict.fromkeys(v for own in parts.values() for v in own if v not in labels))
+        index = [place[label] for label in (*labels, *hidden)]
         return dataclasses.replace(
             self,
             labels=labels,
             embeddings=self.embeddings[index],
             label_bias=self.label_bias[index],
-            thresholds=None if self.thresholds is None else self.thresholds[index],
+            thresholds=None if self.thresholds is None else self.thresholds[index[: len(labels)]],
+            parts=parts,
+            hidden=hidden,
         )
 
     def probabilities(self, views: np.ndarray, average_views: str = 'score') -> np.ndarray:
@@ -117,10 +135,31 @@ class LabelSet:
             similarities = similarities.mean(1, keepdims=True)
         logits = similarities * np.float32(self.scale) + np.float32(self.bias) + self.label_bias
         if self.temperature == 1.0 and self.calibration_bias == 0.0:
-            return _sigmoid(logits).mean(1)
+            alone = _sigmoid(logits).mean(1)
+            found = alone.copy()
+            for column, own in self._columns():
+                found[:, column] = alone[:, own].prod(1)
+            return found[:, : len(self.labels)]
         # log p - log(1 - p) of the mean over views, without rounding p to 0 or 1.
-        above, below = (np.logaddexp.reduce(-np.logaddexp(0, v), axis=1) for v in (-logits, logits))
+        count = np.float32(np.log(logits.shape[1]))
+        above, below = (
+            np.logaddexp.reduce(-np.logaddexp(0, v), axis=1) - count for v in (-logits, logits)
+        )
+        whole = above.copy()
+        for column, own in self._columns():
+            whole[:, column] = above[:, own].sum(1)
+            below[:, column] = np.log(-np.expm1(whole[:, column]))
+        above, below = whole[:, : len(self.labels)], below[:, : len(self.labels)]
         return _sigmoid((above - below) / self.temperature + self.calibration_bias)
+
+    def _columns(self) -> Iterator[tuple[int, list[int]]]:
+        """The column of each label with parts, and that column with those of its parts."""
+        place = self._places() if self.parts else {}
+        for whole, own in self.parts.items():
+            yield place[whole], [place[name] for name in (whole, *own)]
+
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate((*self.labels, *self.hidden))}
 
     def save(self, path: str | Path) -> None:
         """Write ``NAME.json`` and ``NAME.npz`` for a path with or without either ending."""
@@ -135,6 +174,8 @@ class LabelSet:
             template=self.template,
             sha256=file_digest(numbers),
         )
+        if self.parts:
+            content.update(parts={k: list(v) for k, v in self.parts.items()}, hidden=self.hidden)
         write_json(words, content, ensure_ascii=False, indent=1)
 
     @classmethod
@@ -149,6 +190,10 @@ class LabelSet:
         if not words.is_file():
             raise FileNotFoundError(f'{words} not found; make it by "ovmlv export --labels-only"')
         content = read_object(words, _FIELDS, 'no usable label file', 'export the labels again')
+        if 'parts' in content and misfit(content, _OF_PARTS):
+            raise DataError(
+                f'{words} is no usable label file (parts is wrong), export the labels again'
+            )
         if not numbers.is_file():
             raise FileNotFoundError(f'{numbers} not found; it belongs to {words}: copy both')
         if content['sha256'] != file_digest(numbers):
@@ -168,6 +213,8 @@ class LabelSet:
                 float(values.get('temperature', 1.0)),
                 float(values.get('calibration_bias', 0.0)),
                 values.get('thresholds'),
+                {k: tuple(v) for k, v in content.get('parts', {}).items()},
+                tuple(content.get('hidden', ())),
             )
         except Exception as error:  # of zipfile, zlib and numpy, whatever bytes lead them to
             raise DataError(

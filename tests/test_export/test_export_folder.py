@@ -131,14 +131,45 @@ def test_video_files_are_tagged_as_by_the_model(exported, tmp_path):
     assert line == [*best.split(), f'{wanted.max():.3f}']
 
 
-def test_labels_with_parts_are_exported_by_themselves(tmp_path, monkeypatch):
+@pytest.mark.parametrize('calibrated', [False, True])
+def test_labels_with_parts(tmp_path, monkeypatch, calibrated):
+    """One part is a label as well, another one is not; parts stay when labels are selected."""
     model = model_of(TINY, TEMPORAL)
-    clips = pixels(1, 1, 4, 64, 64)
+    calibration = Calibration(temperature=1.7, bias=-0.3) if calibrated else None
+    alone = expected(model, pixels(2, 3, 4, 64, 64))
+    parts = {LABELS[2]: [LABELS[0], 'a star'], LABELS[0]: ['red']}
+    monkeypatch.setattr(model, 'label_parts', LabelParts(parts))
+    export_model(model, LABELS, tmp_path, calibration=calibration)  # which compares
+    tagger, clips = VideoTagger(tmp_path), pixels(2, 3, 4, 64, 64)
     wanted = expected(model, clips)
-    monkeypatch.setattr(model, 'label_parts', LabelParts({LABELS[0]: LABELS[1:3]}))
-    assert expected(model, clips)[0, 0] < wanted[0, 0]
-    export_model(model, LABELS, tmp_path)  # which compares
-    np.testing.assert_allclose(VideoTagger(tmp_path).predict(clips), wanted, atol=1e-4)
+    assert (wanted[:, 2] < alone[:, 2]).all() and tagger.labels.hidden == ('red', 'a star')
+    if calibration is not None:
+        wanted = calibration.apply(torch.from_numpy(wanted)).numpy()
+    np.testing.assert_allclose(tagger.predict(clips), wanted, atol=1e-4)
+    for chosen in (LABELS[2:], LABELS[:2], LABELS[::-1]):
+        tagger.use_labels(LabelSet.load(tmp_path / 'labels').select(chosen))
+        columns = [LABELS.index(label) for label in chosen]
+        np.testing.assert_allclose(tagger.predict(clips), wanted[:, columns], atol=1e-4)
+    bank = make_label_set(model, LabelBank.build(model, LABELS), calibration=calibration)
+    np.testing.assert_allclose(bank.embeddings, LabelSet.load(tmp_path / 'labels').embeddings)
+
+
+def test_wrong_parts_of_a_label_file(tmp_path):
+    labels = LabelSet(
+        ('a dog running',), np.eye(2, dtype=np.float32), 4.0, -2.0, np.zeros(2, np.float32), 'f',
+        parts={'a dog running': ('dog',)}, hidden=('dog',),
+    )  # fmt: skip
+    labels.save(tmp_path / 'a')
+    assert LabelSet.load(tmp_path / 'a').parts == {'a dog running': ('dog',)}
+    content = json.loads((tmp_path / 'a.json').read_text())
+    for wrong in (
+        dict(parts=3), dict(parts={'a dog running': 'dog'}), dict(hidden=[' ']), dict(hidden=[]),
+        dict(parts={'a dog running': ['cat']}), dict(hidden=['a dog running']),
+    ):  # fmt: skip
+        (tmp_path / 'a.json').write_text(json.dumps({**content, **wrong}))
+        with pytest.raises(DataError, match='a.json.*no usable label file') as caught:
+            LabelSet.load(tmp_path / 'a')
+        assert '\n' not in str(caught.value)
 
 
 def test_frames_of_any_size(exported):

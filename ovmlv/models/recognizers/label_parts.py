@@ -72,6 +72,10 @@ class LabelParts:
         """Whether any of some labels has parts."""
         return any(found in self._all for found in labels)
 
+    def of(self, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """All parts of those of some labels that have any."""
+        return {found: self._all[found] for found in labels if found in self._all}
+
     def score(self, labels: Sequence[str], score: Callable[[list[str]], Tensor]) -> Tensor:
         """Probabilities ``(B, C)`` of labels.
 
