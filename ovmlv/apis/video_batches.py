@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ovmlv.errors import DataError
 from ovmlv.results import Timings, Window, source_name
+from ovmlv.utils.background import in_background
 
 from .encoded_video import EncodedVideo
 from .video_reader import Clip, VideoSource
@@ -46,7 +47,9 @@ class _Video:
     def ready(self) -> bool:
         return self.error is not None or (self.read and not self.waiting)
 
-    def take(self, clip: Clip) -> None:
+    def take(self, found: _Read) -> None:
+        clip = found.clip
+        self.decode += found.seconds
         self.waiting += 1
         self.duration, self.fps = clip.duration, clip.fps
         if clip.window is not None:
@@ -70,8 +73,8 @@ def encode_all(
 ) -> Iterator[EncodedVideo | UnreadVideo]:
     """Encode videos, and yield them in their order.
 
-    A batch may hold windows of several videos, and a video may be in several batches. At most a
-    batch of clips is in memory.
+    A batch may hold windows of several videos, and a video may be in several batches. While a batch
+    is embedded, a thread reads the next ones: at most three batches of clips are in memory.
 
     Args:
         read: Function from a video to its clips.
@@ -83,28 +86,65 @@ def encode_all(
     """
     queue: deque[_Video] = deque()
     batch: list[tuple[_Video, Tensor]] = []
-    for source in sources:
-        video = _Video(source_name(source))
-        queue.append(video)
-        started = time.perf_counter()
-        try:
-            for clip in read(source):
-                video.decode += time.perf_counter() - started
-                video.take(clip)
-                batch.append((video, clip.inputs))
-                if len(batch) >= batch_size:
-                    _run(batch, embed)
-                started = time.perf_counter()
+    for event in in_background(_read_all(read, sources), 2 * batch_size):
+        if isinstance(event, _Begin):
+            video = _Video(event.name)
+            queue.append(video)
+        elif isinstance(event, _Read):
+            video.take(event)
+            batch.append((video, event.clip.inputs))
+            if len(batch) >= batch_size:
+                _run(batch, embed)
+        elif event.error is None:
             video.read = True
-        except (DataError, FileNotFoundError) as error:
-            if not report:
-                raise
-            video.error = str(error)
+        elif report:
+            video.error = str(event.error)
             batch = [entry for entry in batch if entry[0] is not video]
+        else:
+            raise event.error
         while queue and queue[0].ready:
             yield queue.popleft().result()
     _run(batch, embed)
     yield from (video.result() for video in queue)
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """A video is opened."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A clip of it was read, in so many seconds."""
+
+    clip: Clip
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _End:
+    """All of it was read, or it cannot be read."""
+
+    error: DataError | FileNotFoundError | None = None
+
+
+def _read_all(
+    read: Callable[[_SourceT], Iterator[Clip]], sources: Iterable[_SourceT]
+) -> Iterator[_Begin | _Read | _End]:
+    """What happens while videos are read, one after the other."""
+    for source in sources:
+        yield _Begin(source_name(source))
+        started = time.perf_counter()
+        try:
+            for clip in read(source):
+                yield _Read(clip, time.perf_counter() - started)
+                started = time.perf_counter()
+        except (DataError, FileNotFoundError) as error:
+            yield _End(error)
+        else:
+            yield _End()
 
 
 def _run(batch: list[tuple[_Video, Tensor]], embed: Callable[[list[Tensor]], np.ndarray]) -> None:
