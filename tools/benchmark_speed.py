@@ -3,6 +3,7 @@
 
     python tools/benchmark_speed.py
     python tools/benchmark_speed.py --only reading video_encoder --rounds 5
+    python tools/benchmark_speed.py --only start --beside ../before    # another checkout
     python tools/benchmark_speed.py --device cuda --dtype bfloat16 --frames 16 --batch 8
 
 The ways to do a thing take turns in one process, each round in another order; a figure is the
@@ -36,13 +37,13 @@ from ovmlv.files import whole_file, write_json  # noqa: E402
 from ovmlv.utils.cli import add_debug_argument, make_parser  # noqa: E402
 from ovmlv.utils.error_door import run_tool  # noqa: E402
 
-#: All but the last are run where none is named.
-PARTS = ('video_encoder', 'label_encoder', 'reading', 'inference', 'metrics', 'compiled')
+#: All but the last two are run where none is named.
+PARTS = ('video_encoder', 'label_encoder', 'reading', 'inference', 'metrics', 'compiled', 'start')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS[:-1], metavar='PART')
+    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS[:-2], metavar='PART')
     parser.add_argument('--rounds', type=int, default=5, help='default: %(default)s')
     parser.add_argument('--clip', default='ViT-B-16', help='open_clip architecture, random weights')
     parser.add_argument(
@@ -54,6 +55,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--labels', type=int, nargs='+', default=[64], help='default: 64')
     parser.add_argument(
         '--batches', type=int, nargs='+', default=[1, 16, 64], help='of inference; default: 1 16 64'
+    )
+    parser.add_argument(
+        '--beside', type=Path, metavar='DIR', help='another checkout, for the part "start"'
     )
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--dtype', default='float32')

@@ -87,6 +87,32 @@ def test_nothing_is_measured_of_ways_that_differ(side_by_side):
         side_by_side.measure(side_by_side.Row('a row', sides, check), rounds=1)
 
 
+def test_the_time_of_processes_is_theirs(side_by_side):
+    """This process waits meanwhile, and works for itself between."""
+    busy = 'import time\nwhile time.process_time() < 0.4: pass'
+
+    def run():
+        return subprocess.run([sys.executable, '-c', busy], check=True).returncode
+
+    row = side_by_side.Row('a row', [side_by_side.Side('a', run)], str, processes=True)
+    found = side_by_side.measure(row, rounds=2, memory=True)
+    assert min(found.seconds['a']) >= 0.39 and found.clock == 'CPU' and not found.memory
+
+
+@pytest.mark.slow
+def test_start_beside_the_same_checkout(tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    options = ['--only', 'start', '--rounds', '1', '--beside', str(REPOSITORY)]
+    done = subprocess.run(
+        [sys.executable, str(TOOL), *options, '--out', str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / 'speed.json').read_text())['rows']
+    assert len(rows) == 6 and all('the same results' in row['equality'] for row in rows)
+
+
 @pytest.mark.slow
 def test_all_rows(tmp_path):
     options = ['--rounds', 1, '--clip', 'ViT-B-32', '--frames', 2, '--labels', 3, '--batches', 1]

@@ -7,6 +7,7 @@ each round in another order, and what counts is the ratio within a round.
 from __future__ import annotations
 
 import ctypes
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -42,12 +43,14 @@ class Row:
         check: Gets the results by the names of their sides, returns in words what was compared and
             how far it differs, and raises ``AssertionError`` where that is too much.
         unit: What one run handles, for rates: ``(count, 'videos')``; None for none.
+        processes: Whether the ways start processes, the time of which counts.
     """
 
     name: str
     sides: list[Side]
     check: Callable[[dict[str, Any]], str]
     unit: tuple[float, str] | None = None
+    processes: bool = False
 
 
 @dataclass
@@ -115,8 +118,10 @@ def measure(
     Raises:
         AssertionError: The sides do not do the same.
     """
-    on_clock = wall or device != 'cpu'
+    on_clock = wall or (device != 'cpu' and not row.processes)
     clock = time.perf_counter if on_clock else time.process_time
+    if row.processes and not wall:
+        clock, memory = _time_of_children, False
     settle = torch.cuda.synchronize if device.startswith('cuda') else (lambda: None)
     equality = row.check({side.name: side.run() for side in row.sides})
     sizes = {side.name: peak_memory(side.run, device) for side in row.sides} if memory else {}
@@ -133,6 +138,12 @@ def measure(
     kind = 'wall' if on_clock else 'CPU'
     known = {name: size for name, size in sizes.items() if size is not None}
     return Measured(row.name, seconds, goals, equality, kind, row.unit, known)
+
+
+def _time_of_children() -> float:
+    """Processor time of processes that this one has started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def peak_memory(run: Callable[[], Any], device: str = 'cpu') -> int | None:
