@@ -53,5 +53,5 @@ say "5/5 table and contact sheet"
 [ "$out/contact_sheet.png" -nt "$checkpoint" ] ||
     "$PYTHON" tools/analysis_tools/contact_sheet.py "$config" \
         --scores "$out/predictions.safetensors" --out "$out/contact_sheet.png" \
-        --min-probability 0.5 --said novel
+        --min-probability 0.25 --said novel
 say "done: $out/results.md, $out/contact_sheet.png, $checkpoint"
