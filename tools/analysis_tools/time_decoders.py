@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 
+from ovmlv.errors import DependencyError
 from ovmlv.utils.cli import add_debug_argument, make_parser
 from ovmlv.utils.error_door import run_tool
 
@@ -45,11 +46,19 @@ def main(args: argparse.Namespace) -> None:
     from ovmlv.datasets.decoders import READERS
     from ovmlv.datasets.video_failures import READ_ERRORS, describe_failure
 
+    backends = []
+    for backend, reader in READERS.items():
+        try:
+            # Readers of users may be plain functions.
+            getattr(reader, 'check_installed', lambda: None)()
+            backends.append(backend)
+        except DependencyError as error:
+            print(f'{backend} is left out: {error}', file=sys.stderr)
     for video in args.videos:
         best: dict[str, float] = {}
         results: dict[str, list[np.ndarray] | str] = {}
         for _ in range(args.repeat):
-            for backend in READERS:
+            for backend in backends:
                 start = time.process_time()  # also of the decoder's threads
                 try:
                     results[backend] = clip(video, backend, args.frames)
