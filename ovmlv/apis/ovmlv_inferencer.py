@@ -272,6 +272,7 @@ class OVMLVInferencer:
             sources,
             batch_size,
             report,
+            ahead=next(self.model.parameters()).device.type != 'cpu',
         ):
             if isinstance(video, UnreadVideo):
                 MMLogger.get_current_instance().warning(video.error)

@@ -70,11 +70,12 @@ def encode_all(
     sources: Iterable[_SourceT],
     batch_size: int,
     report: bool,
+    ahead: bool = False,
 ) -> Iterator[EncodedVideo | UnreadVideo]:
     """Encode videos, and yield them in their order.
 
-    A batch may hold windows of several videos, and a video may be in several batches. While a batch
-    is embedded, a thread reads the next ones: at most three batches of clips are in memory.
+    A batch may hold windows of several videos, and a video may be in several batches. At most a
+    batch of clips is in memory, or three with ``ahead``.
 
     Args:
         read: Function from a video to its clips.
@@ -83,10 +84,15 @@ def encode_all(
         batch_size: Number of clips in a batch.
         report: Whether to yield an :class:`UnreadVideo` for a video that cannot be read, instead of
             raising an error.
+        ahead: Read the next clips in a thread while a batch is embedded. It pays where a GPU
+            embeds; threads of a processor that embeds would wait for one another.
     """
+    events: Iterable[_Begin | _Read | _End] = _read_all(read, sources)
+    if ahead:
+        events = in_background(events, 2 * batch_size)
     queue: deque[_Video] = deque()
     batch: list[tuple[_Video, Tensor]] = []
-    for event in in_background(_read_all(read, sources), 2 * batch_size):
+    for event in events:
         if isinstance(event, _Begin):
             video = _Video(event.name)
             queue.append(video)

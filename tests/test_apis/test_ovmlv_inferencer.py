@@ -8,6 +8,7 @@ import torch
 
 from ovmlv.apis import LabelBank, OVMLVInferencer, Timings, Window
 from ovmlv.apis.label_source import read_labels
+from ovmlv.apis.video_batches import encode_all
 from ovmlv.datasets.motionshapes import Actor, Scene, render_clip
 from ovmlv.datasets.motionshapes.generate import write_video
 from ovmlv.errors import CheckpointError, ConfigError, DataError, VocabularyError
@@ -189,6 +190,27 @@ def test_bad_videos_leave_the_others_alone(inferencer, videos, tmp_path):
         np.testing.assert_array_equal(found[0].probabilities, found[3].probabilities)
         assert np.isnan(found[1].probabilities).all() and 'not found' in found[2].error
         assert json.loads(found[1].to_json())['labels'] == []
+
+
+def test_reading_ahead_changes_nothing(inferencer, videos, tmp_path, monkeypatch):
+    """As it is done where a GPU embeds; a video that cannot be read is among them."""
+    (tmp_path / 'bad.mp4').write_bytes(b'no video')
+    paths = [*videos.values(), tmp_path / 'bad.mp4', *videos.values()]
+
+    def tag(**kwargs):
+        found = inferencer.iterate(paths, SOME, on_error='report', **kwargs)
+        return [(r.video, r.error, r.probabilities.tolist()) for r in found]
+
+    expected = tag(), tag(window=0.5)
+    used = []
+
+    def ahead(*args, **kwargs):
+        used.append(kwargs['ahead'])
+        return encode_all(*args, **{**kwargs, 'ahead': True})
+
+    monkeypatch.setattr('ovmlv.apis.ovmlv_inferencer.encode_all', ahead)
+    assert repr((tag(), tag(window=0.5))) == repr(expected)  # nan of what was not read
+    assert used == [False, False], 'threads of a processor would wait for one another'
 
 
 def test_labels_come_in_many_forms(inferencer, videos, tmp_path):
