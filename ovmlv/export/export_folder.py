@@ -165,13 +165,7 @@ def make_label_set(
     else:
         names = unique_labels(labels)
     rows = model.label_parts.complete(names)
-    if embeddings is None:
-        text = model.encode_labels(rows)
-    elif len(rows) > len(names):
-        text = torch.cat([embeddings, model.encode_labels(rows[len(names) :]).to(embeddings)])
-    else:
-        text = embeddings
-    text = text.float().cpu()
+    text = model.label_parts.embed(names, model.encode_labels, embeddings).float().cpu()
     scorer = model.scorer
     if scorer.scale is None or scorer.bias is None:
         raise ConfigError(

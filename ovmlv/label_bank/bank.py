@@ -266,14 +266,14 @@ class LabelBank:
 
         The model is not checked; see :meth:`check`.
         """
-
-        def score(labels: list[str]) -> Tensor:
-            parts = [model.score_views(views, text) for text in self.chunks()]
-            if len(labels) > len(self):  # parts that are not in the bank
-                parts.append(model.score_views(views, model.encode_labels(labels[len(self) :])))
-            return torch.cat(parts, 1) if parts else views.new_empty(len(views), 0)
-
-        return model.label_parts.score(self.labels, score)
+        scores = [model.score_views(views, text) for text in self.chunks()]
+        if not scores:
+            return views.new_empty(len(views), 0)
+        labels = self.labels
+        more = model.label_parts.complete(labels)[len(labels) :]  # parts that are not in the bank
+        if more:
+            scores.append(model.score_views(views, model.encode_labels(more)))
+        return model.label_parts.join(labels, torch.cat(scores, 1))
 
     @torch.no_grad()
     def top_k(self, model: Recognizer, inputs: Tensor, k: int = 20) -> list[list[LabelScore]]:
@@ -287,8 +287,7 @@ class LabelBank:
         self.check(model)
         views = model.encode_views(inputs)
         if model.label_parts.of_any(self.labels):
-            if k < 1:
-                raise ConfigError(f'k={k} must be at least 1')
+            check_count(k)
             found = self.score_views(model, views).float().cpu()
             values, rows = found.topk(min(k, len(self)))
             return self.named(values.logit(), rows)
@@ -305,8 +304,7 @@ class LabelBank:
 
     def _best(self, score: Callable[[Tensor], Tensor], size: int, k: int) -> tuple[Tensor, Tensor]:
         """The k best scores ``(B, k)`` and the numbers of their labels, one part at a time."""
-        if k < 1:
-            raise ConfigError(f'k={k} must be at least 1')
+        check_count(k)
         values, rows, start = torch.empty(size, 0), torch.empty(size, 0, dtype=torch.long), 0
         for text in self.chunks():
             best, at = score(text).float().cpu().topk(min(k, len(text)))
@@ -358,3 +356,9 @@ def _encode(model: Recognizer, labels: Sequence[str]) -> Tensor:
     if model.training:
         raise ConfigError('the model is in training mode; call model.eval() first')
     return model.encode_labels(labels).float().cpu()
+
+
+def check_count(k: int) -> None:
+    """Refuse to look for fewer than one label."""
+    if k < 1:
+        raise ConfigError(f'k={k} must be at least 1')

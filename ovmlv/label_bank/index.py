@@ -13,7 +13,7 @@ from ovmlv.errors import ConfigError, DependencyError
 from ovmlv.models.contracts import Recognizer
 from ovmlv.results import LabelScore
 
-from .bank import LabelBank
+from .bank import LabelBank, check_count
 
 #: Banks below are searched exactly.
 _SMALL = 20000
@@ -100,8 +100,7 @@ class LabelIndex:
         Logits are linear in a label's embedding, ``t . (scale v + w)``, so ``scale v + w`` is the
         query; the model scores the labels that come back.
         """
-        if k < 1:
-            raise ConfigError(f'k={k} must be at least 1')
+        check_count(k)
         query = views.mean(1).float()
         scale, label_bias = model.scorer.scale, model.scorer.label_bias
         if label_bias is not None and scale is not None:

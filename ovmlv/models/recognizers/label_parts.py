@@ -35,10 +35,9 @@ class LabelParts:
 
     Examples:
         >>> parts = LabelParts({'a dog running': ['dog', 'running']})
-        >>> probabilities = {'a dog running': 0.9, 'dog': 0.5, 'running': 0.8}
-        >>> def score(labels):
-        ...     return torch.tensor([[probabilities[label] for label in labels]])
-        >>> parts.score(['a dog running', 'dog'], score)  # 0.9 * 0.5 * 0.8
+        >>> parts.complete(['a dog running', 'dog'])
+        ['a dog running', 'dog', 'running']
+        >>> parts.join(['a dog running', 'dog'], torch.tensor([[0.9, 0.5, 0.8]]))  # all of them
         tensor([[0.3600, 0.5000]])
     """
 
@@ -53,6 +52,7 @@ class LabelParts:
             clean_label(whole): unique_labels(own, f'label_parts of {whole!r}')
             for whole, own in given.items()
         }
+        self._warned: set[str] = set()
         self._all = {found: self._walk(found, ()) for found in self._direct}
 
     def _walk(self, found: str, above: tuple[str, ...]) -> tuple[str, ...]:
@@ -76,29 +76,49 @@ class LabelParts:
         """All parts of those of some labels that have any."""
         return {found: self._all[found] for found in labels if found in self._all}
 
-    def score(self, labels: Sequence[str], score: Callable[[list[str]], Tensor]) -> Tensor:
+    def embed(
+        self,
+        labels: Sequence[str],
+        encode: Callable[[list[str]], Tensor],
+        given: Tensor | None = None,
+    ) -> Tensor:
+        """Embeddings ``(N, E)`` of the labels of :meth:`complete`.
+
+        Args:
+            labels: C labels.
+            encode: Gives the embeddings of any labels.
+            given: Those of the C labels ``(C, E)``, if they were computed before.
+        """
+        names = self.complete(labels)
+        if given is None:
+            return encode(names)
+        more = names[len(given) :]
+        return torch.cat([given, encode(more).to(given)]) if more else given
+
+    def join(self, labels: Sequence[str], alone: Tensor) -> Tensor:
         """Probabilities ``(B, C)`` of labels.
 
         Args:
             labels: C labels.
-            score: Gives probabilities ``(B, N)`` of any N labels, each by itself.
+            alone: Probabilities ``(B, N)`` of the labels of :meth:`complete`, each by itself.
         """
         if not self.of_any(labels):
-            return score(list(labels))
-        names = self.complete(labels)
-        alone = score(names)
-        place = {name: i for i, name in enumerate(names)}
+            return alone
+        place = {name: i for i, name in enumerate(self.complete(labels))}
         factors = [[place[name], *(place[p] for p in self._all.get(name, ()))] for name in labels]
         width = max(map(len, factors))
-        one = len(names)  # a column of ones behind the last label
+        one = len(place)  # a column of ones behind the last label
         index = torch.tensor([row + [one] * (width - len(row)) for row in factors])
         padded = torch.cat([alone, torch.ones_like(alone[:, :1])], 1)
         return padded[:, index.to(alone.device)].prod(-1)
 
     def warn_of(self, labels: Sequence[str], where: str) -> None:
-        """Log how many of some labels have parts, where each label is scored by itself."""
+        """Log, once, how many of some labels have parts, where each is scored by itself."""
+        if where in self._warned:
+            return
         count = sum(found in self._all for found in labels)
         if count:
+            self._warned.add(where)
             MMLogger.get_current_instance().warning(
                 f'{where} scores each label by itself: model.label_parts does nothing for the '
                 f'{count} of its {len(labels)} labels that have parts'

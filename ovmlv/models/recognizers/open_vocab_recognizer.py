@@ -288,13 +288,12 @@ class OpenVocabRecognizer(BaseModel):
             data_samples: B samples; what they hold is kept.
         """
         vocabulary, views = required(self.vocabulary), self.encode_views(inputs)
-        if vocabulary.embeddings is None:
+        given, shared = vocabulary.embeddings, False
+        if given is None:
             shared = self.shares.of_test(vocabulary.labels)
-            scores = self.score_labels(views, vocabulary.labels, shared)
         else:
-            text = self._scaled(vocabulary.embeddings.to(inputs.device))
-            scores = self.score_views(views, text)
-        return with_scores(scores, data_samples)
+            given = self._scaled(given.to(inputs.device))
+        return with_scores(self._score(views, vocabulary.labels, shared, given), data_samples)
 
     def encode_videos(self, inputs: Tensor) -> Tensor:
         """Embeddings of videos, averaged over their views.
@@ -312,7 +311,7 @@ class OpenVocabRecognizer(BaseModel):
     def encode_labels(self, labels: Sequence[str], shared: bool = False) -> Tensor:
         """Unit vectors ``(C, E)`` of labels; cached in evaluation mode, while the head stays.
 
-        ``shared`` is that of :meth:`score_labels`.
+        With ``shared``, processes share the labels out, and all of them must call this.
         """
 
         def encode(labels: Sequence[str]) -> Tensor:
@@ -340,17 +339,17 @@ class OpenVocabRecognizer(BaseModel):
         return self.score_labels(self.encode_views(inputs), labels)
 
     @torch.no_grad()
-    def score_labels(self, views: Tensor, labels: Sequence[str], shared: bool = False) -> Tensor:
-        """Probabilities ``(B, C)`` of labels, by ``label_parts`` as well.
+    def score_labels(self, views: Tensor, labels: Sequence[str]) -> Tensor:
+        """Probabilities ``(B, C)`` of labels for views ``(B, M, E)``, with ``label_parts``."""
+        return self._score(views, labels, False, None)
 
-        Args:
-            views: ``(B, M, E)`` of :meth:`encode_views`.
-            labels: C label strings.
-            shared: Whether processes share the labels out, all of which must then call this.
-        """
-        return self.label_parts.score(
-            labels, lambda names: self.score_views(views, self.encode_labels(names, shared))
-        )
+    def _score(
+        self, views: Tensor, labels: Sequence[str], shared: bool, given: Tensor | None
+    ) -> Tensor:
+        """As :meth:`score_labels`; ``given``: embeddings of the labels, computed before."""
+        parts = self.label_parts
+        text = parts.embed(labels, lambda names: self.encode_labels(names, shared), given)
+        return parts.join(labels, self.score_views(views, text))
 
     def _scaled(self, text: Tensor) -> Tensor:
         """Label embeddings as the scorer takes them: unit vectors, unless the head says no."""

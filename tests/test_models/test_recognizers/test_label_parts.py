@@ -20,7 +20,10 @@ LABELS = ['a dog running home', 'running', 'a dog running', 'a cat']
 
 @pytest.fixture
 def models(make_model):
-    return make_model().eval(), make_model(label_parts=PARTS).eval()
+    scorer = dict(init_scale=3.0, init_bias=1.0)  # probabilities that products change
+    found = make_model(scorer=scorer).eval(), make_model(scorer=scorer, label_parts=PARTS).eval()
+    assert min(m.scorer(torch.tensor([-1.0, 1.0])).sigmoid().min() for m in found) > 0.1
+    return found
 
 
 def by_hand(model, inputs):
@@ -56,6 +59,15 @@ def test_a_test_uses_them_and_training_does_not(models, make_batch):
     assert losses[0] == losses[1]
 
 
+def test_embeddings_that_are_given_have_them_too(models, make_batch):
+    """Those of parts that are no labels are computed."""
+    plain, model = models
+    inputs, samples = make_batch(classes=len(LABELS))
+    model.set_vocabulary(LABELS, model.encode_labels(LABELS))
+    scores = torch.stack([s.pred_score for s in model(inputs, samples, mode='predict')])
+    torch.testing.assert_close(scores, by_hand(plain, inputs))
+
+
 def test_parts_are_checked_with_their_labels(make_model):
     model = make_model(label_parts=PARTS)
     seen = []
@@ -87,7 +99,8 @@ def test_what_scores_labels_by_themselves_says_so(models):
     logger.addHandler(handler)
     try:
         model.label_parts.warn_of(['a cat', 'running'], 'an index')
-        model.label_parts.warn_of(LABELS, 'an index')
+        for _ in range(2):  # it is said once
+            model.label_parts.warn_of(LABELS, 'an index')
     finally:
         logger.removeHandler(handler)
     assert said == [
