@@ -108,7 +108,8 @@ class LabelSet:
                 'with it (ovmlv export --labels-only)'
             )
         parts = {label: self.parts[label] for label in labels if label in self.parts}
-        hidden = tuple(dict.fromkeys(v for own in parts.values() for v in own if v not in labels))
+        named = dict.fromkeys((*labels, *(v for own in parts.values() for v in own)))
+        hidden = tuple(named)[len(labels) :]
         index = [place[label] for label in (*labels, *hidden)]
         return dataclasses.replace(
             self,

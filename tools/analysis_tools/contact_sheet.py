@@ -73,7 +73,7 @@ def choose(
         return list(indices)
     if num < 1:
         raise ConfigError(f'--num {num}: show at least 1 video')
-    others = [i for i in range(size) if i not in set(said)]
+    others = sorted(set(range(size)).difference(said))
     chosen = evenly(said, max(num // 2, num - len(others)))
     return sorted([*chosen, *evenly(others, num - len(chosen))])
 

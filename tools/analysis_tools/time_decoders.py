@@ -43,14 +43,13 @@ def clip(video: str, backend: str, count: int) -> list[np.ndarray]:
 
 def main(args: argparse.Namespace) -> None:
     """Print a line for each video."""
-    from ovmlv.datasets.decoders import READERS
+    from ovmlv.datasets.decoders import READERS, check_installed
     from ovmlv.datasets.video_failures import READ_ERRORS, describe_failure
 
     backends = []
-    for backend, reader in READERS.items():
+    for backend in READERS:
         try:
-            # Readers of users may be plain functions.
-            getattr(reader, 'check_installed', lambda: None)()
+            check_installed(backend)
             backends.append(backend)
         except DependencyError as error:
             print(f'{backend} is left out: {error}', file=sys.stderr)

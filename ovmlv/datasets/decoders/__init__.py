@@ -3,7 +3,7 @@
 from .array_reader import ArrayReader
 from .base import BaseReader
 from .decord_reader import DecordReader
-from .open_video import READERS, open_video
+from .open_video import READERS, check_installed, open_video
 from .pyav_reader import PyAVReader
 from .torchcodec_reader import TorchCodecReader
 from .video_index import VideoIndex
@@ -16,5 +16,6 @@ __all__ = [
     'PyAVReader',
     'TorchCodecReader',
     'VideoIndex',
+    'check_installed',
     'open_video',
 ]

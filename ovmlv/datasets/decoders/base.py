@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ovmlv.errors import UnreadableVideoError
+
 
 class BaseReader:
     """An open video.
@@ -36,6 +38,20 @@ class BaseReader:
         """Frames a second, on average; 0 if the video has no length."""
         length = self.times[-1, 1] - self.times[0, 0]
         return float(len(self) / length) if length > 0 else 0.0
+
+    def inside(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Numbers of frames as int64 ``(n,)``.
+
+        Raises:
+            UnreadableVideoError: There is no frame of one of these numbers.
+        """
+        indices = np.asarray(indices, dtype=np.int64).ravel()
+        outside = indices[(indices < 0) | (indices >= len(self))]
+        if len(outside):
+            raise UnreadableVideoError(
+                f'frame {outside[0]} was asked for, but it has only {len(self)}'
+            )
+        return indices
 
     @classmethod
     def check_installed(cls) -> None:

@@ -82,12 +82,7 @@ class DecordReader(BaseReader):
         """See :class:`BaseReader`."""
         if self.reader is None:
             raise UnreadableVideoError('the reader was closed')
-        indices = np.ravel(indices).tolist()
-        outside = [i for i in indices if not 0 <= i < len(self)]
-        if outside:
-            raise UnreadableVideoError(
-                f'frame {outside[0]} was asked for, but it has only {len(self)}'
-            )
+        indices = self.inside(indices).tolist()
         wanted = set(indices)
         found: dict[int, np.ndarray] = {}
         if min(wanted, default=0) < self._next:

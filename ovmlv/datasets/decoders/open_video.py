@@ -21,6 +21,16 @@ READERS: dict[str, Callable[..., BaseReader]] = {
 }
 
 
+def check_installed(backend: str) -> None:
+    """Check that the library of a reader can be loaded, see :meth:`BaseReader.check_installed`.
+
+    Examples:
+        >>> check_installed('pyav')  # nothing is raised: it is there
+    """
+    # Readers of users may be plain functions.
+    getattr(READERS[backend], 'check_installed', lambda: None)()
+
+
 def open_video(source: str | Path | bytes, backend: str = 'pyav', **kwargs: Any) -> BaseReader:
     """Open a video.
 

@@ -141,13 +141,7 @@ class PyAVReader(BaseReader):
 
     def get_frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See :class:`BaseReader`."""
-        indices = np.asarray(indices, dtype=np.int64).ravel()
-        outside = indices[(indices < 0) | (indices >= len(self))]
-        if len(outside):
-            raise UnreadableVideoError(
-                f'frame {outside[0]} was asked for, but it has only {len(self)}'
-            )
-        indices = self._kept[indices]
+        indices = self._kept[self.inside(indices)]
         wanted = np.unique(indices)
         with translated():
             found = self._read(wanted)

@@ -115,12 +115,7 @@ class TorchCodecReader(BaseReader):
         """See :class:`BaseReader`."""
         if self.decoder is None:
             raise UnreadableVideoError('the reader was closed')
-        indices = np.ravel(indices).tolist()
-        outside = [i for i in indices if not 0 <= i < len(self)]
-        if outside:
-            raise UnreadableVideoError(
-                f'frame {outside[0]} was asked for, but it has only {len(self)}'
-            )
+        indices = self.inside(indices).tolist()
         wanted = sorted(set(indices))
         if not wanted:
             return []

@@ -94,11 +94,11 @@ def generate(
         raise ConfigError(f'sizes: {unknown[0]!r} is none of {", ".join(SPLITS)}')
     meta: dict[str, Any] = dict(version=VERSION, seed=seed, sizes=sizes)
     note = root / 'annotations' / 'meta.json'
-    if note.exists():
-        there = read_json(note)
-        if any(there.get(name) != meta[name] for name in ('version', 'seed')):
-            raise DataError(f'{root} holds Toybox of {there}, not of {meta}; remove it first')
-        _write_parts(root)  # a folder may be of before there was this file
+    there = read_json(note) if note.exists() else None
+    if there and any(there.get(name) != meta[name] for name in ('version', 'seed')):
+        raise DataError(f'{root} holds Toybox of {there}, not of {meta}; remove it first')
+    _write_parts(root)  # a folder may be of before there was this file
+    if there:
         if all(there['sizes'].get(split, 0) >= size for split, size in sizes.items()):
             return False
         # A video is a function of its number, so that those that are there stay as they are.
@@ -118,7 +118,6 @@ def generate(
         _write_rows(root, split, own)
     attributes = {label.text: attributes_of(label, word_counts) for label in all_labels()}
     write_json(root / 'annotations' / 'classes.json', attributes, indent=1)
-    _write_parts(root)
     for language in LANGUAGES:
         _write_names(root, of_split, language)
     write_json(note, meta)

@@ -7,7 +7,7 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 
-from ovmlv.datasets.decoders import READERS, open_video
+from ovmlv.datasets.decoders import READERS, check_installed, open_video
 from ovmlv.errors import ConfigError
 from ovmlv.registry import TRANSFORMS
 
@@ -63,8 +63,7 @@ class VideoInit(BaseTransform):
     ) -> None:
         if backend not in READERS:
             raise ConfigError(f'VideoInit: backend={backend!r} is none of {", ".join(READERS)}')
-        # Readers of users may be plain functions.
-        getattr(READERS[backend], 'check_installed', lambda: None)()
+        check_installed(backend)
         self.backend, self.num_threads, self.kwargs = backend, num_threads, kwargs
         self.backend_args = backend_args
 

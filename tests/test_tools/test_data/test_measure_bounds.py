@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 import torch
 
+from ovmlv.apis import init_recognizer
 from ovmlv.datasets.toybox.generate import annotation_of, generate, scene_of
 from ovmlv.utils.configs import load_config
 
@@ -40,7 +41,9 @@ def test_all_labels_of_training_are_told(tool, repository, tmp_path):
     generate(tmp_path, dict(train=4, test_held_out=1), {}, num_workers=1)
     cfg = load_config(str(repository / 'configs' / 'zeroshot_toybox.py'))
     cfg.data_root = cfg.test_dataloader.dataset.data_root = str(tmp_path)
-    (features, truth), labels, attributes = tool.features_of(cfg, 'train')
+    (features, truth), labels, attributes = tool.features_of(
+        cfg, init_recognizer(cfg, None, 'cpu'), 'train'
+    )
     assert features.shape == (4, 128) and truth.shape == (4, len(labels))
     told = annotation_of(scene_of(0, 'train', 2)[0], 'test')
     assert {labels[i] for i in truth[2].eq(1).nonzero().flatten()} == set(told['labels'])

@@ -22,8 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovmlv.datasets.toybox.generate import annotation_of, scene_of
-from ovmlv.errors import ConfigError
-from ovmlv.evaluation.functional import average_precision
+from ovmlv.evaluation.functional import average_precision, countable_labels
 from ovmlv.files import read_json
 from ovmlv.utils.cli import make_parser
 from ovmlv.utils.configs import load_config
@@ -42,11 +41,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
+    from ovmlv.apis import init_recognizer
+
     torch.set_num_threads(args.threads)
     cfg = load_config(args.config)
+    model = init_recognizer(cfg, None, 'cpu')
     sets: dict[str, tuple[Tensor, Tensor]] = {}
     for split in ('train', 'val', 'test', 'test_held_out'):
-        sets[split], labels, attributes = features_of(cfg, split)
+        sets[split], labels, attributes = features_of(cfg, model, split)
         print(f'{split}: {len(sets[split][0])} videos', flush=True)
     center = sets['train'][0].mean(0)
     deviation = sets['train'][0].std(0)
@@ -61,16 +63,13 @@ def main(args: argparse.Namespace) -> None:
             print(f'{split}, {name}: ' + ', '.join(_means(found, labels, attributes)), flush=True)
 
 
-def features_of(cfg: Any, split: str) -> tuple[tuple[Tensor, Tensor], list[str], dict]:
+def features_of(cfg: Any, model: Any, split: str) -> tuple[tuple[Tensor, Tensor], list[str], dict]:
     """CLIP's mean over frames ``(N, E)``, the truth ``(N, C)`` of {1, 0, -1}, and the labels."""
     from mmengine.registry import DATASETS, DefaultScope
-
-    from ovmlv.apis import init_recognizer
 
     given = dict(cfg.test_dataloader.dataset, ann_file=f'annotations/{split}.jsonl')
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(given)
-    model = init_recognizer(cfg, None, 'cpu')
     labels, rows = list(dataset.metainfo['classes']), []
     for start in range(0, len(dataset), 32):
         part = [dataset[i]['inputs'] for i in range(start, min(start + 32, len(dataset)))]
@@ -85,8 +84,6 @@ def features_of(cfg: Any, split: str) -> tuple[tuple[Tensor, Tensor], list[str],
         for value, key in ((1, 'labels'), (-1, 'unknown')):
             truth[i, [place[label] for label in told[key]]] = value
     attributes = dataset.metainfo['class_attributes']
-    if truth.shape[1] != len(attributes['split']):
-        raise ConfigError('the test set of the config leaves labels out; set label_set="all"')
     return (torch.cat(rows), truth), labels, attributes
 
 
@@ -120,7 +117,7 @@ def _precisions(weights: Tensor, features: Tensor, truth: Tensor) -> Tensor:
     """Average precision of each label ``(C,)``; nan with fewer than three positives."""
     scores = features @ weights[:-1] + weights[-1]
     found = average_precision(scores, truth)
-    return found.masked_fill((truth == 1).sum(0) < _FEWEST, torch.nan)
+    return found.masked_fill(~countable_labels((truth == 1).sum(0), _FEWEST), torch.nan)
 
 
 def _means(found: Tensor, labels: list[str], attributes: dict) -> list[str]:
